@@ -1,0 +1,42 @@
+package dev.sqlitepool;
+
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * A connection on loan, for work that spans several calls. Thread-safe: the works of one lease run one after the other, in
+ * the order in which they were submitted, on the same logical connection.
+ *
+ * <p>A lease begins as a reader on a read lane, which it keeps until it is released. Like {@link SqlitePool#connection}, it
+ * moves to the write lane when a statement needs it. A transaction that one work begins with {@code BEGIN} stays open for
+ * the next. When it has ended the lease gives the write lane back and is a reader again, unless it has changed the
+ * connection by {@code PRAGMA}, {@code ATTACH} or a temporary table: then it keeps the write lane until it is released.
+ *
+ * <p>Open leases hold at most all but one of the read lanes, so that short reads always get through. Release a lease in
+ * {@code finally}; {@link SqlitePoolBuilder#leakThreshold} reports those that are forgotten.
+ */
+public interface Lease extends AutoCloseable {
+    /**
+     * Runs work on the leased connection, after all that were submitted before. Cursors that the work leaves open are
+     * closed; a transaction that it leaves open stays open.
+     *
+     * @param <T> the result
+     * @param work runs exactly once, on a thread of the pool
+     * @return completes with the work's result, fails with what it throws; fails with {@link IllegalStateException} if the
+     *     lease has been released
+     */
+    <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work);
+
+    /**
+     * Ends the loan: works that were submitted before still run, then an open transaction is rolled back and the connection
+     * goes back to the pool. Idempotent.
+     *
+     * @return completes when the connection is back; never fails. The same future on every call
+     */
+    CompletableFuture<Void> release();
+
+    /** {@link #release()} without waiting for it. */
+    @Override
+    default void close() {
+        CompletableFuture<Void> unused = release();
+    }
+}

@@ -1,0 +1,71 @@
+package dev.sqlitepool;
+
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * Is told of what happens to the pool's connections, for logs and alarms; {@link SqlitePool#stats()} is for figures. Called
+ * on a thread of the pool, one event after the other, in order, never under a lock and never on a thread that holds a
+ * connection, so a slow listener delays only later events. When 1,000 events wait, later ones are dropped and the next
+ * delivered event is preceded by {@link #eventsDropped}. What a method throws is logged and otherwise ignored.
+ */
+public interface PoolListener {
+    /**
+     * A physical connection was opened.
+     *
+     * @param access what for
+     * @param took how long it took
+     */
+    default void connectionOpened(Access access, Duration took) {}
+
+    /**
+     * A physical connection could not be opened. The caller whose need it was gets the same error.
+     *
+     * @param access what for
+     * @param error what the driver or the factory threw
+     */
+    default void openFailed(Access access, Throwable error) {}
+
+    /**
+     * A physical connection was closed.
+     *
+     * @param access what it was for
+     * @param reason why
+     * @param age how old it became
+     */
+    default void connectionClosed(Access access, PoolStats.CloseReason reason, Duration age) {}
+
+    /**
+     * A task found no connection within the acquire timeout.
+     *
+     * @param timeout what the task failed with
+     */
+    default void acquireTimedOut(PoolTimeoutException timeout) {}
+
+    /**
+     * A connection has been held for longer than {@link SqlitePoolBuilder#leakThreshold}. Told once for each loan.
+     *
+     * @param access what the connection is for
+     * @param holder the class of the work or the statement without values
+     * @param held for how long so far
+     * @param acquiredAt its stack trace is where the task was submitted
+     */
+    default void leakSuspected(Access access, String holder, Duration held, Throwable acquiredAt) {}
+
+    /**
+     * The database file has been deleted, or another file is in its place. The pool closes its connections to the old file.
+     * If there is a new file, later tasks use it; if there is none they fail until there is one again: the pool does not
+     * create a database anew that had existed.
+     *
+     * @param database the path
+     * @param vanished true if there is no file now, false if there is another
+     */
+    default void databaseChanged(Path database, boolean vanished) {}
+
+    /**
+     * Events were dropped because this listener was too slow.
+     *
+     * @param count how many
+     */
+    default void eventsDropped(long count) {}
+}

@@ -1,0 +1,95 @@
+package dev.sqlitepool;
+
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.RecordComponent;
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** Fills a record by column names. Thread-safe: the columns found for one execution are replaced as one object. */
+final class RecordMapper<R extends Record> implements RowMapper<R> {
+    /** Where each component's column is. Valid for exactly the list of names it was made for: the schema may change. */
+    private record Columns(List<String> names, int[] indexes) {}
+
+    private final Class<R> type;
+    private final RecordComponent[] components;
+    private final MethodHandle constructor;
+    private volatile @Nullable Columns columns;
+
+    RecordMapper(Class<R> type, MethodHandles.Lookup lookup) {
+        this.type = Objects.requireNonNull(type, "type");
+        RecordComponent[] found = type.getRecordComponents();
+        if (found == null) {
+            throw new IllegalArgumentException(type.getName() + " is not a record.");
+        }
+        this.components = found;
+        this.constructor = constructor(type, found, lookup).asSpreader(Object[].class, found.length);
+    }
+
+    private static MethodHandle constructor(Class<?> type, RecordComponent[] components, MethodHandles.Lookup lookup) {
+        Class<?>[] types =
+                Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        try {
+            Constructor<?> canonical = type.getDeclaredConstructor(types);
+            try {
+                return MethodHandles.publicLookup().unreflectConstructor(canonical);
+            } catch (IllegalAccessException notPublic) {
+                return MethodHandles.privateLookupIn(type, lookup).unreflectConstructor(canonical);
+            }
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalArgumentException(
+                    type.getName() + " is not accessible to dev.sqlitepool; use RowMapper.of(type,"
+                            + " MethodHandles.lookup()), or open its package.",
+                    e);
+        }
+    }
+
+    @Override
+    public R map(Row row) throws SQLException {
+        int[] indexes = indexes(row.columnNames());
+        @Nullable Object[] values = new Object[components.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = row.get(indexes[i], components[i].getType());
+        }
+        try {
+            return type.cast(constructor.invoke(values));
+        } catch (RuntimeException | Error | SQLException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new SQLException("The constructor of " + type.getName() + " failed.", e);
+        }
+    }
+
+    private int[] indexes(List<String> names) throws SQLException {
+        Columns known = columns;
+        if (known == null || known.names() != names) {
+            int[] indexes = new int[components.length];
+            for (int i = 0; i < indexes.length; i++) {
+                indexes[i] = index(components[i].getName(), names);
+            }
+            known = new Columns(names, indexes);
+            columns = known;
+        }
+        return known.indexes();
+    }
+
+    private int index(String component, List<String> names) throws SQLException {
+        String wanted = folded(component);
+        for (int i = 0; i < names.size(); i++) {
+            if (folded(names.get(i)).equals(wanted)) {
+                return i + 1;
+            }
+        }
+        throw new SQLException("No column for component " + component + " of " + type.getName() + "; the columns are "
+                + names + ". Give the column that name with AS.");
+    }
+
+    private static String folded(String name) {
+        return name.replace("_", "").toLowerCase(Locale.ROOT);
+    }
+}

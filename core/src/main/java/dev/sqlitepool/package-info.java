@@ -1,0 +1,7 @@
+/**
+ * Asynchronous, pooled access to SQLite: {@link dev.sqlitepool.SqlitePool} is the door. Nothing is null unless it says so.
+ */
+@NullMarked
+package dev.sqlitepool;
+
+import org.jspecify.annotations.NullMarked;
