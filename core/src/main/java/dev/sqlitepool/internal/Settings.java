@@ -1,0 +1,59 @@
+package dev.sqlitepool.internal;
+
+import dev.sqlitepool.ConnectionFactory;
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.PoolListener;
+import dev.sqlitepool.SqlAction;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings of one pool, validated by the builder, whose setters document them. Immutable. Null where the builder says
+ * none, off or without; no path and no factory means a database in memory.
+ */
+public record Settings(
+        String name,
+        @Nullable Path database,
+        @Nullable ConnectionFactory factory,
+        int poolSize,
+        Duration acquireTimeout,
+        @Nullable Duration maxConnectionAge,
+        @Nullable Duration maxIdleTime,
+        Duration healthCheckInterval,
+        Durability durability,
+        int maxWaiters,
+        @Nullable Duration statementTimeout,
+        Duration busyTimeout,
+        Map<String, String> pragmas,
+        List<SqlAction<? super Connection, ?>> onConnect,
+        int statementCacheSize,
+        @Nullable Executor executor,
+        @Nullable Duration leakThreshold,
+        @Nullable PoolListener listener,
+        Duration closeGrace) {
+
+    private static final Duration LONGEST = Duration.ofDays(36_500);
+
+    /** Copies the collections, keeping their order. */
+    public Settings {
+        pragmas = Collections.unmodifiableMap(new LinkedHashMap<>(pragmas));
+        onConnect = List.copyOf(onConnect);
+    }
+
+    /** Whether the database is in memory. */
+    public boolean inMemory() {
+        return database == null && factory == null;
+    }
+
+    /** A duration in nanoseconds; one beyond a century is taken for a century, so that sums do not overflow. */
+    public static long nanos(Duration duration) {
+        return duration.compareTo(LONGEST) > 0 ? LONGEST.toNanos() : duration.toNanos();
+    }
+}

@@ -1,0 +1,290 @@
+package dev.sqlitepool.internal.engine;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.Access;
+import dev.sqlitepool.ConnectionFactory;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.Settings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.JDBC;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.SQLiteOpenMode;
+
+/**
+ * Opens and closes the physical connections of one database, and knows which file that is. Thread-safe.
+ *
+ * <p>Setting up and closing SQLite connections take turns: the switch to WAL wants to be alone, and while the last connection
+ * closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY. Factories and hooks run outside the turn, since
+ * they may hang.
+ */
+public final class Opener {
+    private final Settings settings;
+    private final ReentrantLock turn = new ReentrantLock(true);
+
+    private final Object state = new Object();
+
+    @GuardedBy("state")
+    private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
+    /** The file of the database as the first connection named it; stays null in memory and with other engines. */
+    @GuardedBy("state")
+    private @Nullable Path file;
+
+    @GuardedBy("state")
+    private @Nullable FileIdentity identity;
+    /** Raised whenever the file turns out to be gone or another: connections of an older generation are stale. */
+    private volatile int generation;
+
+    @GuardedBy("state")
+    private boolean vanished;
+
+    public Opener(Settings settings) {
+        this.settings = settings;
+    }
+
+    /** The generation that a connection opened now would have. */
+    public int generation() {
+        return generation;
+    }
+
+    /** The database file, null as long as none is known. */
+    public @Nullable Path file() {
+        synchronized (state) {
+            return file;
+        }
+    }
+
+    /** What {@link #checkFile} found. */
+    public enum FileState {
+        UNCHANGED,
+        VANISHED,
+        REPLACED
+    }
+
+    /**
+     * Looks whether the database is still the file that it was. A change is reported once, and raises the generation.
+     *
+     * @return what has changed since the last look
+     */
+    public FileState checkFile() {
+        synchronized (state) {
+            if (file == null || identity == null) {
+                return FileState.UNCHANGED;
+            }
+            FileIdentity now;
+            try {
+                now = FileIdentity.of(file);
+            } catch (IOException e) {
+                return FileState.UNCHANGED; // cannot be looked at now: that is not knowing of a change
+            }
+            if (now == null) {
+                if (vanished) {
+                    return FileState.UNCHANGED;
+                }
+                vanished = true;
+                generation++;
+                return FileState.VANISHED;
+            }
+            boolean same = now.equals(identity);
+            vanished = false;
+            if (same) {
+                return FileState.UNCHANGED;
+            }
+            identity = now;
+            generation++;
+            return FileState.REPLACED;
+        }
+    }
+
+    /** Opens a connection that is set up and verified for its access. */
+    public Engine open(Access access) throws SQLException {
+        Connection connection = connect(access);
+        boolean done = false;
+        try {
+            Engine engine;
+            if (connection.isWrapperFor(SQLiteConnection.class)) {
+                SQLiteConnection sqlite = connection.unwrap(SQLiteConnection.class);
+                engine = new SqliteEngine(sqlite);
+                boolean mine = takeTurn();
+                try {
+                    new SqliteSetup(settings, sqlite).apply(access);
+                    remember(new SqliteSetup(settings, sqlite).databaseFile());
+                } finally {
+                    if (mine) {
+                        turn.unlock();
+                    }
+                }
+            } else {
+                engine = new JdbcEngine(connection);
+                if (access == Access.READ) {
+                    connection.setReadOnly(true);
+                }
+            }
+            for (SqlAction<? super Connection, ?> hook : settings.onConnect()) {
+                accept(hook, connection);
+            }
+            done = true;
+            return engine;
+        } catch (SQLException e) {
+            throw Diagnosis.explained(e, settings.database());
+        } finally {
+            if (!done) {
+                forget(connection);
+                closeQuietly(connection);
+            }
+        }
+    }
+
+    private static void accept(SqlAction<? super Connection, ?> hook, Connection connection) throws SQLException {
+        try {
+            hook.accept(connection);
+        } catch (SQLException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new SQLException("The onConnect hook failed: " + e, e);
+        }
+    }
+
+    private Connection connect(Access access) throws SQLException {
+        ConnectionFactory factory = settings.factory();
+        if (factory == null) {
+            Path database = settings.database();
+            return adopt(database == null ? connectInMemory() : connectTo(database));
+        }
+        Connection connection = factory.open(access);
+        if (connection == null) {
+            throw new SQLException("The connection factory returned null; it must return a new, open connection.");
+        }
+        adopt(connection);
+        if (connection.isClosed()) {
+            forget(connection);
+            throw new SQLException(
+                    "The connection factory returned a closed connection; it must return a new, open one.");
+        }
+        return connection;
+    }
+
+    private Connection adopt(Connection connection) throws SQLException {
+        synchronized (state) {
+            if (!open.add(connection)) {
+                throw new SQLException(
+                        "The connection factory returned the same connection twice; it must return a new one each time.");
+            }
+        }
+        return connection;
+    }
+
+    private void forget(Connection connection) {
+        synchronized (state) {
+            open.remove(connection);
+        }
+    }
+
+    private static Connection connectInMemory() throws SQLException {
+        return JDBC.createConnection("jdbc:sqlite::memory:", flags(true));
+    }
+
+    private Connection connectTo(Path database) throws SQLException {
+        boolean existed;
+        synchronized (state) {
+            existed = identity != null;
+        }
+        Path directory = database.getParent();
+        if (directory != null && !Files.isDirectory(directory)) {
+            throw new SQLException(
+                    "Cannot open " + database + ": there is no directory " + directory + ". Create it first.",
+                    "08001",
+                    14);
+        }
+        if (Files.isDirectory(database)) {
+            throw new SQLException("Cannot open " + database + ": it is a directory, not a file.", "08001", 14);
+        }
+        if (existed && Files.notExists(database)) {
+            throw new SQLException(
+                    "The database file " + database
+                            + " existed and has vanished; it is not created anew. Put it back, or"
+                            + " build a new pool.",
+                    "08001",
+                    14);
+        }
+        // As a URI, so that no character of the path is taken for an option. Without CREATE once the file has existed.
+        return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+    }
+
+    private static Properties flags(boolean create) {
+        // NOMUTEX: a lane has one owner, and the driver has a monitor of its own.
+        int flags = SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.NOMUTEX.flag;
+        Properties properties = new Properties();
+        properties.setProperty("open_mode", Integer.toString(create ? flags | SQLiteOpenMode.CREATE.flag : flags));
+        properties.setProperty("busy_timeout", Integer.toString(SqliteSetup.NATIVE_BUSY_MILLIS));
+        return properties;
+    }
+
+    private void remember(@Nullable Path found) throws SQLException {
+        if (found == null) {
+            if (settings.factory() != null && settings.poolSize() > 1) {
+                throw new SQLException(
+                        "The connection factory opens databases in memory, and every connection would have one"
+                                + " of its own; use inMemory(), or poolSize(1).");
+            }
+            return;
+        }
+        synchronized (state) {
+            if (file == null) {
+                file = found;
+            } else if (!file.equals(found)) {
+                throw new SQLException("The connection factory opened " + found + ", but earlier connections are to "
+                        + file + "; a pool is for one database.");
+            }
+            try {
+                if (identity == null) {
+                    identity = FileIdentity.of(found);
+                }
+            } catch (IOException e) {
+                throw new SQLException("Cannot look at the database file " + found + ": " + e, e);
+            }
+        }
+    }
+
+    /** Closes a connection that {@link #open} returned. */
+    public void close(Engine engine) throws SQLException {
+        boolean mine = takeTurn();
+        try {
+            engine.close();
+        } finally {
+            if (mine) {
+                turn.unlock();
+            }
+            forget(engine.connection());
+        }
+    }
+
+    /** Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary. */
+    private boolean takeTurn() {
+        try {
+            return turn.tryLock(settings.busyTimeout().toMillis() + 1_000, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return turn.tryLock();
+        }
+    }
+
+    private static void closeQuietly(Connection connection) {
+        try {
+            connection.close();
+        } catch (SQLException e) {
+            System.getLogger("dev.sqlitepool")
+                    .log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+        }
+    }
+}

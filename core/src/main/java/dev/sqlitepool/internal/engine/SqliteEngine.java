@@ -1,0 +1,173 @@
+package dev.sqlitepool.internal.engine;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.SQLiteErrorCode;
+import org.sqlite.SQLiteException;
+
+/**
+ * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
+ *
+ * <p>The driver is told that autocommit is off, without being made to begin a transaction. SQLite itself stays in autocommit
+ * mode until a BEGIN of ours; but the driver then leaves out the BEGIN and COMMIT that it otherwise tries after every
+ * statement.
+ */
+final class SqliteEngine implements Engine {
+    private final SQLiteConnection connection;
+    private final Statement control;
+
+    SqliteEngine(SQLiteConnection connection) throws SQLException {
+        this.connection = connection;
+        connection.getConnectionConfig().setAutoCommit(false);
+        connection.getConnectionConfig().setGetGeneratedKeys(false);
+        this.control = connection.createStatement();
+    }
+
+    @Override
+    public Connection connection() {
+        return connection;
+    }
+
+    @Override
+    public Prepared prepare(String sql) throws SQLException {
+        return new SqlitePrepared(connection.prepareStatement(sql));
+    }
+
+    private void run(String sql) throws SQLException {
+        control.executeUpdate(sql);
+    }
+
+    @Override
+    public void begin(boolean write) throws SQLException {
+        run(write ? "BEGIN IMMEDIATE" : "BEGIN");
+    }
+
+    @Override
+    public void commit() throws SQLException {
+        run("COMMIT");
+    }
+
+    @Override
+    public void rollback() throws SQLException {
+        try {
+            run("ROLLBACK");
+        } catch (SQLException e) {
+            // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has done it by itself.
+            if (code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
+                throw e;
+            }
+        }
+    }
+
+    @Override
+    public void savepoint(int level) throws SQLException {
+        run("SAVEPOINT sqlitepool_" + level);
+    }
+
+    @Override
+    public void rollbackTo(int level) throws SQLException {
+        run("ROLLBACK TO sqlitepool_" + level);
+        run("RELEASE sqlitepool_" + level);
+    }
+
+    @Override
+    public void release(int level) throws SQLException {
+        run("RELEASE sqlitepool_" + level);
+    }
+
+    @Override
+    public boolean inTransaction() throws SQLException {
+        // sqlite-jdbc does not expose sqlite3_get_autocommit(); BEGIN fails with SQLITE_ERROR inside a transaction.
+        try {
+            run("BEGIN");
+        } catch (SQLException e) {
+            if (code(e) == SQLiteErrorCode.SQLITE_ERROR.code) {
+                return true;
+            }
+            throw e;
+        }
+        run("ROLLBACK");
+        return false;
+    }
+
+    @Override
+    public void refuseWrites(boolean refuse) throws SQLException {
+        run(refuse ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF");
+    }
+
+    @Override
+    public void generatedKeys(boolean wanted) {
+        connection.getConnectionConfig().setGetGeneratedKeys(wanted);
+    }
+
+    @Override
+    public void interrupt() {
+        try {
+            connection.getDatabase().interrupt();
+        } catch (SQLException e) {
+            // The driver declares it and never throws it.
+        }
+    }
+
+    @Override
+    public Failure failure(SQLException error) {
+        int code = code(error);
+        switch (code & 0xff) {
+            case 5: // SQLITE_BUSY; a stale snapshot stays stale however often the statement is repeated
+                return code == SQLiteErrorCode.SQLITE_BUSY_SNAPSHOT.code ? Failure.ORDINARY : Failure.BUSY;
+            case 8: // SQLITE_READONLY; the extended codes are about files, not about query_only
+                return code == 8 ? Failure.READ_ONLY : Failure.DOUBTFUL;
+            case 9: // SQLITE_INTERRUPT
+                return Failure.INTERRUPTED;
+            case 7: // SQLITE_NOMEM
+            case 10: // SQLITE_IOERR
+            case 11: // SQLITE_CORRUPT
+            case 13: // SQLITE_FULL
+            case 14: // SQLITE_CANTOPEN
+            case 15: // SQLITE_PROTOCOL
+            case 26: // SQLITE_NOTADB
+                return Failure.DOUBTFUL;
+            default:
+                return isClosed() ? Failure.DOUBTFUL : Failure.ORDINARY;
+        }
+    }
+
+    /** The extended result code, 0 if the error is not SQLite's. */
+    static int code(SQLException error) {
+        return error instanceof SQLiteException sqlite ? sqlite.getResultCode().code : 0;
+    }
+
+    @Override
+    public boolean probe() {
+        try {
+            // Reads the header of the database file, unlike SELECT 1.
+            control.executeQuery("PRAGMA schema_version").close();
+            return true;
+        } catch (SQLException e) {
+            return failure(e) == Failure.BUSY;
+        }
+    }
+
+    @Override
+    public boolean isClosed() {
+        try {
+            return connection.isClosed();
+        } catch (SQLException e) {
+            return true;
+        }
+    }
+
+    @Override
+    public Connection unwrapped() throws SQLException {
+        connection.getConnectionConfig().setAutoCommit(true);
+        connection.getConnectionConfig().setGetGeneratedKeys(true);
+        return connection;
+    }
+
+    @Override
+    public void close() throws SQLException {
+        connection.close();
+    }
+}

@@ -1,0 +1,123 @@
+package dev.sqlitepool.internal.engine;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.internal.Settings;
+import java.nio.file.Path;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteConnection;
+
+/**
+ * Sets up a new SQLite connection: pragmas in a fixed order, each read back, since SQLite ignores in silence what it does not
+ * know or cannot do. Owned by the thread that opens.
+ */
+final class SqliteSetup {
+    /**
+     * How long SQLite itself waits for a lock. Short, because a native wait ignores interrupts; patience is Java's, which
+     * repeats until the busy timeout has passed.
+     */
+    static final int NATIVE_BUSY_MILLIS = 5;
+
+    private final Settings settings;
+    private final SQLiteConnection connection;
+
+    SqliteSetup(Settings settings, SQLiteConnection connection) {
+        this.settings = settings;
+        this.connection = connection;
+    }
+
+    void apply(Access access) throws SQLException {
+        connection.setBusyTimeout(NATIVE_BUSY_MILLIS);
+        if (settings.pragmas().containsKey("journal_mode")) {
+            set("journal_mode", settings.pragmas().get("journal_mode"));
+        }
+        for (Map.Entry<String, String> pragma : settings.pragmas().entrySet()) {
+            if (!pragma.getKey().equals("journal_mode")) {
+                set(pragma.getKey(), pragma.getValue());
+            }
+        }
+        set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
+        // Last: from here on this connection cannot even switch to WAL.
+        set("query_only", access == Access.READ ? "ON" : "OFF");
+    }
+
+    /** The file of the main database as SQLite sees it, symbolic links resolved; null in memory. */
+    @Nullable
+    Path databaseFile() throws SQLException {
+        try (Statement statement = connection.createStatement();
+                ResultSet databases = statement.executeQuery("PRAGMA database_list")) {
+            while (databases.next()) {
+                if (databases.getString("name").equals("main")) {
+                    String file = databases.getString("file");
+                    return file == null || file.isEmpty() ? null : Path.of(file);
+                }
+            }
+            return null;
+        }
+    }
+
+    private void set(String pragma, String value) throws SQLException {
+        String found = patiently("PRAGMA " + pragma + "=" + value, pragma);
+        if (found == null) {
+            throw new SQLException("pragma " + pragma + " is unknown to this SQLite, or cannot be read back; check its"
+                    + " spelling, or set it in onConnect(…).");
+        }
+        if (!canonical(pragma, found).equals(canonical(pragma, value))) {
+            throw new SQLException("pragma " + pragma + " was set to " + value + " but SQLite answers " + found
+                    + "; this database or file system does not allow it.");
+        }
+    }
+
+    /** Sets and reads back, repeating while another process holds the database. */
+    private @Nullable String patiently(String assignment, String pragma) throws SQLException {
+        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
+        try (Statement statement = connection.createStatement()) {
+            while (true) {
+                try {
+                    statement.execute(assignment);
+                    try (ResultSet value = statement.executeQuery("PRAGMA " + pragma)) {
+                        return value.next() ? value.getString(1) : null;
+                    }
+                } catch (SQLException e) {
+                    boolean busy = (SqliteEngine.code(e) & 0xff) == 5;
+                    if (!busy || System.nanoTime() - deadline >= 0) {
+                        throw e;
+                    }
+                    LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+                }
+            }
+        }
+    }
+
+    /** The form in which SQLite reads a value back. */
+    private static String canonical(String pragma, String value) {
+        String text = value.toLowerCase(Locale.ROOT);
+        switch (text) {
+            case "on", "true", "yes":
+                return "1";
+            case "off", "false", "no":
+                return pragma.equals("journal_mode") ? "off" : "0";
+            case "none", "default":
+                return "0";
+            case "normal":
+                return pragma.equals("locking_mode") ? text : "1";
+            case "full":
+                return pragma.equals("synchronous") ? "2" : "1";
+            case "file":
+                return "1";
+            case "incremental", "fast":
+                return "2";
+            case "memory":
+                return pragma.equals("temp_store") ? "2" : text;
+            default:
+                return text.startsWith("+") ? text.substring(1) : text;
+        }
+    }
+}

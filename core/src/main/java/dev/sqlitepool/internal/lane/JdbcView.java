@@ -1,0 +1,354 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.PoolStats.CloseReason;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
+import java.sql.Savepoint;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A session as a {@link Connection}: one proxy, under the rules of the session. Owned by the session's owner.
+ *
+ * <p>In {@code connection(…)} it has JDBC's autocommit mode; a transaction begins with the first statement, on the write lane
+ * unless the connection was set to read only before. In the other forms the pool commits, and {@code commit} and {@code
+ * rollback} are refused.
+ */
+final class JdbcView {
+    private final Session session;
+    private final Connection proxy;
+    private final List<StatementView> statements = new ArrayList<>();
+    private final List<ResultSet> metadataResults = new ArrayList<>();
+    private boolean autoCommit;
+    private boolean readOnly;
+    private boolean closed;
+
+    JdbcView(Session session) {
+        this.session = session;
+        this.autoCommit = session.form() == Form.CONNECTION;
+        this.readOnly = session.form() == Form.READ;
+        this.proxy = proxy(Connection.class, this::onConnection);
+    }
+
+    Connection connection() {
+        return proxy;
+    }
+
+    Session session() {
+        return session;
+    }
+
+    // ---- what the session asks
+
+    boolean hasOpenResults() {
+        return statements.stream().anyMatch(StatementView::hasOpenResults)
+                || metadataResults.stream().anyMatch(JdbcView::isOpen);
+    }
+
+    static boolean isOpen(ResultSet result) {
+        try {
+            return !result.isClosed();
+        } catch (SQLException e) {
+            return false;
+        }
+    }
+
+    /** Closes what is open on the lane; statements are prepared again when they are used again. */
+    void closeStatements() {
+        statements.forEach(StatementView::release);
+        metadataResults.forEach(JdbcView::closeQuietly);
+        metadataResults.clear();
+    }
+
+    void end() {
+        closeStatements();
+        statements.clear();
+        closed = true;
+    }
+
+    static void closeQuietly(AutoCloseable resource) {
+        try {
+            resource.close();
+        } catch (Exception e) {
+            // It is the driver's to forget; what stays open is closed with the connection.
+        }
+    }
+
+    void forget(StatementView statement) {
+        statements.remove(statement);
+    }
+
+    // ---- proxies
+
+    /** An invocation handler that may throw what it likes. */
+    interface Handler {
+        @Nullable
+        Object invoke(Method method, @Nullable Object[] arguments) throws Throwable;
+    }
+
+    static <T> T proxy(Class<T> type, Handler handler) {
+        return type.cast(Proxy.newProxyInstance(
+                JdbcView.class.getClassLoader(), new Class<?>[] {type}, (self, method, given) -> {
+                    @Nullable Object[] arguments = given == null ? new Object[0] : given;
+                    if (method.getDeclaringClass() == Object.class) {
+                        switch (method.getName()) {
+                            case "equals":
+                                return self == arguments[0];
+                            case "hashCode":
+                                return System.identityHashCode(self);
+                            default:
+                                return "sqlitepool " + type.getSimpleName() + "@"
+                                        + Integer.toHexString(System.identityHashCode(self));
+                        }
+                    }
+                    return handler.invoke(method, arguments);
+                }));
+    }
+
+    static @Nullable Object call(Object target, Method method, @Nullable Object[] arguments) throws Throwable {
+        try {
+            return method.invoke(target, arguments);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        }
+    }
+
+    // ---- Connection
+
+    private @Nullable Object onConnection(Method method, @Nullable Object[] arguments) throws Throwable {
+        switch (method.getName()) {
+            case "close":
+                closed = true;
+                closeStatements();
+                return null;
+            case "isClosed":
+                return closed;
+            case "abort":
+            case "setNetworkTimeout":
+                throw new SQLFeatureNotSupportedException(method.getName()
+                        + " would break the pool's connection; cancel the future, or set statementTimeout.");
+            case "getNetworkTimeout":
+                return 0;
+            default:
+        }
+        if (closed) {
+            throw new SQLException("This view of the connection is closed, or its work has returned.", "08003");
+        }
+        session.requireAlive();
+        return openConnection(method, arguments);
+    }
+
+    private @Nullable Object openConnection(Method method, @Nullable Object[] arguments) throws Throwable {
+        switch (method.getName()) {
+            case "createStatement":
+            case "prepareStatement":
+            case "prepareCall":
+                StatementView statement = new StatementView(this, method, arguments);
+                statements.add(statement);
+                return statement.proxy();
+            case "getAutoCommit":
+                return autoCommit;
+            case "setAutoCommit":
+                setAutoCommit((Boolean) Objects.requireNonNull(arguments[0]));
+                return null;
+            case "commit":
+                finish("COMMIT");
+                return null;
+            case "rollback":
+                if (arguments.length == 0) {
+                    finish("ROLLBACK");
+                } else {
+                    rollbackTo(savepoint(arguments[0]));
+                }
+                return null;
+            case "setSavepoint":
+                return setSavepoint(arguments.length == 0 ? null : (String) arguments[0]);
+            case "releaseSavepoint":
+                session.transaction().release(lane(), savepoint(arguments[0]).level);
+                return null;
+            case "isReadOnly":
+                return readOnly;
+            case "setReadOnly":
+                setReadOnly((Boolean) Objects.requireNonNull(arguments[0]));
+                return null;
+            case "getMetaData":
+                return metadata((DatabaseMetaData) Objects.requireNonNull(delegate(method, arguments)));
+            case "isValid":
+                return lane().engine().probe();
+            case "isWrapperFor":
+                return ((Class<?>) Objects.requireNonNull(arguments[0])).isInstance(proxy)
+                        || Objects.equals(delegate(method, arguments), true);
+            case "unwrap":
+                return unwrap((Class<?>) Objects.requireNonNull(arguments[0]));
+            default:
+                if (method.getName().startsWith("set")) {
+                    lane().doubt(CloseReason.CHANGED); // the driver's connection is not the same any more
+                }
+                return delegate(method, arguments);
+        }
+    }
+
+    private @Nullable Object delegate(Method method, @Nullable Object[] arguments) throws Throwable {
+        return call(lane().engine().connection(), method, arguments);
+    }
+
+    private Lane lane() throws SQLException {
+        return session.ready("SELECT 1", Verb.READ);
+    }
+
+    private @Nullable Object unwrap(Class<?> type) throws SQLException {
+        if (type.isInstance(proxy)) {
+            return proxy;
+        }
+        // From here on the pool cannot know what happens to the connection.
+        Lane lane =
+                session.ready("PRAGMA user_version", session.form() == Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
+        Connection driver = lane.engine().unwrapped();
+        Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
+        lane.doubt(CloseReason.CHANGED);
+        return unwrapped;
+    }
+
+    private DatabaseMetaData metadata(DatabaseMetaData driver) {
+        return proxy(DatabaseMetaData.class, (method, arguments) -> {
+            session.requireAlive();
+            if (method.getName().equals("getConnection")) {
+                return proxy;
+            }
+            Object answer = call(driver, method, arguments);
+            if (answer instanceof ResultSet result) {
+                metadataResults.add(result);
+            }
+            return answer;
+        });
+    }
+
+    // ---- transactions
+
+    /** Called before a statement runs: JDBC begins a transaction with it when autocommit is off. */
+    void beginIfNeeded() throws SQLException {
+        if (!autoCommit
+                && session.form() == Form.CONNECTION
+                && !session.transaction().isOpen()) {
+            if (!readOnly) {
+                session.ready("BEGIN", Verb.BEGIN);
+            }
+            session.beginPatiently(!readOnly);
+        }
+    }
+
+    private void refuseInside(String method) throws SQLException {
+        if (session.form() != Form.CONNECTION) {
+            throw new SQLException(
+                    method + " is refused inside " + session.form().name().toLowerCase(Locale.ROOT)
+                            + "(…): the pool ends the transaction when the work returns. Use connection(…) to do it yourself.",
+                    "25001");
+        }
+    }
+
+    private void setAutoCommit(boolean wanted) throws SQLException {
+        if (wanted == autoCommit) {
+            return;
+        }
+        refuseInside("setAutoCommit(" + wanted + ")");
+        if (wanted && session.transaction().isOpen()) {
+            finish("COMMIT");
+        }
+        autoCommit = wanted;
+    }
+
+    private void finish(String sql) throws SQLException {
+        String method = sql.toLowerCase(Locale.ROOT) + "()";
+        refuseInside(method);
+        if (autoCommit) {
+            throw new SQLException(method + " needs setAutoCommit(false) before.", "25000");
+        }
+        closeStatements();
+        if (session.transaction().isOpen()) {
+            session.run(sql, new Object[0], null, false);
+        }
+    }
+
+    private void setReadOnly(boolean wanted) throws SQLException {
+        if (wanted == readOnly) {
+            return;
+        }
+        refuseInside("setReadOnly(" + wanted + ")");
+        if (session.transaction().isOpen()) {
+            throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
+        }
+        readOnly = wanted;
+    }
+
+    /** A savepoint of this view. */
+    private static final class View implements Savepoint {
+        private final int level;
+        private final @Nullable String name;
+
+        View(int level, @Nullable String name) {
+            this.level = level;
+            this.name = name;
+        }
+
+        @Override
+        public int getSavepointId() throws SQLException {
+            if (name != null) {
+                throw new SQLException("This savepoint has a name, and no number.");
+            }
+            return level;
+        }
+
+        @Override
+        public String getSavepointName() throws SQLException {
+            if (name == null) {
+                throw new SQLException("This savepoint has a number, and no name.");
+            }
+            return name;
+        }
+    }
+
+    private static View savepoint(@Nullable Object given) throws SQLException {
+        if (given instanceof View view) {
+            return view;
+        }
+        throw new SQLException("This savepoint was not set on this connection.", "3B001");
+    }
+
+    private Savepoint setSavepoint(@Nullable String name) throws SQLException {
+        if (autoCommit) {
+            throw new SQLException("setSavepoint() needs setAutoCommit(false) before.", "25000");
+        }
+        beginIfNeeded();
+        return new View(session.transaction().savepoint(lane()), name);
+    }
+
+    private void rollbackTo(View savepoint) throws SQLException {
+        closeStatements();
+        SQLException failed =
+                new SQLException("The rollback to the savepoint failed; the transaction cannot go on.", "25P02");
+        session.transaction().rollbackTo(lane(), savepoint.level, failed);
+        if (failed.getSuppressed().length > 0) {
+            throw failed;
+        }
+        session.transaction().savepoint(lane()); // JDBC keeps the savepoint after a rollback to it
+    }
+
+    static boolean returnsKeys(@Nullable Object[] arguments) {
+        if (arguments.length < 2) {
+            return false;
+        }
+        Object wish = arguments[arguments.length - 1];
+        return arguments.length == 2
+                && (wish instanceof Integer number ? number == Statement.RETURN_GENERATED_KEYS : true);
+    }
+}

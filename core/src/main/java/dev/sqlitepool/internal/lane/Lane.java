@@ -1,0 +1,322 @@
+package dev.sqlitepool.internal.lane;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.Row;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One physical connection, its prepared statements and its state. Owned by exactly one of: the idle stack, a running task, a
+ * lease, the opener, the closer; ownership passes under the group's lock, so nothing here needs locking, but for interrupts.
+ *
+ * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. Whoever
+ * interrupts does so under {@link #gate}, after checking that the ticket or statement that it means is still served; the owner
+ * ends both under the same gate. So an interrupt happens before the end that it aims at, or not at
+ * all. What it leaves behind SQLite forgets: the flag is cleared when a statement starts while no other runs
+ * (<a href="https://www.sqlite.org/c3ref/interrupt.html">sqlite3_interrupt</a>), and the owner closes all cursors after it has
+ * left. An interrupt just before a step is lost, so interrupters repeat until the owner has left.
+ */
+public final class Lane {
+    /** How often an interrupt is repeated until it has had its effect. */
+    public static final long INTERRUPT_PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
+    private final Engine engine;
+    private final Access access;
+    private final int generation;
+    private final Telemetry telemetry;
+    private final ScheduledExecutorService timer;
+    private final StatementCache statements;
+    private final long statementTimeoutNanos;
+
+    private final long openedAt;
+    private final long expiresAt;
+    private long idleSince;
+    private long probedAt;
+    private @Nullable CloseReason doubt;
+
+    private final ReentrantLock gate = new ReentrantLock();
+    /** For whom the owner works now, and who may therefore be interrupted. */
+    @GuardedBy("gate")
+    private @Nullable Ticket ticket;
+    /** Statements running inside each other; the outermost has the timeout. The owner's. */
+    private int depth;
+    /** The timeout of the statement that runs, 0 if there is none. The owner's. */
+    private long timeoutNanos;
+    /** A statement with a timeout runs. */
+    @GuardedBy("gate")
+    private boolean timed;
+
+    @GuardedBy("gate")
+    private long statementDeadline;
+    /** The statement that runs, or ran last, was interrupted because of its timeout. */
+    @GuardedBy("gate")
+    private boolean timedOut;
+
+    @GuardedBy("gate")
+    private boolean watched;
+
+    /**
+     * A lane over a connection that is set up.
+     *
+     * @param expiresAt when it is to be replaced on the telemetry's clock; {@link Long#MAX_VALUE} for never
+     */
+    public Lane(
+            Engine engine,
+            Access access,
+            int generation,
+            long expiresAt,
+            Settings settings,
+            Telemetry telemetry,
+            ScheduledExecutorService timer) {
+        this.engine = engine;
+        this.access = access;
+        this.generation = generation;
+        this.expiresAt = expiresAt;
+        this.telemetry = telemetry;
+        this.timer = timer;
+        this.statements = new StatementCache(engine, settings.statementCacheSize(), telemetry);
+        this.statementTimeoutNanos =
+                settings.statementTimeout() == null ? 0 : Settings.nanos(settings.statementTimeout());
+        this.openedAt = telemetry.now();
+        this.idleSince = openedAt;
+        this.probedAt = openedAt;
+    }
+
+    public Engine engine() {
+        return engine;
+    }
+
+    public Access access() {
+        return access;
+    }
+
+    /** Which state of the database file it was opened in. */
+    public int generation() {
+        return generation;
+    }
+
+    public long openedAt() {
+        return openedAt;
+    }
+
+    public boolean isExpired(long now) {
+        return expiresAt != Long.MAX_VALUE && now - expiresAt >= 0;
+    }
+
+    public long probedAt() {
+        return probedAt;
+    }
+
+    public void probedAt(long now) {
+        probedAt = now;
+    }
+
+    public long idleSince() {
+        return idleSince;
+    }
+
+    public void idleSince(long now) {
+        idleSince = now;
+    }
+
+    /** Why the lane must be closed when its owner gives it back; null if it is sound. */
+    public @Nullable CloseReason doubt() {
+        return doubt;
+    }
+
+    /** Marks the lane to be closed when its owner gives it back. The first reason stays. */
+    public void doubt(CloseReason reason) {
+        if (doubt == null) {
+            doubt = reason;
+        }
+    }
+
+    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
+    public void trust() {
+        doubt = null;
+    }
+
+    // ---- interrupts
+
+    void enter(Ticket served) {
+        gate.lock();
+        try {
+            ticket = served;
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    /** After this no interrupt that was meant for the owner's ticket reaches the connection. */
+    void leave() {
+        gate.lock();
+        try {
+            ticket = null;
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    void interrupt(Ticket target) {
+        gate.lock();
+        try {
+            if (ticket == target) {
+                engine.interrupt();
+            }
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    /**
+     * A statement runs from here to {@link #endStatement}.
+     *
+     * @param ownNanos its own timeout, which counts if it is shorter than the pool's; 0 for none
+     */
+    void beginStatement(long ownNanos) {
+        long nanos = ownNanos == 0 || statementTimeoutNanos != 0 && statementTimeoutNanos < ownNanos
+                ? statementTimeoutNanos
+                : ownNanos;
+        if (depth++ > 0 || nanos == 0) {
+            return;
+        }
+        gate.lock();
+        try {
+            timeoutNanos = nanos;
+            timedOut = false;
+            statementDeadline = System.nanoTime() + nanos;
+            timed = true;
+            if (!watched) {
+                watched = true;
+                watchAfter(nanos);
+            }
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    void endStatement() {
+        if (--depth > 0 || timeoutNanos == 0) {
+            return;
+        }
+        gate.lock();
+        try {
+            timed = false;
+            timeoutNanos = 0;
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    private void watchAfter(long nanos) {
+        Future<?> unused = timer.schedule(this::watch, nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /** Runs on the timer as long as statements run: one watch for each lane, not one for each statement. */
+    private void watch() {
+        gate.lock();
+        try {
+            if (!timed) {
+                watched = false;
+                return;
+            }
+            long left = statementDeadline - System.nanoTime();
+            if (left <= 0) {
+                if (!timedOut) {
+                    timedOut = true;
+                    telemetry.interrupts.increment();
+                }
+                engine.interrupt();
+                left = INTERRUPT_PERIOD_NANOS;
+            }
+            watchAfter(left);
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    /** The error of a statement that runs, as a timeout if that is what interrupted it. */
+    SQLException explained(SQLException error) {
+        long nanos = timeoutNanos;
+        if (nanos == 0 || engine.failure(error) != Failure.INTERRUPTED) {
+            return error;
+        }
+        gate.lock();
+        try {
+            return !timedOut
+                    ? error
+                    : new SQLTimeoutException(
+                            "The statement was interrupted after its timeout of " + nanos / 1e9
+                                    + " s; make it faster, or allow it more.",
+                            "57014",
+                            error.getErrorCode(),
+                            error);
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    // ---- statements
+
+    /**
+     * Runs one statement to its end.
+     *
+     * @param sink is given each row; null to pass rows over
+     * @param needsRows whether a statement that returns no columns is an error, found before it runs
+     * @return the rows changed, as the verb allows
+     */
+    <X extends Exception> long run(
+            String sql,
+            Verb verb,
+            @Nullable Object[] values,
+            @Nullable SqlAction<? super Row, X> sink,
+            boolean needsRows)
+            throws SQLException, X {
+        Prepared prepared = statements.take(sql);
+        beginStatement(0);
+        try {
+            check(prepared, values, needsRows);
+            prepared.start(values);
+            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
+            while (prepared.next()) {
+                if (sink != null && row != null) {
+                    row.alive(true);
+                    try {
+                        sink.accept(row);
+                    } finally {
+                        row.alive(false);
+                    }
+                }
+            }
+            return verb.counts(sql, prepared.returnsRows()) ? prepared.changes() : 0;
+        } catch (SQLException e) {
+            throw explained(e);
+        } finally {
+            statements.give(sql, prepared);
+            endStatement();
+        }
+    }
+
+    private static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
+        if (values.length != prepared.parameterCount()) {
+            throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "
+                    + values.length + " values were given.");
+        }
+        if (needsRows && !prepared.returnsRows()) {
+            throw new SQLException("The statement returns no rows and was not run; use execute, or add RETURNING.");
+        }
+    }
+}

@@ -1,0 +1,668 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.Row;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A logical connection: what work sees of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
+ * of its form: refuses what would break them, moves to the write lane when it must, and hands the lane over clean.
+ *
+ * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link
+ * #end} the session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back
+ * what is open. In this order nothing that the session leaves behind reaches the next user.
+ */
+public final class Session implements Transaction {
+    private static final Set<String> HARMLESS_PRAGMAS = Set.of(
+            "application_id",
+            "data_version",
+            "freelist_count",
+            "incremental_vacuum",
+            "optimize",
+            "page_count",
+            "schema_version",
+            "user_version",
+            "wal_checkpoint");
+
+    private final Form form;
+    private final Host host;
+    private final Telemetry telemetry;
+    private final long busyNanos;
+    private final TransactionScope transaction;
+
+    private volatile Ticket ticket;
+    private volatile @Nullable Lane lane;
+    private volatile boolean alive;
+    private @Nullable Thread owner;
+    /** Statements of this session that stand on a row: while there is one, the lane cannot be given back. */
+    private int cursors;
+
+    private @Nullable JdbcView view;
+
+    public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
+        this.form = form;
+        this.host = host;
+        this.telemetry = telemetry;
+        this.busyNanos = Settings.nanos(settings.busyTimeout());
+        this.transaction = new TransactionScope(host);
+        this.ticket = ticket;
+    }
+
+    // ---- life
+
+    /** Takes a lane; null for a lease that has none at the moment. The calling thread becomes the owner. */
+    public void begin(@Nullable Lane granted, Ticket next) {
+        ticket = next;
+        owner = Thread.currentThread();
+        lane = granted;
+        if (granted != null) {
+            granted.enter(next);
+        }
+        alive = true;
+    }
+
+    /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
+    public @Nullable Lane lane() {
+        return lane;
+    }
+
+    /**
+     * Interrupts what the session runs now for a ticket. By any thread.
+     *
+     * @return false when the session does not work for that ticket any more, and no further call is needed
+     */
+    public boolean interrupt(Ticket target) {
+        Lane current = lane;
+        if (current != null) {
+            current.interrupt(target);
+        }
+        return alive && ticket == target;
+    }
+
+    /** For whom the session works. */
+    public Ticket ticket() {
+        return ticket;
+    }
+
+    /** Whether what the session works for has been ended from outside. */
+    public boolean isUnwanted() {
+        return ticket.isEnded();
+    }
+
+    /** Holds a lane for the next {@link #begin}. */
+    public void keep(Lane granted) {
+        lane = granted;
+    }
+
+    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean. */
+    public @Nullable Lane end() {
+        Lane last = lane;
+        leave(last);
+        if (last != null && (transaction.isOpen() || last.doubt() != null)) {
+            transaction.rollback(last, null);
+        }
+        lane = null;
+        return last;
+    }
+
+    /** Ends one work of a lease: cursors are closed, an open transaction stays. Hands the lane over if it can be given back. */
+    public @Nullable Lane pause() {
+        Lane current = lane;
+        leave(current);
+        boolean back = current != null
+                && host.hasReadLanes()
+                && current.access() == Access.WRITE
+                && !transaction.isOpen()
+                && current.doubt() != CloseReason.CHANGED;
+        if (back || current != null && current.doubt() != null && !transaction.isOpen()) {
+            lane = null;
+            return current;
+        }
+        return null;
+    }
+
+    private void leave(@Nullable Lane last) {
+        if (view != null) {
+            view.end();
+            view = null;
+        }
+        cursors = 0;
+        alive = false;
+        owner = null;
+        if (last != null) {
+            last.leave();
+        }
+    }
+
+    // ---- work
+
+    /** Runs a work in its form, and commits or rolls back. The session must have begun. */
+    public <T> T perform(Work<T> work) throws Exception {
+        if (work instanceof Work.Data<T> data) {
+            return perform(data);
+        }
+        SqlWork<? super Transaction, ? extends T, ?> function = ((Work.Code<T>) work).function();
+        switch (form) {
+            case TRANSACTION:
+                return inTransaction(() -> function.apply(this));
+            case READ:
+                return inSnapshot(() -> function.apply(this));
+            default:
+                T result = function.apply(this);
+                ticket.commit();
+                return result;
+        }
+    }
+
+    private <T> T perform(Work.Data<T> data) throws Exception {
+        boolean writer = Objects.requireNonNull(lane).access() == Access.WRITE;
+        if (data.verb() == Verb.READ && data.shape().mayRead() || !writer) {
+            T result = data.run(this);
+            ticket.commit();
+            return result;
+        }
+        if (data.verb() == Verb.MAINTENANCE) {
+            // Cannot stand in a transaction, so there is no moment at which it could still be called off.
+            ticket.commit();
+            return data.run(this);
+        }
+        return inTransaction(() -> data.run(this));
+    }
+
+    /** Whether an error of data on a read lane means that it must be run on the write lane instead. */
+    public boolean belongsOnWriteLane(Exception error) {
+        Lane current = lane;
+        return error instanceof SQLException e
+                && current != null
+                && current.access() == Access.READ
+                && current.engine().failure(e) == Failure.READ_ONLY;
+    }
+
+    private interface Body<T> {
+        T run() throws Exception;
+    }
+
+    private <T> T inTransaction(Body<T> body) throws Exception {
+        beginPatiently(true);
+        T result;
+        try {
+            result = body.run();
+            transaction.requireStanding();
+        } catch (Throwable e) {
+            rollBack(e);
+            throw e;
+        }
+        if (ticket.commit() && !transaction.isRollbackOnly()) {
+            closeCursors();
+            commitPatiently();
+        } else {
+            rollBack(null);
+        }
+        return result;
+    }
+
+    private <T> T inSnapshot(Body<T> body) throws Exception {
+        Lane own = Objects.requireNonNull(lane);
+        boolean shared = own.access() == Access.WRITE;
+        if (shared) {
+            own.engine().refuseWrites(true);
+        }
+        try {
+            beginPatiently(false);
+            T result;
+            try {
+                result = body.run();
+            } catch (Throwable e) {
+                rollBack(e);
+                throw e;
+            }
+            rollBack(null);
+            ticket.commit();
+            return result;
+        } finally {
+            if (shared) {
+                own.leave();
+                own.engine().refuseWrites(false);
+            }
+        }
+    }
+
+    private void closeCursors() {
+        if (view != null) {
+            view.closeStatements();
+        }
+    }
+
+    private void rollBack(@Nullable Throwable reason) {
+        closeCursors();
+        Lane current = Objects.requireNonNull(lane);
+        current.leave();
+        transaction.rollback(current, reason);
+    }
+
+    private void commitPatiently() throws SQLException {
+        Lane current = Objects.requireNonNull(lane);
+        current.leave();
+        long deadline = System.nanoTime() + busyNanos;
+        while (true) {
+            try {
+                transaction.commit(current);
+                return;
+            } catch (SQLException e) {
+                boolean busy = TransactionScope.failure(current, e) == Failure.BUSY;
+                if (!busy) {
+                    throw e;
+                }
+                if (System.nanoTime() - deadline >= 0) {
+                    transaction.rollback(current, e);
+                    throw e;
+                }
+                park();
+            }
+        }
+    }
+
+    /** Begins, repeating while another process holds the database, as long as it is wanted. */
+    void beginPatiently(boolean write) throws SQLException {
+        Lane current = Objects.requireNonNull(lane);
+        long deadline = System.nanoTime() + busyNanos;
+        while (true) {
+            requireTicket();
+            try {
+                transaction.begin(current, write);
+                return;
+            } catch (SQLException e) {
+                requirePatience(current, e, deadline);
+            }
+        }
+    }
+
+    private void requirePatience(Lane current, SQLException error, long deadline) throws SQLException {
+        if (TransactionScope.failure(current, error) != Failure.BUSY || System.nanoTime() - deadline >= 0) {
+            throw error;
+        }
+        requireTicket();
+        park();
+    }
+
+    /** About a millisecond, never the same. An interrupt of the thread neither shortens the next wait nor is lost. */
+    private void park() {
+        telemetry.busyRetries.increment();
+        boolean interrupted = Thread.interrupted();
+        LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void requireTicket() {
+        if (ticket.isEnded()) {
+            throw new CancellationException("The task was ended from outside; what it did is rolled back.");
+        }
+    }
+
+    // ---- rules
+
+    /** Every use passes here first: is the session alive, on its thread, and wanted? */
+    void requireAlive() {
+        if (!alive) {
+            throw new IllegalStateException(
+                    "This connection was returned to the pool when its work ended; use it only inside"
+                            + " the work, or acquire() a lease.");
+        }
+        if (owner != Thread.currentThread()) {
+            throw new IllegalStateException("This connection belongs to the thread that runs the work, " + owner
+                    + "; it was used by " + Thread.currentThread() + ".");
+        }
+        requireTicket();
+    }
+
+    Form form() {
+        return form;
+    }
+
+    TransactionScope transaction() {
+        return transaction;
+    }
+
+    /** Checks a statement against the form, and brings the session to a lane that may run it. */
+    Lane ready(String sql, Verb verb) throws SQLException {
+        requireAlive();
+        if (form != Form.CONNECTION && verb.isRefusedInside()) {
+            throw new SQLException(
+                    SqlText.label(sql) + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
+                            + "(…): it would break or ignore what the form promises. Use connection(…) for it"
+                            + (verb.isControl() ? ", or savepoint(…)." : "."),
+                    "25001");
+        }
+        if (verb != Verb.END) {
+            transaction.requireStanding();
+        }
+        Lane current = lane;
+        if (current == null) {
+            current = take(null, Access.READ);
+        }
+        return verb.needsWriteLane() && canMove(current) ? move() : current;
+    }
+
+    boolean canMove(Lane current) {
+        return form == Form.CONNECTION
+                && current.access() == Access.READ
+                && host.hasReadLanes()
+                && !transaction.isOpen();
+    }
+
+    /** Goes to the write lane, and stays there. */
+    Lane move() throws SQLException {
+        Lane from = Objects.requireNonNull(lane);
+        if (cursors > 0 || view != null && view.hasOpenResults()) {
+            throw new SQLException(
+                    "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"
+                            + " its rows to the end or close it first, or use transaction(…).",
+                    "24000");
+        }
+        if (view != null) {
+            view.closeStatements();
+        }
+        from.leave();
+        telemetry.moves.increment();
+        return take(from, Access.WRITE);
+    }
+
+    private Lane take(@Nullable Lane from, Access access) throws SQLException {
+        lane = null;
+        Lane to = host.exchange(from, access, this);
+        to.enter(ticket);
+        lane = to;
+        return to;
+    }
+
+    /** Follows what a statement that succeeded has done to the transaction and the connection. */
+    void succeeded(Lane current, String sql, Verb verb) throws SQLException {
+        switch (verb) {
+            case BEGIN:
+                transaction.began();
+                break;
+            case END:
+                transaction.ended();
+                break;
+            case RELEASE:
+                transaction.refresh(current);
+                break;
+            case MAINTENANCE:
+                if (changesConnection(sql)) {
+                    current.doubt(CloseReason.CHANGED);
+                }
+                break;
+            case SCHEMA:
+                if (SqlText.contains(sql, 0, "TEMP") || SqlText.contains(sql, 0, "TEMPORARY")) {
+                    current.doubt(CloseReason.CHANGED);
+                }
+                break;
+            default:
+        }
+    }
+
+    private static boolean changesConnection(String sql) {
+        int at = SqlText.skipBlank(sql, 0, true);
+        String verb = SqlText.word(sql, at);
+        if (!verb.equalsIgnoreCase("PRAGMA")) {
+            return !verb.equalsIgnoreCase("VACUUM");
+        }
+        String name = SqlText.word(sql, SqlText.skipBlank(sql, at + verb.length(), false))
+                .toLowerCase(Locale.ROOT);
+        boolean lists =
+                name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo") || name.endsWith("_check");
+        boolean assigns = sql.indexOf('=', at) >= 0 || sql.indexOf('(', at) >= 0;
+        return assigns && !lists && !HARMLESS_PRAGMAS.contains(name);
+    }
+
+    /** A plain BEGIN would be deferred, and fail when it first writes behind another process's back. */
+    static String immediate(String sql, Verb verb) {
+        if (verb != Verb.BEGIN) {
+            return sql;
+        }
+        int at = SqlText.skipBlank(sql, 0, true);
+        boolean asIs = !SqlText.word(sql, at).equalsIgnoreCase("BEGIN")
+                || SqlText.contains(sql, at, "IMMEDIATE")
+                || SqlText.contains(sql, at, "EXCLUSIVE");
+        return asIs ? sql : "BEGIN IMMEDIATE";
+    }
+
+    // ---- statements
+
+    /** Hands rows on, and remembers whether an error came from the sink or from the statement. */
+    private static final class Delivery<X extends Exception> implements SqlAction<Row, X> {
+        private final SqlAction<? super Row, X> sink;
+        private boolean begun;
+        private boolean inside;
+
+        Delivery(SqlAction<? super Row, X> sink) {
+            this.sink = sink;
+        }
+
+        @Override
+        public void accept(Row row) throws SQLException, X {
+            begun = true;
+            inside = true;
+            sink.accept(row);
+            inside = false;
+        }
+    }
+
+    /** One attempt to run a statement on a lane. */
+    interface Attempt<T, X extends Throwable> {
+        T on(Lane lane) throws SQLException, X;
+    }
+
+    /**
+     * Runs a statement that has passed {@link #ready}: repeats it while another process holds the database and nothing has
+     * happened yet, moves it to the write lane if SQLite refuses it on a read lane, and draws the conclusions from any other
+     * error.
+     */
+    <T, X extends Throwable> T attempt(
+            Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
+            throws SQLException, X {
+        Lane current = first;
+        long deadline = System.nanoTime() + busyNanos;
+        while (true) {
+            SQLException error;
+            cursors++;
+            try {
+                return statement.on(current);
+            } catch (SQLException e) {
+                if (delivery != null && delivery.inside) {
+                    throw e;
+                }
+                error = e;
+            } finally {
+                cursors--;
+            }
+            Failure failure = TransactionScope.failure(current, error);
+            boolean repeatable = (delivery == null || !delivery.begun) && (!transaction.isOpen() || verb == Verb.END);
+            if (failure == Failure.BUSY && repeatable && System.nanoTime() - deadline < 0) {
+                requireTicket();
+                park();
+            } else if (failure == Failure.READ_ONLY && canMove(current)) {
+                current = move();
+            } else {
+                throw transaction.failed(current, error, verb);
+            }
+        }
+    }
+
+    <X extends Exception> long run(
+            String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
+            throws SQLException, X {
+        Verb verb = Verb.of(sql);
+        Lane first = ready(sql, verb);
+        String text = immediate(sql, verb);
+        Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
+        long changes = this.<Long, X>attempt(
+                first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
+        succeeded(Objects.requireNonNull(lane), sql, verb);
+        return changes;
+    }
+
+    long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
+        long[] changes = new long[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            changes[i] = run(sql, rows[i], null, false);
+        }
+        return changes;
+    }
+
+    <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
+        List<T> mapped = new ArrayList<>();
+        run(sql, values, row -> mapped.add(mapper.map(row)), true);
+        return mapped;
+    }
+
+    <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+            throws SQLException {
+        List<@Nullable T> mapped = new ArrayList<>(1);
+        run(
+                sql,
+                values,
+                row -> {
+                    if (!mapped.isEmpty()) {
+                        throw new SQLException(
+                                "The statement returned a second row; queryOne takes one at most.", "21000");
+                    }
+                    mapped.add(mapper.map(row));
+                },
+                true);
+        return mapped.isEmpty() ? Optional.empty() : Optional.ofNullable(mapped.get(0));
+    }
+
+    @Override
+    public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
+        return collect(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+    }
+
+    @Override
+    public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
+            throws SQLException {
+        return collectOne(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+    }
+
+    @Override
+    public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
+            throws SQLException, X {
+        run(sql, Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
+    }
+
+    @Override
+    public long execute(String sql, Object... parameters) throws SQLException {
+        return run(sql, Values.encode(parameters), null, false);
+    }
+
+    @Override
+    public void executeScript(String script) throws SQLException {
+        requireAlive();
+        for (String statement : SqlText.split(script)) {
+            run(statement, new Object[0], null, false);
+        }
+    }
+
+    @Override
+    public long[] executeBatch(String sql, Collection<? extends Object[]> rows) throws SQLException {
+        @Nullable Object[][] values = Values.encodeRows(rows);
+        Verb verb = Verb.of(sql);
+        Lane current = ready(sql, verb);
+        if (canMove(current)) {
+            current = move();
+        }
+        if (transaction.isOpen()) {
+            return nested(() -> runAll(sql, values));
+        }
+        beginPatiently(true);
+        long[] changes;
+        try {
+            changes = runAll(sql, values);
+        } catch (Throwable e) {
+            transaction.rollback(current, e);
+            throw e;
+        }
+        current.leave();
+        try {
+            transaction.commit(current);
+        } catch (SQLException e) {
+            transaction.rollback(current, e);
+            throw e;
+        } finally {
+            current.enter(ticket);
+        }
+        return changes;
+    }
+
+    private interface Nested<T, X extends Exception> {
+        T run() throws SQLException, X;
+    }
+
+    private <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
+        Lane current = Objects.requireNonNull(lane);
+        int level = transaction.savepoint(current);
+        T result;
+        try {
+            result = body.run();
+        } catch (Throwable e) {
+            closeCursors();
+            transaction.rollbackTo(current, level, e);
+            throw e;
+        }
+        closeCursors();
+        transaction.release(current, level);
+        return result;
+    }
+
+    @Override
+    public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
+            throws SQLException, X {
+        requireAlive();
+        requireTransaction("savepoint");
+        return nested(() -> work.apply(this));
+    }
+
+    @Override
+    public void rollbackOnly() {
+        requireAlive();
+        requireTransaction("rollbackOnly");
+        transaction.rollbackOnly();
+    }
+
+    private void requireTransaction(String method) {
+        if (form != Form.TRANSACTION) {
+            throw new IllegalStateException(method + " is for the work of transaction(…).");
+        }
+    }
+
+    @Override
+    public Connection jdbc() {
+        requireAlive();
+        if (view == null) {
+            view = new JdbcView(this);
+        }
+        return view.connection();
+    }
+}

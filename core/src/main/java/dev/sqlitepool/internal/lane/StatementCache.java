@@ -1,0 +1,66 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.SQLException;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * The prepared statements of one lane by SQL text, the least recently used evicted first. Owned by the lane's owner.
+ *
+ * <p>A statement that runs is not in the cache: running the same text inside its own cursor prepares a second one.
+ */
+final class StatementCache {
+    private final Engine engine;
+    private final int capacity;
+    private final Telemetry telemetry;
+    private final LinkedHashMap<String, Prepared> idle = new LinkedHashMap<>(16, 0.75f);
+
+    StatementCache(Engine engine, int capacity, Telemetry telemetry) {
+        this.engine = engine;
+        this.capacity = capacity;
+        this.telemetry = telemetry;
+    }
+
+    /** A statement that nobody else runs; to be given back. */
+    Prepared take(String sql) throws SQLException {
+        Prepared cached = idle.remove(sql);
+        LongAdder counter = cached != null ? telemetry.statementHits : telemetry.statementMisses;
+        counter.increment();
+        if (cached != null) {
+            return cached;
+        }
+        SqlText.requireSingle(sql);
+        return engine.prepare(sql);
+    }
+
+    /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
+    void give(String sql, Prepared prepared) {
+        try {
+            if (prepared.isClosed()) {
+                return;
+            }
+            prepared.reset();
+            if (capacity == 0) {
+                prepared.close();
+                return;
+            }
+            Prepared twin = idle.put(sql, prepared);
+            if (twin != null) {
+                twin.close();
+            }
+            if (idle.size() > capacity) {
+                Iterator<Map.Entry<String, Prepared>> oldest = idle.entrySet().iterator();
+                Prepared evicted = oldest.next().getValue();
+                oldest.remove();
+                evicted.close();
+            }
+        } catch (SQLException e) {
+            telemetry.debug("closing a statement failed", e);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.PoolStats.CloseReason;
+import java.lang.reflect.Method;
+import java.sql.CallableStatement;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A JDBC statement of a {@link JdbcView}, made on the session's lane when it is first needed, and made again, with the same
+ * parameters, when the session has moved. Owned by the session's owner.
+ */
+final class StatementView {
+    /** A call to repeat on the next physical statement. */
+    private record Call(Method method, @Nullable Object[] arguments) {}
+
+    private final JdbcView view;
+    private final Session session;
+    private final Method maker;
+    private final @Nullable Object[] making;
+    private final @Nullable String preparedSql;
+    private final boolean keys;
+    private final Statement proxy;
+    private final List<Call> calls = new ArrayList<>();
+    private final List<String> batch = new ArrayList<>();
+    private final List<ResultSet> results = new ArrayList<>();
+    private @Nullable Statement physical;
+    private @Nullable Lane madeOn;
+    private int timeoutSeconds;
+    private boolean closed;
+
+    StatementView(JdbcView view, Method maker, @Nullable Object[] making) throws Throwable {
+        this.view = view;
+        this.session = view.session();
+        this.maker = maker;
+        this.preparedSql =
+                maker.getName().equals("createStatement") ? null : (String) Objects.requireNonNull(making[0]);
+        this.making = preparedSql == null ? making : immediate(making, Verb.of(preparedSql));
+        this.keys = preparedSql != null && JdbcView.returnsKeys(making);
+        Class<? extends Statement> type = maker.getName().equals("prepareCall")
+                ? CallableStatement.class
+                : preparedSql == null ? Statement.class : PreparedStatement.class;
+        this.proxy = JdbcView.proxy(type, this::onStatement);
+        if (preparedSql != null) {
+            SqlText.requireSingle(preparedSql);
+            physical(session.ready(
+                    preparedSql, Verb.of(preparedSql))); // errors in the text are found now, as JDBC users expect
+        }
+    }
+
+    Statement proxy() {
+        return proxy;
+    }
+
+    boolean hasOpenResults() {
+        results.removeIf(result -> !JdbcView.isOpen(result));
+        return !results.isEmpty();
+    }
+
+    /** Closes the physical statement; the next use makes another. */
+    void release() {
+        results.forEach(JdbcView::closeQuietly);
+        results.clear();
+        if (physical != null) {
+            JdbcView.closeQuietly(physical);
+            physical = null;
+        }
+    }
+
+    private Statement physical(Lane lane) throws Throwable {
+        if (physical == null || madeOn != lane || physical.isClosed()) {
+            release();
+            Connection connection = lane.engine().connection();
+            Statement made = (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making));
+            physical = made;
+            madeOn = lane;
+            for (Call call : calls) {
+                JdbcView.call(made, call.method(), call.arguments());
+            }
+        }
+        return physical;
+    }
+
+    private @Nullable Object onStatement(Method method, @Nullable Object[] arguments) throws Throwable {
+        String name = method.getName();
+        switch (name) {
+            case "cancel":
+                session.interrupt(session.ticket()); // from any thread
+                return null;
+            case "close":
+                closed = true;
+                release();
+                view.forget(this);
+                return null;
+            case "isClosed":
+                return closed;
+            default:
+        }
+        session.requireAlive();
+        if (closed) {
+            throw new SQLException("This statement is closed.", "HY010");
+        }
+        switch (name) {
+            case "getConnection":
+                return view.connection();
+            case "getQueryTimeout":
+                return timeoutSeconds;
+            case "setQueryTimeout":
+                // The driver's own means patience with locks; ours interrupts.
+                timeoutSeconds = (Integer) Objects.requireNonNull(arguments[0]);
+                return null;
+            case "unwrap":
+                session.ready("SELECT 1", Verb.READ).doubt(CloseReason.CHANGED);
+                break;
+            default:
+                if (name.startsWith("execute")) {
+                    return execute(method, arguments);
+                }
+        }
+        Lane lane = session.ready(
+                preparedSql == null ? "SELECT 1" : preparedSql, preparedSql == null ? Verb.READ : Verb.of(preparedSql));
+        Object answer = JdbcView.call(physical(lane), method, arguments);
+        remember(method, arguments);
+        return answer instanceof ResultSet result ? tracked(result) : answer;
+    }
+
+    private void remember(Method method, @Nullable Object[] arguments) {
+        String name = method.getName();
+        if (name.equals("clearBatch") || name.equals("clearParameters")) {
+            calls.removeIf(
+                    call -> !call.method().getDeclaringClass().equals(Statement.class) || name.equals("clearBatch"));
+            batch.clear();
+        } else if (name.equals("addBatch") || name.startsWith("set") || name.startsWith("register")) {
+            calls.add(new Call(method, arguments));
+            if (name.equals("addBatch") && arguments.length == 1) {
+                batch.add((String) Objects.requireNonNull(arguments[0]));
+            }
+        }
+    }
+
+    private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
+        List<String> texts = preparedSql != null
+                ? List.of(preparedSql)
+                : method.getName().endsWith("Batch")
+                        ? List.copyOf(batch)
+                        : List.of((String) Objects.requireNonNull(arguments[0]));
+        boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        Lane lane = session.ready("SELECT 1", Verb.READ);
+        for (String text : texts) {
+            SqlText.requireSingle(text);
+            lane = session.ready(text, Verb.of(text));
+        }
+        if (texts.stream().noneMatch(text -> Verb.of(text).isControl())) {
+            view.beginIfNeeded();
+            lane = Objects.requireNonNull(session.lane());
+        }
+        Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
+        @Nullable Object[] given = immediate(arguments, verb);
+        Object answer = session.attempt(lane, verb, null, current -> attempt(current, method, given, wantsKeys));
+        Lane ran = Objects.requireNonNull(session.lane());
+        for (String text : texts) {
+            session.succeeded(ran, text, Verb.of(text));
+        }
+        if (method.getName().endsWith("Batch")) {
+            calls.removeIf(call -> true);
+            batch.clear();
+        }
+        return answer instanceof ResultSet result ? tracked(result) : answer;
+    }
+
+    private @Nullable Object attempt(Lane current, Method method, @Nullable Object[] arguments, boolean wantsKeys)
+            throws Throwable {
+        Statement target = physical(current);
+        current.engine().generatedKeys(wantsKeys);
+        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+        try {
+            return JdbcView.call(target, method, arguments);
+        } catch (SQLException e) {
+            throw current.explained(e);
+        } finally {
+            current.endStatement();
+            current.engine().generatedKeys(false);
+        }
+    }
+
+    /** Plain BEGIN becomes BEGIN IMMEDIATE here too. */
+    private static @Nullable Object[] immediate(@Nullable Object[] arguments, Verb verb) {
+        if (verb != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String sql)) {
+            return arguments;
+        }
+        @Nullable Object[] changed = arguments.clone();
+        changed[0] = Session.immediate(sql, verb);
+        return changed;
+    }
+
+    private ResultSet tracked(ResultSet result) {
+        results.add(result);
+        return JdbcView.proxy(ResultSet.class, (method, arguments) -> {
+            switch (method.getName()) {
+                case "close":
+                    result.close();
+                    results.remove(result);
+                    return null;
+                case "isClosed":
+                    return result.isClosed();
+                default:
+            }
+            session.requireAlive();
+            if (method.getName().equals("getStatement")) {
+                return proxy;
+            }
+            Lane lane = Objects.requireNonNull(session.lane());
+            boolean steps = method.getName().equals("next");
+            if (steps) {
+                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+            }
+            try {
+                return JdbcView.call(result, method, arguments);
+            } catch (SQLException e) {
+                throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
+            } finally {
+                if (steps) {
+                    lane.endStatement();
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,221 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.engine.Failure;
+import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Knows whether a session's transaction is open, stands, or has been ended by SQLite itself; begins and ends it. Owned by the
+ * session's owner.
+ *
+ * <p>SQLite ends a transaction by itself on some errors, and statements after that would commit one by one. So after every
+ * error inside a transaction SQLite is asked whether it still stands; if it does not, it is <em>lost</em>, and everything but
+ * its end is refused.
+ */
+final class TransactionScope {
+    private final Host host;
+    private boolean open;
+    private @Nullable SQLException lost;
+    private boolean rollbackOnly;
+    private int savepoints;
+
+    TransactionScope(Host host) {
+        this.host = host;
+    }
+
+    boolean isOpen() {
+        return open;
+    }
+
+    void rollbackOnly() {
+        rollbackOnly = true;
+    }
+
+    boolean isRollbackOnly() {
+        return rollbackOnly;
+    }
+
+    /** One attempt to begin. */
+    void begin(Lane lane, boolean write) throws SQLException {
+        try {
+            lane.engine().begin(write);
+        } catch (SQLException e) {
+            Failure failure = failure(lane, e);
+            if (failure == Failure.DOUBTFUL || failure == Failure.INTERRUPTED) {
+                lane.doubt(CloseReason.DISCARDED);
+            }
+            throw e;
+        }
+        began();
+    }
+
+    /** The user's own BEGIN has succeeded. */
+    void began() {
+        open = true;
+        lost = null;
+    }
+
+    /** The user's own COMMIT or ROLLBACK has succeeded, or SQLite says that nothing is open. */
+    void ended() {
+        open = false;
+        lost = null;
+        savepoints = 0;
+    }
+
+    /** After a RELEASE or an error: asks SQLite. */
+    void refresh(Lane lane) throws SQLException {
+        if (!lane.engine().inTransaction()) {
+            ended();
+        }
+    }
+
+    /** Refuses to go on in a transaction that SQLite has ended. */
+    void requireStanding() throws SQLException {
+        if (lost != null) {
+            throw new SQLException(
+                    "The transaction was rolled back by SQLite after an error in it (" + lost.getMessage()
+                            + "); nothing of it is kept, and it cannot go on.",
+                    "25P02",
+                    lost.getErrorCode(),
+                    lost);
+        }
+    }
+
+    /**
+     * One attempt to commit. The caller has left the lane, so nothing interrupts it.
+     *
+     * @throws SQLException if the transaction certainly is not committed; it is rolled back, unless the engine is busy
+     * @throws OutcomeUnknownException if nobody knows
+     */
+    void commit(Lane lane) throws SQLException {
+        requireStanding();
+        try {
+            lane.engine().commit();
+            ended();
+        } catch (SQLException e) {
+            Failure failure = failure(lane, e);
+            if (failure == Failure.BUSY) {
+                throw e; // the transaction stands, and may be committed again
+            }
+            boolean rolledBack = rollback(lane, e);
+            if (failure != Failure.ORDINARY || !rolledBack) {
+                throw unknown(lane, e);
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Rolls back whatever is open; harmless if nothing is. The caller has left the lane and closed the cursors. If it fails
+     * the lane is discarded, which rolls back too.
+     */
+    boolean rollback(Lane lane, @Nullable Throwable reason) {
+        try {
+            lane.engine().rollback();
+            return true;
+        } catch (SQLException e) {
+            lane.doubt(CloseReason.DISCARDED);
+            if (reason != null && reason != e) {
+                reason.addSuppressed(e);
+            }
+            return false;
+        } finally {
+            ended();
+        }
+    }
+
+    /**
+     * Draws the conclusions from a statement's error: is the lane sound, does the transaction stand, is the outcome known?
+     *
+     * @return the error to throw
+     */
+    SQLException failed(Lane lane, SQLException error, Verb verb) {
+        boolean writer = lane.access() == Access.WRITE;
+        switch (failure(lane, error)) {
+            case INTERRUPTED:
+                // An interrupted write rolls the whole transaction back; a reader's cursor is only closed.
+                if (writer) {
+                    lane.doubt(CloseReason.DISCARDED);
+                    loseIfOpen(error);
+                }
+                break;
+            case DOUBTFUL:
+                lane.doubt(CloseReason.DISCARDED);
+                boolean committing = open ? verb == Verb.END : verb != Verb.READ;
+                loseIfOpen(error);
+                if (writer && committing) {
+                    throw unknown(lane, error);
+                }
+                break;
+            default:
+                if (open && lost == null) {
+                    try {
+                        if (!lane.engine().inTransaction()) {
+                            lost = error;
+                        }
+                    } catch (SQLException e) {
+                        lane.doubt(CloseReason.DISCARDED);
+                        lost = error;
+                        error.addSuppressed(e);
+                    }
+                }
+        }
+        return error;
+    }
+
+    private void loseIfOpen(SQLException error) {
+        if (open && lost == null) {
+            lost = error;
+        }
+    }
+
+    /** A statement's error, our own timeout included, as its engine sees it. */
+    static Failure failure(Lane lane, SQLException error) {
+        return error instanceof SQLTimeoutException
+                ? Failure.INTERRUPTED
+                : lane.engine().failure(error);
+    }
+
+    private OutcomeUnknownException unknown(Lane lane, SQLException cause) {
+        lane.doubt(CloseReason.DISCARDED);
+        return new OutcomeUnknownException(
+                "A write failed in a way that does not tell whether it took effect: " + cause.getMessage()
+                        + ". It is not repeated; read the database to find out. Check disk space and file system.",
+                host.stats(),
+                cause);
+    }
+
+    /** Opens a savepoint and returns its level. */
+    int savepoint(Lane lane) throws SQLException {
+        requireStanding();
+        lane.engine().savepoint(savepoints + 1);
+        return ++savepoints;
+    }
+
+    void release(Lane lane, int level) throws SQLException {
+        requireStanding();
+        lane.engine().release(level);
+        savepoints = level - 1;
+    }
+
+    /** Undoes a savepoint after an error; if that is impossible the whole transaction is lost. */
+    void rollbackTo(Lane lane, int level, Throwable reason) {
+        savepoints = level - 1;
+        if (lost != null) {
+            return;
+        }
+        try {
+            lane.engine().rollbackTo(level);
+        } catch (SQLException e) {
+            lane.doubt(CloseReason.DISCARDED);
+            loseIfOpen(e);
+            if (reason != e) {
+                reason.addSuppressed(e);
+            }
+        }
+    }
+}

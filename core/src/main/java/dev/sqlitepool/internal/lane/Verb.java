@@ -1,0 +1,100 @@
+package dev.sqlitepool.internal.lane;
+
+import java.util.Locale;
+import java.util.Map;
+
+/** What the first keyword of a statement tells about it; an EXPLAIN is taken for what it explains. */
+public enum Verb {
+    /** SELECT, VALUES, EXPLAIN: reads. */
+    READ,
+    /** WITH: reads or writes; SQLite will tell. */
+    WITH,
+    /** INSERT, UPDATE, DELETE, REPLACE: writes, and has a count of changed rows. */
+    CHANGE,
+    /** CREATE, DROP, ALTER, REINDEX, ANALYZE: writes, without a meaningful count; may stand in a transaction. */
+    SCHEMA,
+    /** PRAGMA, ATTACH, DETACH, VACUUM: reaches beyond a transaction, or cannot stand in one. */
+    MAINTENANCE,
+    /** BEGIN, SAVEPOINT: opens a transaction. */
+    BEGIN,
+    /** COMMIT, END, ROLLBACK: ends a transaction. */
+    END,
+    /** RELEASE and ROLLBACK TO: moves inside a transaction; RELEASE may end it. */
+    RELEASE,
+    /** No statement: nothing but spaces and comments. */
+    EMPTY,
+    /** Anything else: left to SQLite to refuse. */
+    OTHER;
+
+    private static final Map<String, Verb> KEYWORDS = Map.ofEntries(
+            Map.entry("SELECT", READ),
+            Map.entry("VALUES", READ),
+            Map.entry("WITH", WITH),
+            Map.entry("INSERT", CHANGE),
+            Map.entry("UPDATE", CHANGE),
+            Map.entry("DELETE", CHANGE),
+            Map.entry("REPLACE", CHANGE),
+            Map.entry("CREATE", SCHEMA),
+            Map.entry("DROP", SCHEMA),
+            Map.entry("ALTER", SCHEMA),
+            Map.entry("REINDEX", SCHEMA),
+            Map.entry("ANALYZE", SCHEMA),
+            Map.entry("PRAGMA", MAINTENANCE),
+            Map.entry("ATTACH", MAINTENANCE),
+            Map.entry("DETACH", MAINTENANCE),
+            Map.entry("VACUUM", MAINTENANCE),
+            Map.entry("BEGIN", BEGIN),
+            Map.entry("SAVEPOINT", BEGIN),
+            Map.entry("COMMIT", END),
+            Map.entry("END", END),
+            Map.entry("ROLLBACK", END),
+            Map.entry("RELEASE", RELEASE));
+
+    /** The verb of the first statement of the text. */
+    public static Verb of(String sql) {
+        int at = SqlText.skipBlank(sql, 0, true);
+        String word = SqlText.word(sql, at);
+        Verb verb = KEYWORDS.get(word);
+        if (verb == null) {
+            verb = KEYWORDS.get(word.toUpperCase(Locale.ROOT));
+        }
+        if (verb == null) {
+            return word.equalsIgnoreCase("EXPLAIN")
+                    ? explained(sql, at + word.length())
+                    : at == sql.length() ? EMPTY : OTHER;
+        }
+        return verb == END && word.equalsIgnoreCase("ROLLBACK") && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
+    }
+
+    /** EXPLAIN runs nothing, but preparing a PRAGMA may already carry it out; everything else only reads. */
+    private static Verb explained(String sql, int at) {
+        int next = SqlText.skipBlank(sql, at, false);
+        String word = SqlText.word(sql, next);
+        if (word.equalsIgnoreCase("QUERY")) {
+            next = SqlText.skipBlank(sql, next + word.length(), false);
+            word = SqlText.word(sql, next); // PLAN
+            word = SqlText.word(sql, SqlText.skipBlank(sql, next + word.length(), false));
+        }
+        return word.equalsIgnoreCase("PRAGMA") ? MAINTENANCE : READ;
+    }
+
+    /** Whether the statement opens, moves in or ends a transaction. */
+    public boolean isControl() {
+        return this == BEGIN || this == END || this == RELEASE;
+    }
+
+    /** Whether a form that promises one transaction or one snapshot refuses the statement. */
+    public boolean isRefusedInside() {
+        return isControl() || this == MAINTENANCE;
+    }
+
+    /** Whether a run of the statement has a count of changed rows. */
+    boolean counts(String sql, boolean returnsRows) {
+        return this == CHANGE || this == WITH && (!returnsRows || SqlText.contains(sql, 0, "RETURNING"));
+    }
+
+    /** Whether only the write lane may run it, known without asking SQLite. */
+    public boolean needsWriteLane() {
+        return this != READ && this != WITH && this != EMPTY && this != OTHER;
+    }
+}

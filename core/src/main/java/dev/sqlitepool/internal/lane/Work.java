@@ -1,0 +1,104 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.Transaction;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a task is to do. Data may be grouped, moved and repeated by the pool; code never: it runs once. Immutable.
+ *
+ * @param <T> the result
+ */
+public sealed interface Work<T> {
+    /** The lanes on which it begins. */
+    Access access();
+
+    /** What it is called in messages; never contains values. */
+    String label();
+
+    /** The user's function. */
+    record Code<T>(Form form, SqlWork<? super Transaction, ? extends T, ?> function, Object named) implements Work<T> {
+        @Override
+        public Access access() {
+            return form.access();
+        }
+
+        @Override
+        public String label() {
+            String name = named.getClass().getName();
+            int lambda = name.indexOf("$$");
+            name = lambda < 0 ? name : name.substring(0, lambda);
+            return name.substring(name.lastIndexOf('.') + 1);
+        }
+    }
+
+    /** One statement with its parameters, encoded. */
+    record Data<T>(String sql, Verb verb, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+        @Override
+        public Access access() {
+            return verb.needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
+        }
+
+        @Override
+        public String label() {
+            return SqlText.label(sql);
+        }
+
+        T run(Session session) throws SQLException {
+            return shape.run(session, sql, rows);
+        }
+    }
+
+    /** How a statement is run and what becomes of its rows. */
+    interface Shape<T> {
+        T run(Session session, String sql, @Nullable Object[][] rows) throws SQLException;
+
+        /** Whether a statement of this shape goes to a read lane when its verb allows. */
+        default boolean mayRead() {
+            return true;
+        }
+    }
+
+    /** Every row, mapped. */
+    static <T> Shape<List<T>> all(RowMapper<? extends T> mapper) {
+        return (session, sql, rows) -> session.collect(sql, mapper, rows[0]);
+    }
+
+    /** At most one row, mapped. */
+    static <T> Shape<Optional<T>> one(RowMapper<? extends T> mapper) {
+        return (session, sql, rows) -> session.collectOne(sql, mapper, rows[0]);
+    }
+
+    /** The count of changed rows, on the write lane always. */
+    Shape<Long> CHANGES = new OnWriteLane<>((session, sql, rows) -> session.run(sql, rows[0], null, false));
+
+    /** The counts of a batch, on the write lane always. */
+    Shape<long[]> BATCH = new OnWriteLane<>(Session::runAll);
+
+    /** A shape that is never tried on a read lane. */
+    record OnWriteLane<T>(Shape<T> shape) implements Shape<T> {
+        @Override
+        public T run(Session session, String sql, @Nullable Object[][] rows) throws SQLException {
+            return shape.run(session, sql, rows);
+        }
+
+        @Override
+        public boolean mayRead() {
+            return false;
+        }
+    }
+
+    /** Void twins: an action as a function. */
+    static <C> SqlWork<C, Void, Exception> of(SqlAction<? super C, ?> action) {
+        return connection -> {
+            action.accept(connection);
+            return null;
+        };
+    }
+}
