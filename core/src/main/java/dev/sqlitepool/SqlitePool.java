@@ -1,0 +1,201 @@
+package dev.sqlitepool;
+
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * An asynchronous pool of connections to one SQLite database. Thread-safe; make one for each database file and process,
+ * share it, and close it at the end.
+ *
+ * <p>Exactly one connection writes, first come, first served, so nobody inside the process sees {@code SQLITE_BUSY}; reads
+ * run beside it on connections of their own, each in a snapshot that never waits for a writer.
+ *
+ * <p><b>Code and data.</b> Work given as a function ({@link #connection}, {@link #transaction}, {@link #read}) runs exactly
+ * once, on a connection of its own. A single statement given with its parameters ({@link #query}, {@link #execute}, {@link
+ * #executeBatch}) is data: parameters are copied when the method is called, and it takes effect at most once.
+ *
+ * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
+ * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
+ * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
+ * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
+ * queue; one that runs is interrupted and rolled back. Once a commit has begun they return false, and the future reports what
+ * became of it. Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
+ *
+ * <p><b>Dependent stages</b> run on threads of the pool, or on the {@link SqlitePoolBuilder#executor}; one that blocks delays
+ * nobody else. Waiting ({@code join}, {@code get}) inside work for a task that needs the connection which that very work
+ * holds fails at once with {@link IllegalStateException}; submitting without waiting is legal.
+ */
+public interface SqlitePool extends AutoCloseable {
+    /**
+     * A pool over a database file with the default settings. Opens nothing yet: the first use does, and creates the file if
+     * it is absent.
+     *
+     * @param database the file; a relative path is resolved now
+     * @return the pool
+     * @throws IllegalArgumentException if the path is empty
+     */
+    static SqlitePool open(Path database) {
+        return builder().databasePath(database).build();
+    }
+
+    /**
+     * A builder with the default settings.
+     *
+     * @return a new builder, which still needs a path, {@code inMemory()} or a connection factory
+     */
+    static SqlitePoolBuilder builder() {
+        return new SqlitePoolBuilder();
+    }
+
+    /**
+     * Runs work on a connection in autocommit mode: each statement commits by itself, unless the work begins a transaction
+     * with {@code BEGIN}. Whatever is left open when the work returns is rolled back.
+     *
+     * <p>The work begins on a read lane. At its first statement that writes, begins a transaction or is a {@code PRAGMA},
+     * {@code ATTACH} or the like, it gives that lane back, waits for the write lane, repeats the statement there and stays.
+     * While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
+     * BEGIN} means {@code BEGIN IMMEDIATE}.
+     *
+     * @param <T> the result
+     * @param work runs exactly once
+     * @return completes with the work's result, fails with what it throws
+     */
+    <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work);
+
+    /**
+     * Runs work in a transaction ({@code BEGIN IMMEDIATE}): commits when the work returns, rolls back on any throwable.
+     *
+     * @param <T> the result
+     * @param work runs exactly once; never if the transaction could not begin
+     * @return completes with the work's result when the commit is durable as {@link SqlitePoolBuilder#durability} says,
+     *     fails with what the work throws, or with {@link OutcomeUnknownException} if nobody knows what became of the commit
+     */
+    <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work);
+
+    /**
+     * Runs work that reads in one consistent snapshot, fixed at its first statement that reads a table. Never waits for
+     * writers; writes are refused with SQLite's {@code SQLITE_READONLY}, and so are transaction control, {@code PRAGMA},
+     * {@code ATTACH} and {@code VACUUM}.
+     *
+     * @param <T> the result
+     * @param work runs exactly once
+     * @return completes with the work's result, fails with what it throws
+     */
+    <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work);
+
+    /**
+     * The void twin of {@link #connection}.
+     *
+     * @param action runs exactly once
+     * @return completes with null
+     */
+    CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action);
+
+    /**
+     * The void twin of {@link #transaction}.
+     *
+     * @param action runs exactly once
+     * @return completes with null after the commit
+     */
+    CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action);
+
+    /**
+     * The void twin of {@link #read}.
+     *
+     * @param action runs exactly once
+     * @return completes with null
+     */
+    CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action);
+
+    /**
+     * Runs one statement and collects its rows. A statement that reads runs on a read lane; one that writes, such as {@code
+     * INSERT … RETURNING}, in a transaction on the write lane.
+     *
+     * @param <T> what a row becomes
+     * @param sql one statement that returns rows, without transaction control
+     * @param mapper called for each row on a thread of the pool
+     * @param parameters the values to bind, see {@link PoolConnection}
+     * @return the mapped rows in order
+     * @throws IllegalArgumentException if a parameter has an unsupported type
+     */
+    <T> CompletableFuture<List<T>> query(String sql, RowMapper<? extends T> mapper, Object... parameters);
+
+    /**
+     * As {@link #query} for at most one row.
+     *
+     * @param <T> what the row becomes
+     * @param sql one statement that returns at most one row, without transaction control
+     * @param mapper called for the row on a thread of the pool
+     * @param parameters the values to bind, see {@link PoolConnection}
+     * @return the mapped row; empty if there is none, or the mapper returns null; fails with {@link java.sql.SQLException} if
+     *     there is a second row, and nothing has been written then
+     * @throws IllegalArgumentException if a parameter has an unsupported type
+     */
+    <T> CompletableFuture<Optional<T>> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters);
+
+    /**
+     * Runs one statement for its effect, in a transaction of its own on the write lane; {@code PRAGMA}, {@code VACUUM} and
+     * {@code ATTACH} run there without one. Transaction control is refused: a transaction cannot outlive the call.
+     *
+     * @param sql one statement
+     * @param parameters the values to bind, see {@link PoolConnection}
+     * @return the rows changed, see {@link PoolConnection#execute}; fails with {@link OutcomeUnknownException} if nobody knows
+     *     whether the statement took effect
+     * @throws IllegalArgumentException if a parameter has an unsupported type
+     */
+    CompletableFuture<Long> execute(String sql, Object... parameters);
+
+    /**
+     * Runs one statement for each row of parameters, in one transaction: all take effect, or none.
+     *
+     * @param sql one statement that returns no rows
+     * @param rows the values to bind, a row for each run; copied now
+     * @return the rows changed by each run, in order
+     * @throws IllegalArgumentException if a parameter has an unsupported type
+     */
+    CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows);
+
+    /**
+     * Borrows a connection for work that spans several calls. It must be released.
+     *
+     * @return completes with the lease when a lane is free
+     */
+    CompletableFuture<Lease> acquire();
+
+    /**
+     * The same pool for code that waits.
+     *
+     * @return a view, the same on every call
+     */
+    BlockingPool blocking();
+
+    /**
+     * What the pool does at this moment and has done so far. Cheap, and works after close too.
+     *
+     * @return a consistent picture of the lanes of each access; counters may be a little behind each other
+     */
+    PoolStats stats();
+
+    /**
+     * Begins to close the pool: refuses new tasks, fails those that wait with {@link PoolClosedException}, lets those that
+     * run finish for at most {@link SqlitePoolBuilder#closeGrace}, then interrupts and fails them. Readers are closed before
+     * the writer, whose close checkpoints the WAL and removes it. Idempotent.
+     *
+     * @return completes when every connection is closed; never fails. The same future on every call. If a native call or a
+     *     connection factory does not return, it completes soon after the grace all the same, and that connection is closed
+     *     when it does return
+     */
+    CompletableFuture<Void> closeAsync();
+
+    /**
+     * {@link #closeAsync()}, and waits until no thread and no file of the pool is left. An interrupt does not shorten the
+     * wait, and is kept.
+     *
+     * @throws IllegalStateException if called inside work of this pool: it would wait for itself. The pool stays open
+     */
+    @Override
+    void close();
+}

@@ -1,0 +1,402 @@
+package dev.sqlitepool;
+
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.pool.LanePool;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Settings of a pool. Not thread-safe; may be used for several pools. Every setter refuses a bad value at once with an
+ * {@link IllegalArgumentException} that names setting, value and rule; nothing is silently repaired.
+ */
+public final class SqlitePoolBuilder {
+    private static final AtomicInteger NUMBER = new AtomicInteger();
+    private static final Pattern PRAGMA_NAME = Pattern.compile("[a-z_]+");
+    private static final Pattern PRAGMA_VALUE = Pattern.compile("[-+]?[A-Za-z0-9_.]+");
+
+    private @Nullable Path databasePath;
+    private boolean inMemory;
+    private @Nullable ConnectionFactory connectionFactory;
+    private @Nullable Integer poolSize;
+    private Duration acquireTimeout = Duration.ofSeconds(30);
+    private @Nullable Duration maxConnectionAge = Duration.ofHours(1);
+    private @Nullable Duration maxIdleTime = Duration.ofMinutes(10);
+    private Duration healthCheckInterval = Duration.ofSeconds(30);
+    private Durability durability = Durability.FULL;
+    private int maxWaiters = 10_000;
+    private @Nullable Duration statementTimeout;
+    private Duration busyTimeout = Duration.ofSeconds(5);
+    private final Map<String, String> pragmas = new LinkedHashMap<>();
+    private final List<SqlAction<? super Connection, ?>> onConnect = new ArrayList<>();
+    private int statementCacheSize = 256;
+    private @Nullable Executor executor;
+    private @Nullable Duration leakThreshold;
+    private @Nullable String name;
+    private @Nullable PoolListener listener;
+    private Duration closeGrace = Duration.ofSeconds(30);
+
+    SqlitePoolBuilder() {
+        pragmas.put("journal_mode", "WAL");
+        pragmas.put("foreign_keys", "ON");
+        pragmas.put("trusted_schema", "OFF");
+    }
+
+    /**
+     * The database file. Created when first used if it is absent; its directory must exist.
+     *
+     * @param databasePath the file; a relative path is resolved against the working directory now
+     * @return this builder
+     */
+    public SqlitePoolBuilder databasePath(Path databasePath) {
+        if (databasePath.toString().isEmpty()) {
+            throw new IllegalArgumentException("databasePath was empty; it must name a file.");
+        }
+        this.databasePath = databasePath.toAbsolutePath();
+        return this;
+    }
+
+    /**
+     * One private database in memory, for the life of the pool, on a single connection that never expires. {@code poolSize}
+     * must then be 1 or left out.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder inMemory() {
+        this.inMemory = true;
+        return this;
+    }
+
+    /**
+     * Opens connections in place of a path.
+     *
+     * @param connectionFactory see there
+     * @return this builder
+     */
+    public SqlitePoolBuilder connectionFactory(ConnectionFactory connectionFactory) {
+        this.connectionFactory = Objects.requireNonNull(connectionFactory, "connectionFactory");
+        return this;
+    }
+
+    /**
+     * The most connections for users: one that writes, the others read. With 1 a single connection does both. Default 10.
+     *
+     * @param poolSize 1 or more; connections are opened only as they are needed
+     * @return this builder
+     */
+    public SqlitePoolBuilder poolSize(int poolSize) {
+        this.poolSize = atLeast("poolSize", poolSize, 1);
+        return this;
+    }
+
+    /**
+     * The longest wait for a connection, then {@link PoolTimeoutException}. Default 30 seconds. Zero: only if one is idle.
+     *
+     * @param acquireTimeout not negative, to the nanosecond
+     * @return this builder
+     */
+    public SqlitePoolBuilder acquireTimeout(Duration acquireTimeout) {
+        this.acquireTimeout = notNegative("acquireTimeout", acquireTimeout);
+        return this;
+    }
+
+    /**
+     * The age at which a connection is replaced, up to a tenth earlier so that they do not all go at once. Default 1 hour.
+     * One in use is replaced when it comes back.
+     *
+     * @param maxConnectionAge more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder maxConnectionAge(Duration maxConnectionAge) {
+        this.maxConnectionAge =
+                positive("maxConnectionAge", maxConnectionAge, "use withoutMaxConnectionAge() for no limit");
+        return this;
+    }
+
+    /**
+     * Connections do not age.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder withoutMaxConnectionAge() {
+        this.maxConnectionAge = null;
+        return this;
+    }
+
+    /**
+     * The time after which an idle connection is closed, without any traffic needed. Default 10 minutes.
+     *
+     * @param maxIdleTime more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder maxIdleTime(Duration maxIdleTime) {
+        this.maxIdleTime = positive("maxIdleTime", maxIdleTime, "use withoutMaxIdleTime() for no limit");
+        return this;
+    }
+
+    /**
+     * Idle connections stay open.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder withoutMaxIdleTime() {
+        this.maxIdleTime = null;
+        return this;
+    }
+
+    /**
+     * How often the housekeeper looks after idle connections and the database file. Default 30 seconds. It looks more often
+     * when {@link #maxConnectionAge} or {@link #maxIdleTime} need it. A connection that was idle for longer is also checked
+     * before it is used.
+     *
+     * @param healthCheckInterval more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder healthCheckInterval(Duration healthCheckInterval) {
+        this.healthCheckInterval =
+                positive("healthCheckInterval", healthCheckInterval, "there is always a health check");
+        return this;
+    }
+
+    /**
+     * What an acknowledged write survives. Default {@link Durability#FULL}.
+     *
+     * @param durability never null
+     * @return this builder
+     */
+    public SqlitePoolBuilder durability(Durability durability) {
+        this.durability = Objects.requireNonNull(durability, "durability");
+        return this;
+    }
+
+    /**
+     * The most tasks that may wait for a connection; further ones fail at once with {@link PoolExhaustedException}. Default
+     * 10,000.
+     *
+     * @param maxWaiters 0 or more
+     * @return this builder
+     */
+    public SqlitePoolBuilder maxWaiters(int maxWaiters) {
+        this.maxWaiters = atLeast("maxWaiters", maxWaiters, 0);
+        return this;
+    }
+
+    /**
+     * Interrupts a statement that runs for longer, its rows being read included: {@link java.sql.SQLTimeoutException}. Default
+     * none. Commit and rollback are never interrupted.
+     *
+     * @param statementTimeout more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder statementTimeout(Duration statementTimeout) {
+        this.statementTimeout = positive("statementTimeout", statementTimeout, "leave it out for no limit");
+        return this;
+    }
+
+    /**
+     * Patience with <em>other processes</em> that hold the database. Default 5 seconds. Zero: none.
+     *
+     * @param busyTimeout not negative
+     * @return this builder
+     */
+    public SqlitePoolBuilder busyTimeout(Duration busyTimeout) {
+        this.busyTimeout = notNegative("busyTimeout", busyTimeout);
+        return this;
+    }
+
+    /**
+     * A pragma to set on every new connection, verified by reading it back: one that SQLite does not know or does not take
+     * fails the opening. Set by default: {@code journal_mode=WAL}, {@code foreign_keys=ON}, {@code trusted_schema=OFF}. The
+     * guarantees about reads beside writes need WAL.
+     *
+     * @param name letters and underscores; not {@code synchronous} (see {@link #durability}), {@code query_only} or {@code
+     *     busy_timeout} (see {@link #busyTimeout}), which belong to the pool
+     * @param value one word or number
+     * @return this builder
+     */
+    public SqlitePoolBuilder pragma(String name, Object value) {
+        String pragma = name.toLowerCase(Locale.ROOT);
+        if (!PRAGMA_NAME.matcher(pragma).matches()) {
+            throw new IllegalArgumentException("pragma name was \"" + name + "\"; it must be letters and underscores.");
+        }
+        String text = value.toString();
+        if (!PRAGMA_VALUE.matcher(text).matches()) {
+            throw new IllegalArgumentException(
+                    "the value of pragma " + pragma + " was \"" + text + "\"; it must be one word or number.");
+        }
+        switch (pragma) {
+            case "synchronous":
+                throw new IllegalArgumentException("pragma synchronous belongs to the pool; use durability(…).");
+            case "busy_timeout":
+                throw new IllegalArgumentException("pragma busy_timeout belongs to the pool; use busyTimeout(…).");
+            case "query_only":
+                throw new IllegalArgumentException("pragma query_only belongs to the pool; use read(…).");
+            default:
+                pragmas.put(pragma, text);
+                return this;
+        }
+    }
+
+    /**
+     * Code to run once on every new connection, after the pragmas, in the order given: functions, collations, extensions,
+     * a key. When it throws, the connection is closed and the caller whose need it was gets the error.
+     *
+     * @param hook is given the physical connection; must leave it in autocommit mode
+     * @return this builder
+     */
+    public SqlitePoolBuilder onConnect(SqlAction<? super Connection, ?> hook) {
+        onConnect.add(Objects.requireNonNull(hook, "hook"));
+        return this;
+    }
+
+    /**
+     * The most prepared statements kept for each connection; the least recently used is closed first. Default 256.
+     *
+     * @param statementCacheSize 0 or more; 0 keeps none
+     * @return this builder
+     */
+    public SqlitePoolBuilder statementCacheSize(int statementCacheSize) {
+        this.statementCacheSize = atLeast("statementCacheSize", statementCacheSize, 0);
+        return this;
+    }
+
+    /**
+     * Where dependent stages of the pool's futures run. Default: threads of the pool, where one that blocks delays nobody
+     * else.
+     *
+     * @param executor should not reject, and should not run tasks on the thread that submits them
+     * @return this builder
+     */
+    public SqlitePoolBuilder executor(Executor executor) {
+        this.executor = Objects.requireNonNull(executor, "executor");
+        return this;
+    }
+
+    /**
+     * Reports connections held for longer to the log and the listener, with the place where they were asked for. Costs a
+     * stack trace for each task. Default off.
+     *
+     * @param leakThreshold more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder leakThreshold(Duration leakThreshold) {
+        this.leakThreshold = positive("leakThreshold", leakThreshold, "leave it out for no reports");
+        return this;
+    }
+
+    /**
+     * The pool's name in logs, statistics and thread names. Default {@code sqlitepool-N}.
+     *
+     * @param name not blank
+     * @return this builder
+     */
+    public SqlitePoolBuilder name(String name) {
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("name was blank; it must say something in a log.");
+        }
+        this.name = name;
+        return this;
+    }
+
+    /**
+     * Is told of events. Default none.
+     *
+     * @param listener see there
+     * @return this builder
+     */
+    public SqlitePoolBuilder listener(PoolListener listener) {
+        this.listener = Objects.requireNonNull(listener, "listener");
+        return this;
+    }
+
+    /**
+     * How long closing lets running work finish before it interrupts it. Default 30 seconds. Zero: not at all.
+     *
+     * @param closeGrace not negative
+     * @return this builder
+     */
+    public SqlitePoolBuilder closeGrace(Duration closeGrace) {
+        this.closeGrace = notNegative("closeGrace", closeGrace);
+        return this;
+    }
+
+    /**
+     * Makes the pool. Opens nothing and starts no thread.
+     *
+     * @return a new pool
+     * @throws IllegalArgumentException unless exactly one of {@link #databasePath}, {@link #inMemory} and {@link
+     *     #connectionFactory} is set, or if settings contradict each other
+     */
+    public SqlitePool build() {
+        int sources = (databasePath != null ? 1 : 0) + (inMemory ? 1 : 0) + (connectionFactory != null ? 1 : 0);
+        if (sources != 1) {
+            throw new IllegalArgumentException((sources == 0 ? "None" : "More than one")
+                    + " of databasePath, inMemory and connectionFactory was set; set exactly one.");
+        }
+        if (inMemory && poolSize != null && poolSize != 1) {
+            throw new IllegalArgumentException("poolSize was " + poolSize
+                    + " with inMemory(); a database in memory is one connection: leave it out.");
+        }
+        int size = inMemory ? 1 : poolSize == null ? 10 : poolSize;
+        if (size > 1 && "exclusive".equalsIgnoreCase(pragmas.get("locking_mode"))) {
+            throw new IllegalArgumentException("locking_mode was EXCLUSIVE with poolSize " + size
+                    + "; an exclusive connection locks the others out.");
+        }
+        Map<String, String> effective = new LinkedHashMap<>(pragmas);
+        if (inMemory) {
+            effective.remove("journal_mode"); // always "memory"
+        }
+        return new LanePool(new Settings(
+                name != null ? name : "sqlitepool-" + NUMBER.incrementAndGet(),
+                databasePath,
+                connectionFactory,
+                size,
+                acquireTimeout,
+                inMemory ? null : maxConnectionAge,
+                inMemory ? null : maxIdleTime,
+                healthCheckInterval,
+                durability,
+                maxWaiters,
+                statementTimeout,
+                busyTimeout,
+                effective,
+                onConnect,
+                statementCacheSize,
+                executor,
+                leakThreshold,
+                listener,
+                closeGrace));
+    }
+
+    private static int atLeast(String setting, int value, int least) {
+        if (value < least) {
+            throw new IllegalArgumentException(setting + " was " + value + "; it must be at least " + least + ".");
+        }
+        return value;
+    }
+
+    private static Duration notNegative(String setting, Duration value) {
+        if (value.isNegative()) {
+            throw new IllegalArgumentException(setting + " was " + value + "; it must not be negative.");
+        }
+        return value;
+    }
+
+    private static Duration positive(String setting, Duration value, String hint) {
+        if (value.isNegative() || value.isZero()) {
+            throw new IllegalArgumentException(
+                    setting + " was " + value + "; it must be more than zero; " + hint + ".");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,160 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.BlockingPool;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.Work;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.Collection;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pool for code that waits. Thread-safe.
+ *
+ * <p>On a platform thread the caller runs its work itself: code always, data if a lane is idle. It never runs anybody else's: when
+ * it gives its lane back and somebody waits, a worker goes on.
+ */
+final class BlockingView implements BlockingPool {
+    /** {@code Thread.isVirtual}, which Java 17 does not have. */
+    private static final @Nullable MethodHandle IS_VIRTUAL = isVirtualMethod();
+
+    private final LanePool pool;
+
+    BlockingView(LanePool pool) {
+        this.pool = pool;
+    }
+
+    private static @Nullable MethodHandle isVirtualMethod() {
+        try {
+            return MethodHandles.publicLookup()
+                    .findVirtual(Thread.class, "isVirtual", MethodType.methodType(boolean.class));
+        } catch (ReflectiveOperationException e) {
+            return null;
+        }
+    }
+
+    private static boolean isVirtual() {
+        try {
+            return IS_VIRTUAL != null && (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
+        } catch (Throwable e) {
+            return false;
+        }
+    }
+
+    @Override
+    public <T, X extends Exception> T connection(SqlWork<? super PoolConnection, ? extends T, X> work) {
+        return this.<T>run(new Work.Code<>(Form.CONNECTION, work, work));
+    }
+
+    @Override
+    public <T, X extends Exception> T transaction(SqlWork<? super Transaction, ? extends T, X> work) {
+        return this.<T>run(new Work.Code<>(Form.TRANSACTION, work, work));
+    }
+
+    @Override
+    public <T, X extends Exception> T read(SqlWork<? super PoolConnection, ? extends T, X> work) {
+        return this.<T>run(new Work.Code<>(Form.READ, work, work));
+    }
+
+    @Override
+    public <X extends Exception> void useConnection(SqlAction<? super PoolConnection, X> action) {
+        run(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
+    }
+
+    @Override
+    public <X extends Exception> void useTransaction(SqlAction<? super Transaction, X> action) {
+        run(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
+    }
+
+    @Override
+    public <X extends Exception> void useRead(SqlAction<? super PoolConnection, X> action) {
+        run(new Work.Code<>(Form.READ, Work.of(action), action));
+    }
+
+    @Override
+    public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        return run(pool.query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
+    }
+
+    @Override
+    public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        return run(pool.query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
+    }
+
+    @Override
+    public long execute(String sql, Object... parameters) {
+        return run(pool.statement(sql, parameters));
+    }
+
+    @Override
+    public long[] executeBatch(String sql, Collection<? extends Object[]> rows) {
+        return run(pool.batch(sql, rows));
+    }
+
+    private <T> T run(Work<T> work) {
+        boolean code = work instanceof Work.Code<T>;
+        Lanes lanes = pool.lanesFor(work);
+        pool.started();
+        if (isVirtual()) {
+            Task<T> task = new Task<>(pool, work, null);
+            lanes.requireOthersHoldLane();
+            lanes.submit(task);
+            return result(task);
+        }
+        lanes.requireOthersHoldLane();
+        Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null);
+        boolean here = lanes.submitInline(task);
+        while (code || here) {
+            task.awaitGrant();
+            if (task.state() != Waiter.State.RUNNING) {
+                break;
+            }
+            Task.Served served = task.serve();
+            if (served.rest() != null) {
+                pool.workers().execute(served.rest());
+            }
+            served.settle().run();
+            here = false;
+        }
+        return result(task);
+    }
+
+    /** Waits for the outcome; an interrupt ends the task, if it is not too late. */
+    private static <T> T result(Task<T> task) {
+        Future<T> future = task.future();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return future.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                    task.end(null, LanePool.interrupted());
+                } catch (ExecutionException e) {
+                    throw BlockingView.<RuntimeException>unchecked(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Throws what the work threw, as the interface declares it for each caller. */
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+    private static <X extends Throwable> X unchecked(Throwable error) throws X {
+        throw (X) error;
+    }
+}

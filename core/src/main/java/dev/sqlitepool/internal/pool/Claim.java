@@ -1,0 +1,126 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import java.sql.SQLException;
+import java.util.Objects;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/** A running session's wait for another lane, on the session's own thread. Then, in its owner's name, the holder of that lane. */
+final class Claim extends Waiter {
+    private final LanePool pool;
+    private final Waiter owner;
+    private final @Nullable Thread thread = Thread.currentThread();
+    private volatile @Nullable Throwable error;
+
+    /** A claim for a task or a lease. */
+    Claim(LanePool pool, Waiter owner) {
+        this.pool = pool;
+        this.owner = owner;
+    }
+
+    @Override
+    boolean isLease() {
+        return owner.isLease();
+    }
+
+    @Override
+    String label() {
+        return owner.label();
+    }
+
+    @Override
+    @Nullable
+    Throwable submittedAt() {
+        return owner.submittedAt();
+    }
+
+    @Override
+    void granted() {
+        LockSupport.unpark(thread);
+    }
+
+    @Override
+    @Nullable
+    Runnable failed(Throwable reason) {
+        error = reason;
+        LockSupport.unpark(thread);
+        return null;
+    }
+
+    /** Whoever ends the holder of the lane means the owner. */
+    @Override
+    boolean end(@Nullable Object value, @Nullable Throwable reason) {
+        return owner.end(value, reason);
+    }
+
+    @Override
+    void revoke(Throwable reason) {
+        owner.revoke(reason);
+    }
+
+    /** Wakes the thread, so that it sees that its session is not wanted any more. */
+    void wake() {
+        LockSupport.unpark(thread);
+    }
+
+    /** Waits for a lane that can be used. */
+    Lane await(Lanes from, Session session) throws SQLException {
+        from.submit(this);
+        boolean interrupted = false;
+        try {
+            while (true) {
+                while (state() == State.QUEUED) {
+                    if (session.isUnwanted() && withdraw()) {
+                        throw new CancellationException("The task was ended while it waited for the write lane.");
+                    }
+                    LockSupport.park(this);
+                    if (Thread.interrupted()) {
+                        interrupted = true;
+                        if (withdraw()) {
+                            throw LanePool.interrupted();
+                        }
+                    }
+                }
+                if (state() == State.ENDED) {
+                    throw failure();
+                }
+                Lane lane = Objects.requireNonNull(lane());
+                Runnable replacing = from.unfit(lane, this);
+                if (replacing == null) {
+                    return lane;
+                }
+                pool.workers().execute(replacing);
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private boolean withdraw() {
+        boolean mine = move(State.QUEUED, State.ENDED);
+        if (mine) {
+            Objects.requireNonNull(lanes()).withdrawn();
+        }
+        return mine;
+    }
+
+    private RuntimeException failure() throws SQLException {
+        Throwable reason = error;
+        while (reason == null) {
+            LockSupport.parkNanos(this, 100_000); // ended under the lock, and told in a moment
+            reason = error;
+        }
+        if (reason instanceof SQLException e) {
+            throw e;
+        }
+        if (reason instanceof Error e) {
+            throw e;
+        }
+        return reason instanceof RuntimeException e ? e : new IllegalStateException(reason);
+    }
+}

@@ -1,0 +1,153 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The end of a pool: nobody comes in, those who wait fail, those who run have the grace, then they are ended by force; readers are
+ * closed before the writer, whose close checkpoints the WAL and removes it. Thread-safe.
+ *
+ * <p>Nothing waits here. Each step is taken by {@link #advance}, which everybody calls who has closed or given back a lane of a
+ * closing pool: the last lane to go finds nothing left, and finishes. A native call or a factory that does not return cannot be
+ * helped: the last resort finishes without it.
+ */
+final class Closing implements PoolFuture.Origin {
+    private static final long LAST_RESORT_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final long THREADS_END_MILLIS = 2_000;
+
+    private final LanePool pool;
+    private final Telemetry telemetry;
+    private final Workers workers;
+    /** In the order in which they are closed. */
+    private final List<Lanes> groups;
+
+    private final AtomicBoolean begun = new AtomicBoolean();
+    private final AtomicBoolean finished = new AtomicBoolean();
+    private final PoolFuture<Void> future;
+
+    Closing(LanePool pool, Telemetry telemetry, Workers workers, List<Lanes> groups) {
+        this.pool = pool;
+        this.telemetry = telemetry;
+        this.workers = workers;
+        this.groups = groups;
+        this.future = new PoolFuture<>(workers.stages(), this);
+    }
+
+    boolean isBegun() {
+        return begun.get();
+    }
+
+    PoolFuture<Void> begin() {
+        if (begun.compareAndSet(false, true)) {
+            List<Runnable> settles = new ArrayList<>();
+            for (Lanes lanes : groups) {
+                for (Waiter waiter : lanes.group().close()) {
+                    Runnable settle = waiter.failed(lanes.closed());
+                    if (settle != null) {
+                        settles.add(settle);
+                    }
+                }
+            }
+            workers.completeAll(settles);
+            long grace = Settings.nanos(pool.settings().closeGrace());
+            workers.after(grace, () -> workers.execute(this::endByForce));
+            workers.after(grace + LAST_RESORT_NANOS, () -> workers.execute(this::finishWithout));
+            advance();
+        }
+        return future;
+    }
+
+    void beginAndWait() {
+        requireOthersHoldLane();
+        PoolFuture<Void> unused = begin();
+        boolean interrupted = false;
+        while (true) {
+            try {
+                future.get();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            } catch (java.util.concurrent.ExecutionException e) {
+                break; // it never fails
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        workers.awaitEnd(THREADS_END_MILLIS);
+    }
+
+    private void endByForce() {
+        for (Lanes lanes : groups) {
+            for (Waiter holder : lanes.loans().keySet()) {
+                holder.revoke(lanes.closed());
+            }
+        }
+    }
+
+    private void finishWithout() {
+        if (!finished.get()) {
+            telemetry.warn(
+                    "closed without waiting any longer for a call that does not return; its connection is closed when it does: "
+                            + pool.stats(),
+                    null);
+            finish();
+        }
+    }
+
+    /** Takes the next steps, as far as they can be taken now. */
+    void advance() {
+        if (!begun.get() || finished.get()) {
+            return;
+        }
+        for (Lanes lanes : groups) {
+            closeIdle(lanes);
+            if (!lanes.group().isTerminated()) {
+                return;
+            }
+        }
+        finish();
+    }
+
+    private void closeIdle(Lanes lanes) {
+        while (true) {
+            Lane lane = lanes.borrowIdle(candidate -> true);
+            if (lane == null) {
+                return;
+            }
+            workers.execute(() -> lanes.closeBorrowed(lane, CloseReason.POOL_CLOSED));
+        }
+    }
+
+    private void finish() {
+        if (finished.compareAndSet(false, true)) {
+            workers.execute(() -> {
+                workers.shutdown();
+                workers.complete(() -> future.settle(null, null));
+            });
+        }
+    }
+
+    // ---- the future cannot be completed from outside, and cannot be waited for inside work
+
+    @Override
+    public boolean end(@Nullable Object value, @Nullable Throwable error) {
+        return false;
+    }
+
+    @Override
+    public void requireOthersHoldLane() {
+        if (Held.inside(pool)) {
+            throw new IllegalStateException(
+                    "Work of the pool " + pool.settings().name()
+                            + " would wait for the pool to close, which waits for the work. Close it after the work has returned.");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package dev.sqlitepool.internal.pool;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What lanes the current thread holds while it runs user code: a stack, since work may call the blocking view inside. Confined to
+ * its thread.
+ *
+ * <p>Non-reentrancy: if a thread holds all lanes of a group, then what it waits for there can never be granted, and it must not
+ * wait.
+ */
+final class Held {
+    private static final ThreadLocal<@Nullable Held> TOP = new ThreadLocal<>();
+
+    private final @Nullable Held outer;
+    private final LanePool pool;
+    private final Object holder;
+    /** The group of the lane; null while the work waits for another lane. */
+    private @Nullable Lanes lanes;
+
+    private Held(@Nullable Held outer, LanePool pool, Object holder, @Nullable Lanes lanes) {
+        this.outer = outer;
+        this.pool = pool;
+        this.holder = holder;
+        this.lanes = lanes;
+    }
+
+    /** From now to {@link #pop} this thread runs user code that holds a lane of the group, or none. */
+    static Held push(LanePool pool, Object holder, @Nullable Lanes lanes) {
+        Held held = new Held(TOP.get(), pool, holder, lanes);
+        TOP.set(held);
+        return held;
+    }
+
+    void pop() {
+        if (outer == null) {
+            TOP.remove();
+        } else {
+            TOP.set(outer);
+        }
+    }
+
+    /** The work on top has changed its lane. */
+    static void nowHolds(@Nullable Lanes lanes) {
+        Held top = TOP.get();
+        if (top != null) {
+            top.lanes = lanes;
+        }
+    }
+
+    /** Whether this thread runs work for that holder. */
+    static boolean by(Object holder) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.holder == holder) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether this thread runs work of the pool. */
+    static boolean inside(LanePool pool) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.pool == pool) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** How many lanes of the group this thread holds. */
+    static int count(Lanes lanes) {
+        int count = 0;
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.lanes == lanes) {
+                count++;
+            }
+        }
+        return count;
+    }
+}

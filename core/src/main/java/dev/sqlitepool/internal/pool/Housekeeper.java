@@ -1,0 +1,157 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.WeakHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
+
+/**
+ * The background health monitor. Without any traffic it closes lanes that are idle for too long, too old, do not answer, or belong
+ * to a file that is gone, and reports leaks. It touches only lanes that it has taken out of the idle stack itself, one at a time; one
+ * that is in use is looked at when it comes back. What it closes is replaced when it is needed. A sweep runs on a worker and is never
+ * beside another.
+ */
+final class Housekeeper {
+    private final LanePool pool;
+    private final Settings settings;
+    private final Telemetry telemetry;
+    private final Workers workers;
+    private final Opener opener;
+    private final List<Lanes> groups;
+    private final AtomicBoolean started = new AtomicBoolean();
+    /** Loans that have been reported; confined to the sweep. */
+    private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
+
+    Housekeeper(LanePool pool, Telemetry telemetry, Workers workers, Opener opener, List<Lanes> groups) {
+        this.pool = pool;
+        this.settings = pool.settings();
+        this.telemetry = telemetry;
+        this.workers = workers;
+        this.opener = opener;
+        this.groups = groups;
+    }
+
+    /** Begins with the first use of the pool. */
+    void start() {
+        if (!started.get() && started.compareAndSet(false, true)) {
+            schedule();
+        }
+    }
+
+    private void schedule() {
+        workers.after(
+                period(),
+                () -> workers.execute(() -> {
+                    try {
+                        sweep();
+                    } catch (Throwable e) {
+                        telemetry.warn("a health check failed", e); // and the next one comes
+                    } finally {
+                        if (!pool.isClosed()) {
+                            schedule();
+                        }
+                    }
+                }));
+    }
+
+    /** Often enough for every limit. */
+    private long period() {
+        long period = Settings.nanos(settings.healthCheckInterval());
+        for (Duration limit : limits()) {
+            period = Math.min(period, Settings.nanos(limit) / 2);
+        }
+        return Math.max(period, 1_000_000);
+    }
+
+    private List<Duration> limits() {
+        return java.util.stream.Stream.of(settings.maxConnectionAge(), settings.maxIdleTime(), settings.leakThreshold())
+                .filter(Objects::nonNull)
+                .map(Objects::requireNonNull)
+                .toList();
+    }
+
+    /** One look at everything. */
+    void sweep() {
+        checkFile();
+        for (Lanes lanes : groups) {
+            retire(lanes);
+            probe(lanes);
+            reportLeaks(lanes);
+        }
+    }
+
+    private void checkFile() {
+        Opener.FileState state = opener.checkFile();
+        if (state != Opener.FileState.UNCHANGED) {
+            boolean vanished = state == Opener.FileState.VANISHED;
+            Path file = Objects.requireNonNull(opener.file());
+            telemetry.warn(
+                    "the database file " + file + (vanished ? " has vanished" : " has been replaced by another")
+                            + " under the pool; its connections are closed",
+                    null);
+            telemetry.tell(listener -> listener.databaseChanged(file, vanished));
+        }
+    }
+
+    private void retire(Lanes lanes) {
+        long now = telemetry.now();
+        Duration maxIdle = settings.maxIdleTime();
+        Predicate<Lane> idleTooLong = lane -> maxIdle != null && now - lane.idleSince() >= Settings.nanos(maxIdle);
+        while (true) {
+            Lane lane = lanes.borrowIdle(
+                    candidate -> lanes.reasonToClose(candidate, now) != null || idleTooLong.test(candidate));
+            if (lane == null) {
+                return;
+            }
+            CloseReason reason = lanes.reasonToClose(lane, now);
+            lanes.closeBorrowed(lane, reason != null ? reason : CloseReason.IDLE);
+        }
+    }
+
+    private void probe(Lanes lanes) {
+        long now = telemetry.now();
+        long interval = Settings.nanos(settings.healthCheckInterval());
+        if (settings.inMemory()) {
+            return;
+        }
+        while (true) {
+            Lane lane = lanes.borrowIdle(
+                    candidate -> now - Math.max(candidate.idleSince(), candidate.probedAt()) >= interval);
+            if (lane == null) {
+                return;
+            }
+            lane.probedAt(now);
+            if (lane.engine().probe()) {
+                lanes.returnCold(lane);
+            } else {
+                lanes.closeBorrowed(lane, CloseReason.STALE);
+            }
+        }
+    }
+
+    private void reportLeaks(Lanes lanes) {
+        Duration threshold = settings.leakThreshold();
+        if (threshold == null) {
+            return;
+        }
+        for (Map.Entry<Waiter, Duration> loan : lanes.loans().entrySet()) {
+            Waiter holder = loan.getKey();
+            Throwable trace = holder.submittedAt();
+            if (trace != null && loan.getValue().compareTo(threshold) > 0 && reported.add(holder)) {
+                String label = holder.label();
+                telemetry.warn("a connection has been held for " + loan.getValue() + " by \"" + label + "\"", trace);
+                telemetry.tell(listener -> listener.leakSuspected(lanes.access(), label, loan.getValue(), trace));
+            }
+        }
+    }
+}

@@ -1,0 +1,498 @@
+package dev.sqlitepool.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.pool.Waiter.State;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who gets a lane, and when: the lanes of one access and those who wait for them. Thread-safe; everything is guarded by one
+ * short lock, under which nothing foreign is called and no second lock is taken. Methods change the state and return what the
+ * caller must do after the lock: open, run, close, fail.
+ *
+ * <p>Invariants, at every release of the lock:
+ *
+ * <ol>
+ *   <li>{@code idle + borrowed + opening + closing = live ≤ max}. Every lane is in exactly one of these, and a change takes it
+ *       from one to another: no lane is lost.
+ *   <li>If somebody waits who may be served, no lane is idle. A lane becomes idle only in {@link #offer}, which grants first;
+ *       somebody begins to wait only in {@link #submit}, which looks at the idle lanes first.
+ *   <li>If somebody waits, then {@code opening ≥ min(waiting, max − live + opening)}: a lane is on its way for everybody who has
+ *       room. What creates room ({@link #closed}, {@link #openFailed}) or need ({@link #submit}) asks {@link #needsOpening}: no
+ *       wake-up is lost.
+ * </ol>
+ *
+ * First come, first served: waiters leave at the head, and nobody is granted a lane past them. Those who ended while queued are
+ * skipped; the queue is swept when they are more than those who wait. Idle lanes are a stack: the warmest is used, the others can
+ * expire.
+ */
+final class LaneGroup {
+    /** What a submission led to. */
+    enum Verdict {
+        /** A lane has been granted: run. */
+        RUN,
+        /** In the queue. */
+        WAIT,
+        /** In the queue, and a lane must be opened. */
+        OPEN,
+        /** Too many wait. */
+        FULL,
+        CLOSED,
+        /** It has ended already: nothing to do. */
+        GONE
+    }
+
+    /** Who is to fail after a failed opening, and whether another one must be tried for somebody else. */
+    record OpenFailed(@Nullable Waiter waiter, boolean open) {}
+
+    /** Who is granted a new lane, or whether the caller must close it. */
+    record Opened(@Nullable Waiter waiter, boolean close) {}
+
+    /** What the lanes do at one moment. */
+    record Snapshot(
+            int idle,
+            int borrowed,
+            int opening,
+            int closing,
+            int waiting,
+            @Nullable Waiter oldest,
+            long since) {}
+
+    private record Loan(Waiter holder, long since) {}
+
+    private final int max;
+    private final int maxWaiters;
+    /** Those who wait in the whole pool. */
+    private final AtomicInteger waitingInPool;
+
+    private final LongAdder waitNanos;
+    private final LongAdder holdNanos;
+
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Deque<Lane> idle = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private final Map<Lane, Loan> borrowed = new HashMap<>();
+
+    @GuardedBy("lock")
+    private final Deque<Waiter> queue = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private int waiting;
+
+    @GuardedBy("lock")
+    private int leases;
+
+    @GuardedBy("lock")
+    private int opening;
+
+    @GuardedBy("lock")
+    private int closing;
+
+    @GuardedBy("lock")
+    private boolean closed;
+
+    LaneGroup(int max, int maxWaiters, AtomicInteger waitingInPool, LongAdder waitNanos, LongAdder holdNanos) {
+        this.max = max;
+        this.maxWaiters = maxWaiters;
+        this.waitingInPool = waitingInPool;
+        this.waitNanos = waitNanos;
+        this.holdNanos = holdNanos;
+    }
+
+    int max() {
+        return max;
+    }
+
+    // ---- coming
+
+    /**
+     * Lets a waiter in: a new one, whom nobody else knows yet, or one that is running and owned by the caller, who has given its
+     * lane back and wants one of this group.
+     */
+    Verdict submit(Waiter waiter, long now) {
+        State from = waiter.state() == State.QUEUED ? State.QUEUED : State.RUNNING;
+        lock.lock();
+        try {
+            boolean take = mayHold(waiter) && !idle.isEmpty();
+            if (closed || !take && waitingInPool.get() >= maxWaiters) {
+                boolean ended = waiter.move(from, State.ENDED);
+                return !ended ? Verdict.GONE : closed ? Verdict.CLOSED : Verdict.FULL;
+            }
+            if (!waiter.move(from, State.QUEUED)) {
+                return Verdict.GONE;
+            }
+            // From here on somebody may end it, and then takes it out of the count, when we leave the lock.
+            waitingInPool.incrementAndGet();
+            waiting++;
+            if (take) {
+                // Nobody who may be served waits (invariant 2), so nobody is overtaken.
+                Lane lane = idle.removeLast();
+                if (waiter.grant(lane)) {
+                    left();
+                    lend(lane, waiter, now);
+                    return Verdict.RUN;
+                }
+                idle.addLast(lane);
+                return Verdict.GONE;
+            }
+            queue.addLast(waiter);
+            if (needsOpening()) {
+                opening++;
+                return Verdict.OPEN;
+            }
+            return Verdict.WAIT;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @GuardedBy("lock")
+    private boolean mayHold(Waiter waiter) {
+        return !waiter.isLease() || leases < Math.max(1, max - 1);
+    }
+
+    @GuardedBy("lock")
+    private void lend(Lane lane, Waiter waiter, long now) {
+        borrowed.put(lane, new Loan(waiter, now));
+        waitNanos.add(now - waiter.queuedAt());
+        if (waiter.isLease()) {
+            leases++;
+        }
+    }
+
+    @GuardedBy("lock")
+    private boolean needsOpening() {
+        return !closed && opening < waiting && idle.size() + borrowed.size() + opening + closing < max;
+    }
+
+    /** The waiter has ended while it was queued, and is taken out of the count. */
+    void withdrawn() {
+        lock.lock();
+        try {
+            left();
+            if (queue.size() > 2 * waiting + 64) {
+                queue.removeIf(waiter -> waiter.state() != State.QUEUED);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @GuardedBy("lock")
+    private void left() {
+        waiting--;
+        waitingInPool.decrementAndGet();
+    }
+
+    // ---- going
+
+    /**
+     * Takes a borrowed lane back.
+     *
+     * @return the waiter that it is granted to now; null if it is idle
+     */
+    @Nullable
+    Waiter release(Lane lane, long now) {
+        lock.lock();
+        try {
+            unlend(lane, now);
+            return offer(lane, now);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @GuardedBy("lock")
+    private void unlend(Lane lane, long now) {
+        Loan loan = borrowed.remove(lane);
+        if (loan == null) {
+            throw new IllegalStateException("a lane was released that nobody had borrowed");
+        }
+        holdNanos.add(now - loan.since());
+        if (loan.holder().isLease()) {
+            leases--;
+        }
+    }
+
+    /** As {@link #release}, for a lane that was only looked at: if it is idle it is the last to be used. */
+    @Nullable
+    Waiter releaseCold(Lane lane, long now) {
+        lock.lock();
+        try {
+            unlend(lane, now);
+            Waiter next = offer(lane, now);
+            if (next == null) {
+                idle.addFirst(idle.removeLast());
+            }
+            return next;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The first who may be served gets the lane; if there is none it is idle. */
+    @GuardedBy("lock")
+    private @Nullable Waiter offer(Lane lane, long now) {
+        Iterator<Waiter> waiters = queue.iterator();
+        while (waiters.hasNext()) {
+            Waiter waiter = waiters.next();
+            if (waiter.state() != State.QUEUED) {
+                waiters.remove(); // has ended, and been taken out of the count by who ended it
+            } else if (mayHold(waiter)) {
+                waiters.remove();
+                if (waiter.grant(lane)) {
+                    left();
+                    lend(lane, waiter, now);
+                    return waiter;
+                }
+            }
+        }
+        idle.addLast(lane);
+        return null;
+    }
+
+    /**
+     * A borrowed lane will be closed by the caller, who then calls {@link #closed}.
+     *
+     * @return a lease that may hold an idle lane now that this one does not count any more
+     */
+    @Nullable
+    Waiter retire(Lane lane, long now) {
+        lock.lock();
+        try {
+            unlend(lane, now);
+            closing++;
+            return waiting == 0 || idle.isEmpty() ? null : offer(idle.removeLast(), now);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * A granted lane turned out unfit before it was used: its waiter goes back to the head of the queue, and the caller closes the
+     * lane.
+     *
+     * @return the waiter, if another idle lane could be granted to it at once
+     */
+    @Nullable
+    Waiter unfit(Lane lane, Waiter waiter, long now) {
+        lock.lock();
+        try {
+            unlend(lane, now);
+            closing++;
+            if (!waiter.move(State.RUNNING, State.QUEUED)) {
+                return null; // has ended meanwhile
+            }
+            waiting++;
+            waitingInPool.incrementAndGet();
+            queue.addFirst(waiter);
+            return idle.isEmpty() ? null : offer(idle.removeLast(), now);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * A closing lane is closed.
+     *
+     * @return whether a lane must be opened in its place
+     */
+    boolean closed() {
+        lock.lock();
+        try {
+            closing--;
+            boolean open = needsOpening();
+            if (open) {
+                opening++;
+            }
+            return open;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- opening
+
+    /** A lane has been opened: it is granted to the first who waits, or is idle, or, in a closed group, counts as closing. */
+    Opened opened(Lane lane, long now) {
+        lock.lock();
+        try {
+            opening--;
+            if (closed) {
+                closing++;
+                return new Opened(null, true);
+            }
+            return new Opened(offer(lane, now), false);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** An opening has failed: the one who waits longest fails with it, so that failures cannot go on unheard. */
+    OpenFailed openFailed() {
+        lock.lock();
+        try {
+            opening--;
+            Waiter head = null;
+            while (head == null && !queue.isEmpty()) {
+                Waiter first = queue.removeFirst();
+                if (first.move(State.QUEUED, State.ENDED)) {
+                    left();
+                    head = first;
+                }
+            }
+            boolean open = needsOpening();
+            if (open) {
+                opening++;
+            }
+            return new OpenFailed(head, open);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- housekeeping
+
+    /** Ends and removes those whose deadline has passed. They are in the order of their deadlines. */
+    List<Waiter> expire(long now) {
+        lock.lock();
+        try {
+            List<Waiter> expired = new ArrayList<>();
+            while (!queue.isEmpty()) {
+                Waiter first = queue.peekFirst();
+                if (first.state() == State.QUEUED) {
+                    if (now - first.deadline() < 0) {
+                        break;
+                    }
+                    if (first.move(State.QUEUED, State.ENDED)) {
+                        left();
+                        expired.add(first);
+                    }
+                }
+                queue.removeFirst();
+            }
+            return expired;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** When the next waiter's time is up; {@link Long#MAX_VALUE} if nobody waits. */
+    long nextDeadline() {
+        lock.lock();
+        try {
+            for (Waiter waiter : queue) {
+                if (waiter.state() == State.QUEUED) {
+                    return waiter.deadline();
+                }
+            }
+            return Long.MAX_VALUE;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Borrows the first idle lane, the longest idle first, that the test wants. */
+    @Nullable
+    Lane borrowIdle(Predicate<Lane> wanted, Waiter borrower, long now) {
+        lock.lock();
+        try {
+            for (Iterator<Lane> lanes = idle.iterator(); lanes.hasNext(); ) {
+                Lane lane = lanes.next();
+                if (wanted.test(lane)) {
+                    lanes.remove();
+                    lend(lane, borrower, now);
+                    return lane;
+                }
+            }
+            return null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Those who hold a lane now, and since when. */
+    Map<Waiter, Long> loans() {
+        lock.lock();
+        try {
+            Map<Waiter, Long> loans = new HashMap<>();
+            for (Loan loan : borrowed.values()) {
+                loans.put(loan.holder(), loan.since());
+            }
+            return loans;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- closing
+
+    /** Closes the group: nobody comes in any more. Returns those who waited, ended; the caller fails them. */
+    List<Waiter> close() {
+        lock.lock();
+        try {
+            closed = true;
+            List<Waiter> ended = new ArrayList<>();
+            for (Waiter waiter : queue) {
+                if (waiter.move(State.QUEUED, State.ENDED)) {
+                    left();
+                    ended.add(waiter);
+                }
+            }
+            queue.clear();
+            return ended;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether the group is closed and has no lane any more. */
+    boolean isTerminated() {
+        lock.lock();
+        try {
+            return closed && idle.isEmpty() && borrowed.isEmpty() && opening + closing == 0;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    boolean isClosed() {
+        lock.lock();
+        try {
+            return closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    Snapshot snapshot() {
+        lock.lock();
+        try {
+            Waiter oldest = null;
+            long since = 0;
+            for (Loan loan : borrowed.values()) {
+                if (oldest == null || loan.since() - since < 0) {
+                    oldest = loan.holder();
+                    since = loan.since();
+                }
+            }
+            return new Snapshot(idle.size(), borrowed.size(), opening, closing, waiting, oldest, since);
+        } finally {
+            lock.unlock();
+        }
+    }
+}

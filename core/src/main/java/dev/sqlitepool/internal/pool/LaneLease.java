@@ -1,0 +1,350 @@
+package dev.sqlitepool.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Work;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A lane on loan, and before that the request for it. Thread-safe.
+ *
+ * <p>Works wait in the lease's own queue. At most one thread drains it ({@link #draining}); it stops only when it has seen the queue
+ * empty under the lock, and who adds to a queue that nobody drains starts it: no work is left behind. The lane is given back by the
+ * drain that sees the lease released and the queue empty, once, since it is then {@link #returned}.
+ */
+final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
+    private final LanePool pool;
+    private final Session session;
+    private final PoolFuture<Lease> future;
+    private final CompletableFuture<Void> returning = new CompletableFuture<>();
+    private final @Nullable Throwable submittedAt;
+
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Deque<Run<?>> queue = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private @Nullable Run<?> current;
+
+    @GuardedBy("lock")
+    private boolean draining;
+
+    /** The session has its lane; before that nothing may be drained. */
+    @GuardedBy("lock")
+    private boolean handed;
+
+    @GuardedBy("lock")
+    private boolean released;
+
+    @GuardedBy("lock")
+    private boolean returned;
+
+    LaneLease(LanePool pool) {
+        this.pool = pool;
+        this.session = pool.session(Form.CONNECTION, this);
+        this.future = new PoolFuture<>(pool.workers().stages(), this);
+        this.submittedAt = pool.submissionTrace();
+    }
+
+    PoolFuture<Lease> future() {
+        return future;
+    }
+
+    @Override
+    boolean isLease() {
+        return true;
+    }
+
+    @Override
+    String label() {
+        return "lease";
+    }
+
+    @Override
+    @Nullable
+    Throwable submittedAt() {
+        return submittedAt;
+    }
+
+    // ---- the request
+
+    @Override
+    void granted() {
+        pool.workers().execute(this::hand);
+    }
+
+    private void hand() {
+        Lanes where = Objects.requireNonNull(lanes());
+        Lane lane = Objects.requireNonNull(lane());
+        Runnable replacing = where.unfit(lane, this);
+        if (replacing != null) {
+            replacing.run();
+            return;
+        }
+        session.keep(lane);
+        lock.lock();
+        try {
+            handed = true;
+        } finally {
+            lock.unlock();
+        }
+        startDrain(); // revoked meanwhile
+        pool.workers().complete(() -> {
+            if (!future.settle(this, null)) {
+                CompletableFuture<Void> unused = release(); // nobody wants it any more
+            }
+        });
+    }
+
+    @Override
+    @Nullable
+    Runnable failed(Throwable error) {
+        pool.telemetry().failed.increment();
+        return () -> future.settle(null, error);
+    }
+
+    /** From the future: gives up the request; from the closing pool: ends the loan by force. */
+    @Override
+    public boolean end(@Nullable Object value, @Nullable Throwable error) {
+        if (move(State.QUEUED, State.ENDED)) {
+            Objects.requireNonNull(lanes()).withdrawn();
+            pool.telemetry().cancelled.increment();
+            future.settle(value, error);
+            return true;
+        }
+        return future.settle(value, error); // granted, but not handed over: hand() releases it
+    }
+
+    @Override
+    public void requireOthersHoldLane() {
+        Lanes where = lanes();
+        if (where != null && state() == State.QUEUED) {
+            where.requireOthersHoldLane();
+        }
+    }
+
+    /** Ends the loan now: fails what waits, interrupts what runs. */
+    @Override
+    void revoke(Throwable error) {
+        List<Runnable> settles = new ArrayList<>();
+        Run<?> running;
+        lock.lock();
+        try {
+            released = true;
+            running = current;
+            for (Run<?> run : queue) {
+                if (run.move(State.QUEUED, State.ENDED)) {
+                    settles.add(Objects.requireNonNull(run.failed(error)));
+                }
+            }
+            queue.clear();
+        } finally {
+            lock.unlock();
+        }
+        pool.workers().completeAll(settles);
+        if (running != null) {
+            running.end(null, error);
+        }
+        startDrain();
+    }
+
+    // ---- the loan
+
+    @Override
+    public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        Objects.requireNonNull(work, "work");
+        Run<T> run = new Run<>(new Work.Code<>(Form.CONNECTION, work, work));
+        boolean accepted;
+        boolean full;
+        lock.lock();
+        try {
+            accepted = !released;
+            full = queue.size() >= pool.settings().maxWaiters();
+            if (accepted && !full) {
+                queue.add(run);
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (!accepted) {
+            run.refuse(new IllegalStateException("This lease has been released; acquire another."));
+        } else if (full) {
+            run.refuse(pool.exhausted());
+        } else {
+            startDrain();
+        }
+        return run.future;
+    }
+
+    @Override
+    public CompletableFuture<Void> release() {
+        lock.lock();
+        try {
+            released = true;
+        } finally {
+            lock.unlock();
+        }
+        startDrain();
+        return returning;
+    }
+
+    private void startDrain() {
+        lock.lock();
+        try {
+            if (!handed || draining || returned || queue.isEmpty() && !released) {
+                return;
+            }
+            draining = true;
+        } finally {
+            lock.unlock();
+        }
+        pool.workers().execute(this::drain);
+    }
+
+    private void drain() {
+        while (true) {
+            Run<?> next;
+            lock.lock();
+            try {
+                next = queue.poll();
+                current = next;
+                if (next == null) {
+                    draining = false;
+                    if (!released) {
+                        return;
+                    }
+                    returned = true;
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (next == null) {
+                giveBack();
+                return;
+            }
+            if (next.move(State.QUEUED, State.RUNNING) && !pool.workers().publish(next.serve(), this::drain)) {
+                return;
+            }
+        }
+    }
+
+    private void giveBack() {
+        Lane last = session.end();
+        Runnable rest = last == null ? null : pool.release(last);
+        if (rest != null) {
+            pool.workers().execute(rest);
+        }
+        pool.workers().complete(() -> returning.complete(null));
+    }
+
+    /** One work of the lease. Its states are those of any waiter, but it waits in the lease. */
+    private final class Run<T> extends Waiter implements PoolFuture.Origin {
+        private final Work<T> work;
+        private final PoolFuture<T> future = new PoolFuture<>(pool.workers().stages(), this);
+
+        Run(Work<T> work) {
+            this.work = work;
+        }
+
+        void refuse(RuntimeException error) {
+            pool.telemetry().refused.increment();
+            future.settle(null, error);
+        }
+
+        Runnable serve() {
+            T value = null;
+            Throwable error = null;
+            Lane kept = session.lane();
+            Held held = Held.push(pool, LaneLease.this, kept == null ? null : pool.lanesOf(kept));
+            try {
+                session.begin(kept, this);
+                if (!isEnded()) {
+                    value = session.perform(work);
+                }
+            } catch (Throwable e) {
+                error = e;
+            } finally {
+                held.pop();
+            }
+            Lane back = session.pause();
+            Runnable rest = back == null ? null : pool.release(back);
+            if (rest != null) {
+                pool.workers().execute(rest);
+            }
+            if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
+                return () -> {};
+            }
+            (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+            T result = value;
+            Throwable failure = error;
+            return () -> future.settle(result, failure);
+        }
+
+        @Override
+        public boolean end(@Nullable Object value, @Nullable Throwable error) {
+            if (move(State.QUEUED, State.ENDED)) {
+                pool.telemetry().cancelled.increment();
+                future.settle(value, error); // the drain skips it
+                return true;
+            }
+            if (move(State.RUNNING, State.ENDED)) {
+                pool.telemetry().cancelled.increment();
+                future.settle(value, error);
+                pool.interrupt(session, this);
+                return true;
+            }
+            return false;
+        }
+
+        @Override
+        public void requireOthersHoldLane() {
+            if (Held.by(LaneLease.this)) {
+                throw new IllegalStateException(
+                        "A work of this lease would wait for another work of the same lease, which runs"
+                                + " after it. Call the connection directly, or chain the future.");
+            }
+        }
+
+        @Override
+        void granted() {}
+
+        @Override
+        Runnable failed(Throwable error) {
+            return () -> future.settle(null, error);
+        }
+
+        @Override
+        boolean isLease() {
+            return true;
+        }
+
+        @Override
+        void revoke(Throwable error) {
+            LaneLease.this.revoke(error);
+        }
+
+        @Override
+        @Nullable
+        Throwable submittedAt() {
+            return submittedAt;
+        }
+
+        @Override
+        String label() {
+            return work.label();
+        }
+    }
+}

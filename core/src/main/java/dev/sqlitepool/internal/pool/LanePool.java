@@ -1,0 +1,327 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.BlockingPool;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.PoolExhaustedException;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.Host;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.lane.Values;
+import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** The pool over lanes: turns what the user calls into tasks, and knows which lanes they want. Thread-safe. */
+public final class LanePool implements SqlitePool, Host {
+    private static final int REMEMBERED_WRITERS = 1_000;
+
+    private final Settings settings;
+    private final Workers workers;
+    private final Telemetry telemetry;
+    private final Lanes write;
+    /** The same as {@link #write} if the pool has a single lane. */
+    private final Lanes read;
+
+    private final Housekeeper housekeeper;
+    private final Closing closing;
+    private final BlockingView blocking = new BlockingView(this);
+    /** Texts that begin like reads and turned out to write. */
+    private final Set<String> writers = ConcurrentHashMap.newKeySet();
+
+    /** A pool with the given settings, which opens nothing yet. */
+    public LanePool(Settings settings) {
+        this(settings, System::nanoTime);
+    }
+
+    LanePool(Settings settings, LongSupplier clock) {
+        this.settings = settings;
+        this.workers = new Workers(settings.name(), settings.executor());
+        this.telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
+        Opener opener = new Opener(settings);
+        AtomicInteger waiting = new AtomicInteger();
+        int size = settings.poolSize();
+        this.write = new Lanes(Access.WRITE, 1, this, settings, telemetry, workers, opener, waiting);
+        this.read = size == 1
+                ? write
+                : new Lanes(Access.READ, size - 1, this, settings, telemetry, workers, opener, waiting);
+        List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
+        this.closing = new Closing(this, telemetry, workers, groups);
+        this.housekeeper = new Housekeeper(this, telemetry, workers, opener, groups);
+    }
+
+    // ---- for the package
+
+    Settings settings() {
+        return settings;
+    }
+
+    Telemetry telemetry() {
+        return telemetry;
+    }
+
+    Workers workers() {
+        return workers;
+    }
+
+    Housekeeper housekeeper() {
+        return housekeeper;
+    }
+
+    Session session(Form form, Ticket ticket) {
+        return new Session(form, this, settings, telemetry, ticket);
+    }
+
+    /** Where a task was submitted, if leaks are looked for. */
+    @Nullable
+    Throwable submissionTrace() {
+        return settings.leakThreshold() == null ? null : new Throwable("submitted here");
+    }
+
+    Lanes lanesOf(Lane lane) {
+        return lane.access() == Access.WRITE ? write : read;
+    }
+
+    Lanes lanesFor(Work<?> work) {
+        boolean writes = work.access() == Access.WRITE
+                || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
+        return writes ? write : read;
+    }
+
+    /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
+    @Nullable
+    Runnable release(Lane lane) {
+        return lanesOf(lane).release(lane);
+    }
+
+    /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
+    void reroute(Task<?> task, Work<?> work) {
+        if (work instanceof Work.Data<?> data) {
+            if (writers.size() >= REMEMBERED_WRITERS) {
+                writers.clear();
+            }
+            writers.add(data.sql());
+        }
+        telemetry.moves.increment();
+        write.submit(task);
+    }
+
+    /** Interrupts what an ended waiter runs, until it has left its session. */
+    void interrupt(Session session, Waiter waiter) {
+        telemetry.interrupts.increment();
+        interruptAgain(session, waiter);
+    }
+
+    private void interruptAgain(Session session, Waiter waiter) {
+        Claim claim = waiter.claim();
+        if (claim != null) {
+            claim.wake();
+        }
+        if (session.interrupt(waiter)) {
+            workers.after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
+        }
+    }
+
+    static SQLException interrupted() {
+        return new SQLException(
+                "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
+    }
+
+    PoolExhaustedException exhausted() {
+        return write.exhausted();
+    }
+
+    void started() {
+        housekeeper.start();
+    }
+
+    boolean isClosed() {
+        return closing.isBegun();
+    }
+
+    void advanceClose() {
+        closing.advance();
+    }
+
+    // ---- Host
+
+    @Override
+    public boolean hasReadLanes() {
+        return read != write;
+    }
+
+    @Override
+    public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
+        Waiter owner = (Waiter) session.ticket();
+        if (from != null) {
+            Held.nowHolds(null);
+            Runnable rest = release(from);
+            if (rest != null) {
+                workers.execute(rest);
+            }
+        }
+        Lanes target = to == Access.WRITE ? write : read;
+        target.requireOthersHoldLane();
+        Claim claim = new Claim(this, owner);
+        owner.claim(claim);
+        try {
+            Lane lane = claim.await(target, session);
+            Held.nowHolds(target);
+            return lane;
+        } finally {
+            owner.claim(null);
+        }
+    }
+
+    @Override
+    public PoolStats stats() {
+        PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+        return telemetry.stats(read == write ? none : read.stats(), write.stats());
+    }
+
+    // ---- code
+
+    private <T> CompletableFuture<T> submit(Work<T> work) {
+        started();
+        Task<T> task = new Task<>(this, work, null);
+        lanesFor(work).submit(task);
+        return task.future();
+    }
+
+    @Override
+    public <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        Objects.requireNonNull(work, "work");
+        return submit(new Work.Code<>(Form.CONNECTION, work, work));
+    }
+
+    @Override
+    public <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work) {
+        Objects.requireNonNull(work, "work");
+        return submit(new Work.Code<>(Form.TRANSACTION, work, work));
+    }
+
+    @Override
+    public <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        Objects.requireNonNull(work, "work");
+        return submit(new Work.Code<>(Form.READ, work, work));
+    }
+
+    @Override
+    public CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action) {
+        Objects.requireNonNull(action, "action");
+        return submit(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
+    }
+
+    @Override
+    public CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action) {
+        Objects.requireNonNull(action, "action");
+        return submit(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
+    }
+
+    @Override
+    public CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action) {
+        Objects.requireNonNull(action, "action");
+        return submit(new Work.Code<>(Form.READ, Work.of(action), action));
+    }
+
+    // ---- data
+
+    /** A statement that returns rows. */
+    <T> Work.Data<T> query(String sql, Work.Shape<T> shape, Object... parameters) {
+        return data(sql, new Object[][] {Values.encode(parameters)}, shape);
+    }
+
+    /** A statement for its effect. */
+    Work.Data<Long> statement(String sql, Object... parameters) {
+        return data(sql, new Object[][] {Values.encode(parameters)}, Work.CHANGES);
+    }
+
+    /** A statement with many rows of parameters. */
+    Work.Data<long[]> batch(String sql, Collection<? extends Object[]> rows) {
+        return data(sql, Values.encodeRows(rows), Work.BATCH);
+    }
+
+    private static <T> Work.Data<T> data(String sql, @Nullable Object[][] rows, Work.Shape<T> shape) {
+        Verb verb = Verb.of(sql);
+        if (verb.isControl()) {
+            throw new IllegalArgumentException(
+                    "Transaction control cannot be a statement of its own: a transaction does not"
+                            + " outlive the call. Use transaction(…), or connection(…) to control it yourself.");
+        }
+        return new Work.Data<>(sql, verb, rows, shape);
+    }
+
+    @Override
+    public <T> CompletableFuture<List<T>> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        return submit(query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
+    }
+
+    @Override
+    public <T> CompletableFuture<Optional<T>> queryOne(
+            String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        return submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
+    }
+
+    @Override
+    public CompletableFuture<Long> execute(String sql, Object... parameters) {
+        return submit(statement(sql, parameters));
+    }
+
+    @Override
+    public CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows) {
+        return submit(batch(sql, rows));
+    }
+
+    // ---- the rest
+
+    @Override
+    public CompletableFuture<Lease> acquire() {
+        started();
+        LaneLease lease = new LaneLease(this);
+        read.submit(lease);
+        return lease.future();
+    }
+
+    @Override
+    public BlockingPool blocking() {
+        return blocking;
+    }
+
+    @Override
+    public CompletableFuture<Void> closeAsync() {
+        return closing.begin();
+    }
+
+    @Override
+    public void close() {
+        closing.beginAndWait();
+    }
+
+    @Override
+    public String toString() {
+        return "SqlitePool[" + settings.name() + "]";
+    }
+}

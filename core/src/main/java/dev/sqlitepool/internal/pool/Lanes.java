@@ -1,0 +1,437 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.PoolExhaustedException;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.pool.LaneGroup.Verdict;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The lanes of one access: does outside the lock what a {@link LaneGroup} decides inside it. Opens, hands out, takes back, closes.
+ * Thread-safe.
+ */
+final class Lanes {
+    private final Access access;
+    private final LanePool pool;
+    private final Settings settings;
+    private final Telemetry telemetry;
+    private final Workers workers;
+    private final Opener opener;
+    private final LaneGroup group;
+    private final AtomicBoolean expiryArmed = new AtomicBoolean();
+
+    Lanes(
+            Access access,
+            int max,
+            LanePool pool,
+            Settings settings,
+            Telemetry telemetry,
+            Workers workers,
+            Opener opener,
+            AtomicInteger waitingInPool) {
+        this.access = access;
+        this.pool = pool;
+        this.settings = settings;
+        this.telemetry = telemetry;
+        this.workers = workers;
+        this.opener = opener;
+        this.group = new LaneGroup(max, settings.maxWaiters(), waitingInPool, telemetry.waitNanos, telemetry.holdNanos);
+    }
+
+    LaneGroup group() {
+        return group;
+    }
+
+    Access access() {
+        return access;
+    }
+
+    // ---- coming
+
+    /** Lets a waiter in, and sees to it that it gets a lane or an error. */
+    void submit(Waiter waiter) {
+        if (submitInline(waiter)) {
+            waiter.granted();
+        }
+    }
+
+    /** As {@link #submit}, but if a lane was granted at once it is left to the caller to use it: true. */
+    boolean submitInline(Waiter waiter) {
+        long now = telemetry.now();
+        waiter.joins(this, now, now + Settings.nanos(settings.acquireTimeout()));
+        Verdict verdict = group.submit(waiter, now);
+        switch (verdict) {
+            case RUN:
+                return true;
+            case OPEN:
+                startOpening();
+                armExpiry();
+                return false;
+            case WAIT:
+                armExpiry();
+                return false;
+            case FULL:
+                telemetry.refused.increment();
+                fail(waiter, exhausted());
+                return false;
+            case CLOSED:
+                fail(waiter, closed());
+                return false;
+            default:
+                return false;
+        }
+    }
+
+    /** Fails a waiter on this thread: it was submitted just now, or its owner runs here. */
+    private void fail(Waiter waiter, Throwable error) {
+        Runnable settle = waiter.failed(error);
+        if (settle != null) {
+            workers.complete(settle);
+        }
+    }
+
+    /** A waiter has ended while it was queued here. */
+    void withdrawn() {
+        group.withdrawn();
+    }
+
+    /** Fails if waiting for a lane here would be waiting for this very thread. */
+    void requireOthersHoldLane() {
+        if (Held.count(this) >= group.max()) {
+            throw new IllegalStateException("This work holds "
+                    + (group.max() == 1 ? "the only " : "all " + group.max() + " ")
+                    + (access == Access.WRITE ? "write" : "read") + " lane" + (group.max() == 1 ? "" : "s")
+                    + " of the pool " + settings.name()
+                    + ", and would wait for itself. Use the connection that the work was"
+                    + " given, or submit without waiting.");
+        }
+    }
+
+    private void armExpiry() {
+        if (!expiryArmed.get() && expiryArmed.compareAndSet(false, true)) {
+            scheduleExpiry();
+        }
+    }
+
+    /** One timer for the whole queue: deadlines pass in its order. */
+    private void scheduleExpiry() {
+        long next = group.nextDeadline();
+        if (next == Long.MAX_VALUE) {
+            expiryArmed.set(false);
+            // Somebody may have come between the look and the store, and have found it armed.
+            if (group.nextDeadline() == Long.MAX_VALUE || !expiryArmed.compareAndSet(false, true)) {
+                return;
+            }
+            next = group.nextDeadline();
+        }
+        workers.after(Math.max(0, next - telemetry.now()), this::expire);
+    }
+
+    private void expire() {
+        List<Waiter> expired = group.expire(telemetry.now());
+        if (!expired.isEmpty()) {
+            PoolStats stats = pool.stats();
+            List<Runnable> settles = new ArrayList<>();
+            for (Waiter waiter : expired) {
+                telemetry.timeouts.increment();
+                PoolTimeoutException timeout = timeout(waiter, stats);
+                telemetry.tell(listener -> listener.acquireTimedOut(timeout));
+                Runnable settle = waiter.failed(timeout);
+                if (settle != null) {
+                    settles.add(settle);
+                }
+            }
+            workers.completeAll(settles);
+        }
+        scheduleExpiry();
+    }
+
+    // ---- going
+
+    /**
+     * Takes back a lane that its owner has left.
+     *
+     * @return what remains to be done on a thread of the pool: a {@link Task} to run, or the lane to close; null for nothing
+     */
+    @Nullable
+    Runnable release(Lane lane) {
+        long now = telemetry.now();
+        CloseReason reason = reasonToClose(lane, now);
+        if (reason != null) {
+            return next(group.retire(lane, now), () -> close(lane, reason));
+        }
+        lane.trust();
+        lane.idleSince(now);
+        Runnable rest = next(group.release(lane, now), null);
+        if (group.isClosed()) {
+            pool.advanceClose();
+        }
+        return rest;
+    }
+
+    /** Borrows an idle lane, the coldest first, to look at it or to close it. */
+    @Nullable
+    Lane borrowIdle(Predicate<Lane> wanted) {
+        long now = telemetry.now();
+        return group.borrowIdle(wanted, new HealthCheck(now), now);
+    }
+
+    /** Gives back what {@link #borrowIdle} gave; if nobody waits it is the last to be used, as before. */
+    void returnCold(Lane lane) {
+        Waiter next = group.releaseCold(lane, telemetry.now());
+        if (next != null) {
+            next.granted();
+        }
+    }
+
+    /** Closes what {@link #borrowIdle} gave. */
+    void closeBorrowed(Lane lane, CloseReason reason) {
+        Waiter next = group.retire(lane, telemetry.now());
+        if (next != null) {
+            next.granted();
+        }
+        close(lane, reason);
+    }
+
+    /** Those who hold a lane now, and for how long. */
+    Map<Waiter, Duration> loans() {
+        long now = telemetry.now();
+        Map<Waiter, Duration> loans = new HashMap<>();
+        group.loans().forEach((holder, since) -> loans.put(holder, Duration.ofNanos(now - since)));
+        return loans;
+    }
+
+    private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
+        if (first == null && waiter instanceof Task<?> task) {
+            return task;
+        }
+        if (waiter != null) {
+            waiter.granted();
+        }
+        return first;
+    }
+
+    @Nullable
+    CloseReason reasonToClose(Lane lane, long now) {
+        if (settings.inMemory()) {
+            // It is the database: reset, never discarded, and closed at the very end.
+            return lane.engine().isClosed() ? CloseReason.DISCARDED : null;
+        }
+        if (lane.doubt() != null) {
+            return lane.doubt();
+        }
+        if (lane.engine().isClosed()) {
+            return CloseReason.DISCARDED;
+        }
+        if (lane.generation() != opener.generation()) {
+            return CloseReason.DATABASE_CHANGED;
+        }
+        if (lane.isExpired(now)) {
+            return CloseReason.AGED;
+        }
+        return access == Access.READ && group.isClosed() ? CloseReason.POOL_CLOSED : null;
+    }
+
+    /**
+     * Whether a lane that was just granted can be used: checked with SQL only if it has been idle for long.
+     *
+     * @return null if it can; else it is being replaced, its waiter is queued again at the head, and this is what remains to be done
+     */
+    @Nullable
+    Runnable unfit(Lane lane, Waiter waiter) {
+        if (settings.inMemory()) {
+            return null;
+        }
+        long now = telemetry.now();
+        CloseReason reason = reasonToClose(lane, now);
+        if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
+            reason = null; // it has been granted, and is used once more
+        }
+        boolean rested = now - lane.idleSince() > Settings.nanos(settings.healthCheckInterval());
+        if (reason == null && rested && !lane.engine().probe()) {
+            reason = CloseReason.STALE;
+        }
+        if (reason == null) {
+            return null;
+        }
+        CloseReason why = reason;
+        Waiter other = group.unfit(lane, waiter, now);
+        armExpiry();
+        return next(other, () -> close(lane, why));
+    }
+
+    // ---- opening and closing
+
+    private void startOpening() {
+        try {
+            workers.execute(this::open);
+        } catch (Throwable e) { // no thread could be started
+            openFailed(e);
+        }
+    }
+
+    private void open() {
+        long started = telemetry.now();
+        Lane lane;
+        try {
+            int generation = opener.generation();
+            Engine engine = opener.open(access);
+            lane = new Lane(engine, access, generation, expiry(started), settings, telemetry, workers.timer());
+        } catch (Throwable e) {
+            openFailed(e);
+            return;
+        }
+        long now = telemetry.now();
+        telemetry.opened.increment();
+        telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
+        LaneGroup.Opened result = group.opened(lane, now);
+        Runnable rest = result.close() ? () -> close(lane, CloseReason.POOL_CLOSED) : next(result.waiter(), null);
+        if (rest != null) {
+            rest.run();
+        }
+    }
+
+    /** A random moment in the last tenth of the age, so that lanes opened together are not replaced together. */
+    private long expiry(long opened) {
+        Duration age = settings.maxConnectionAge();
+        return age == null
+                ? Long.MAX_VALUE
+                : opened
+                        + (long) (Settings.nanos(age)
+                                * (1 - ThreadLocalRandom.current().nextDouble(0.1)));
+    }
+
+    private void openFailed(Throwable error) {
+        telemetry.openFailures.increment();
+        telemetry.tell(listener -> listener.openFailed(access, error));
+        LaneGroup.OpenFailed failed = group.openFailed();
+        if (failed.open()) {
+            startOpening();
+        }
+        pool.advanceClose();
+        if (failed.waiter() == null) {
+            telemetry.debug("a connection could not be opened, and nobody waits for it any more", error);
+        } else {
+            fail(failed.waiter(), error);
+        }
+    }
+
+    /** Closes a lane that counts as closing. */
+    void close(Lane lane, CloseReason reason) {
+        try {
+            opener.close(lane.engine());
+        } catch (Throwable e) {
+            telemetry.warn("a connection could not be closed", e);
+        }
+        telemetry.closed(reason);
+        Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
+        telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
+        if (group.closed()) {
+            startOpening();
+        }
+        pool.advanceClose();
+    }
+
+    // ---- what is said
+
+    PoolStats.Lanes stats() {
+        LaneGroup.Snapshot now = group.snapshot();
+        Waiter oldest = now.oldest();
+        return new PoolStats.Lanes(
+                group.max(),
+                now.idle(),
+                now.borrowed(),
+                now.opening(),
+                now.closing(),
+                now.waiting(),
+                oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - now.since())),
+                oldest == null ? "" : oldest.label());
+    }
+
+    private PoolTimeoutException timeout(Waiter waiter, PoolStats stats) {
+        return new PoolTimeoutException(
+                String.format(
+                        "%s: no connection within %s for \"%s\": %s. Find what holds them so long, raise acquireTimeout, or,"
+                                + " for reads, poolSize.",
+                        settings.name(), seconds(settings.acquireTimeout()), waiter.label(), described(stats)),
+                stats);
+    }
+
+    PoolExhaustedException exhausted() {
+        PoolStats stats = pool.stats();
+        return new PoolExhaustedException(
+                settings.name() + ": " + stats.waiting() + " tasks wait already, which is all that maxWaiters allows: "
+                        + described(stats) + ". Submit less at once, or raise maxWaiters.",
+                stats);
+    }
+
+    PoolClosedException closed() {
+        return new PoolClosedException(settings.name() + " is closed.", pool.stats());
+    }
+
+    private static String described(PoolStats stats) {
+        PoolStats.Lanes write = stats.writeLanes();
+        PoolStats.Lanes read = stats.readLanes();
+        String writer = write.borrowed() > 0
+                ? "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\""
+                : write.opening() > 0
+                        ? "write lane opening"
+                        : write.closing() > 0 ? "write lane closing" : "write lane free";
+        String readers = read.max() == 0
+                ? ""
+                : ", read lanes " + read.borrowed() + "/" + read.max() + " busy"
+                        + (read.opening() > 0 ? ", " + read.opening() + " opening" : "")
+                        + (read.borrowed() > 0
+                                ? ", the longest " + seconds(read.longestHeld()) + " with \"" + read.holder() + "\""
+                                : "");
+        return writer + ", " + stats.waiting() + " waiting" + readers;
+    }
+
+    private static String seconds(Duration duration) {
+        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
+    }
+
+    /** The holder of a lane that is being looked at. */
+    private static final class HealthCheck extends Waiter {
+        HealthCheck(long now) {
+            joinsNowhere(now);
+        }
+
+        @Override
+        void granted() {}
+
+        @Override
+        @Nullable
+        Runnable failed(Throwable error) {
+            return null;
+        }
+
+        @Override
+        boolean end(@Nullable Object value, @Nullable Throwable error) {
+            return false; // is over in a moment
+        }
+
+        @Override
+        String label() {
+            return "health check";
+        }
+    }
+}

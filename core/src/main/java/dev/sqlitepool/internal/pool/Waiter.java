@@ -1,0 +1,148 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Ticket;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Somebody who wants a lane: a task, or a thread that waits. Thread-safe.
+ *
+ * <p><b>The end is decided once</b>, by compare-and-set on one state:
+ *
+ * <pre>
+ *   QUEUED ──► RUNNING ──► COMMITTING ──► DONE
+ *     │  ▲        │
+ *     │  └────────┤            (put back: its lane turned out unfit, or it belongs on the write lane)
+ *     └───────────┴──► ENDED   (cancelled, timed out, refused, closed)
+ * </pre>
+ *
+ * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
+ * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
+ */
+abstract class Waiter implements Ticket {
+    enum State {
+        QUEUED,
+        RUNNING,
+        COMMITTING,
+        DONE,
+        ENDED
+    }
+
+    private static final VarHandle STATE;
+
+    static {
+        try {
+            STATE = MethodHandles.lookup().findVarHandle(Waiter.class, "state", State.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private volatile State state = State.QUEUED;
+    /** Where it waits; set before it is queued. */
+    private volatile @Nullable Lanes lanes;
+    /** The granted lane; written before the state becomes RUNNING, read by the owner after. */
+    private @Nullable Lane lane;
+    /** On the pool's clock; meaningful while queued. */
+    private long queuedAt;
+
+    private long deadline;
+    private volatile @Nullable Claim claim;
+
+    final State state() {
+        return state;
+    }
+
+    final boolean move(State from, State to) {
+        return STATE.compareAndSet(this, from, to);
+    }
+
+    final @Nullable Lanes lanes() {
+        return lanes;
+    }
+
+    /** Prepares to wait there. The deadline of one put back stays: it has waited since then. */
+    final void joins(Lanes where, long now, long until) {
+        lanes = where;
+        queuedAt = now;
+        deadline = until;
+    }
+
+    /** Will wait for nothing. */
+    final void joinsNowhere(long now) {
+        queuedAt = now;
+    }
+
+    final long queuedAt() {
+        return queuedAt;
+    }
+
+    final long deadline() {
+        return deadline;
+    }
+
+    /** Called under the group's lock. */
+    final boolean grant(Lane granted) {
+        lane = granted;
+        return move(State.QUEUED, State.RUNNING);
+    }
+
+    final @Nullable Lane lane() {
+        return lane;
+    }
+
+    /** What its session waits for in the middle of its work. */
+    final @Nullable Claim claim() {
+        return claim;
+    }
+
+    final void claim(@Nullable Claim current) {
+        claim = current;
+    }
+
+    /** What a lease counts as: it may hold all but one of the read lanes, so that short reads get through. */
+    boolean isLease() {
+        return false;
+    }
+
+    /** Called after a grant, outside all locks: sees to it that the work is done. */
+    abstract void granted();
+
+    /**
+     * Tells the waiter that the group has ended it. Called outside all locks.
+     *
+     * @return what settles its future, to be run where foreign code may run; null if there is nothing
+     */
+    abstract @Nullable Runnable failed(Throwable error);
+
+    /** Ends it from outside with this outcome, if it is not too late: false then. */
+    abstract boolean end(@Nullable Object value, @Nullable Throwable error);
+
+    /** Ends it as the holder of a lane, when the pool closes. */
+    void revoke(Throwable error) {
+        end(null, error);
+    }
+
+    /** What it is called in messages. */
+    abstract String label();
+
+    /** Where it was submitted, if the pool looks for leaks. */
+    @Nullable
+    Throwable submittedAt() {
+        return null;
+    }
+
+    // ---- as the ticket of a session
+
+    @Override
+    public final boolean isEnded() {
+        return state == State.ENDED;
+    }
+
+    @Override
+    public final boolean commit() {
+        return move(State.RUNNING, State.COMMITTING);
+    }
+}

@@ -1,0 +1,227 @@
+package dev.sqlitepool.internal.pool;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pool's threads: daemon platform threads, since a native call would hold the carrier of a virtual one; started when they
+ * are needed, ended after ten idle seconds. And one timer thread, on which nothing foreign runs. Thread-safe.
+ *
+ * <p><b>A user's stage stalls nobody.</b> Completing a future runs its dependent stages on the completing thread, which often
+ * still has something to do: the next task of its lane. Handing each completion to another thread would cost a hop for each
+ * task. Instead the worker lays down what remains ({@link #publish}) before it completes the future, and picks it up afterwards.
+ * If the stages take longer than a tick or two of a millisecond, the timer takes it away and another worker goes on. Whoever wins
+ * the compare-and-set on {@link Worker#rest} does the rest: it is done exactly once.
+ */
+final class Workers implements Executor {
+    private static final long TICK_MILLIS = 1;
+    private static final long KEEP_ALIVE_SECONDS = 10;
+
+    /** A thread of the pool. */
+    private static final class Worker extends Thread {
+        private final AtomicReference<@Nullable Runnable> rest = new AtomicReference<>();
+        /** What the timer saw at its last tick; the timer's. */
+        private @Nullable Runnable seen;
+
+        private final Set<Worker> all;
+
+        Worker(Runnable body, String name, Set<Worker> all) {
+            super(null, body, name, 0, false);
+            this.all = all;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            all.add(this);
+            try {
+                super.run();
+            } finally {
+                all.remove(this);
+            }
+        }
+    }
+
+    private final Set<Worker> workers = ConcurrentHashMap.newKeySet();
+    private final ThreadPoolExecutor threads;
+    private final ScheduledThreadPoolExecutor timer;
+    private final @Nullable Executor users;
+    private final AtomicBoolean ticking = new AtomicBoolean();
+
+    Workers(String name, @Nullable Executor users) {
+        this.users = users;
+        AtomicInteger number = new AtomicInteger();
+        // As many as lanes that work, lanes that open or close, and stages that block; each is bounded elsewhere.
+        threads = new ThreadPoolExecutor(
+                0,
+                Integer.MAX_VALUE,
+                KEEP_ALIVE_SECONDS,
+                TimeUnit.SECONDS,
+                new SynchronousQueue<>(),
+                body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), workers));
+        timer = new ScheduledThreadPoolExecutor(1, body -> {
+            Thread thread = new Thread(null, body, name + "-timer", 0, false);
+            thread.setDaemon(true);
+            return thread;
+        });
+        timer.setRemoveOnCancelPolicy(true);
+        timer.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+    }
+
+    ScheduledThreadPoolExecutor timer() {
+        return timer;
+    }
+
+    /** Where asynchronous dependent stages run by default. */
+    Executor stages() {
+        return users != null ? users : this;
+    }
+
+    /** Runs something that may block on a thread of the pool; on the calling thread once the pool has ended. */
+    @Override
+    public void execute(Runnable body) {
+        if (threads.isShutdown()) {
+            body.run();
+        } else {
+            try {
+                threads.execute(body);
+            } catch (RejectedExecutionException e) {
+                body.run(); // shut down in between
+            }
+        }
+    }
+
+    /** Runs {@code task} on the timer after some nanoseconds; not at all once the pool has ended. */
+    void after(long nanos, Runnable task) {
+        try {
+            Future<?> unused = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            // The pool has ended; nobody waits for anything any more.
+        }
+    }
+
+    /** Completes futures: runs foreign code, on the user's executor if there is one. */
+    void complete(Runnable settle) {
+        if (users == null) {
+            settle.run();
+            return;
+        }
+        try {
+            users.execute(settle);
+        } catch (RuntimeException | Error e) {
+            settle.run(); // a future that is not completed would be worse
+        }
+    }
+
+    /**
+     * Completes futures on a worker that has something else to do afterwards.
+     *
+     * @param settle completes futures
+     * @param rest what remains; run by another thread if {@code settle} takes too long
+     * @return whether the caller shall do the rest now; else somebody else does
+     */
+    boolean publish(Runnable settle, Runnable rest) {
+        if (!(Thread.currentThread() instanceof Worker worker) || !worker.rest.compareAndSet(null, rest)) {
+            execute(rest);
+            complete(settle);
+            return false;
+        }
+        if (!ticking.get() && ticking.compareAndSet(false, true)) {
+            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
+        }
+        complete(settle);
+        return worker.rest.compareAndSet(rest, null);
+    }
+
+    /** Completes many futures, each without waiting for the stages of another. */
+    void completeAll(List<Runnable> settles) {
+        if (!settles.isEmpty()) {
+            Iterator<Runnable> remaining = settles.iterator();
+            execute(() -> completeRest(remaining));
+        }
+    }
+
+    private void completeRest(Iterator<Runnable> remaining) {
+        while (remaining.hasNext()) {
+            Runnable settle = remaining.next();
+            if (!remaining.hasNext()) {
+                complete(settle);
+            } else if (!publish(settle, () -> completeRest(remaining))) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * Takes away what a worker has not come back to since the last tick. Ticks go on as long as anything is laid down; before
+     * the last one ends it looks again after {@code ticking} is false, and {@link #publish} looks at {@code ticking} after it
+     * has laid down, so one of the two sees the other.
+     */
+    private void tick() {
+        boolean more = steal();
+        if (!more) {
+            ticking.set(false);
+            more = workers.stream().anyMatch(worker -> worker.rest.get() != null) && ticking.compareAndSet(false, true);
+        }
+        if (more) {
+            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
+        }
+    }
+
+    private boolean steal() {
+        boolean any = false;
+        for (Worker worker : workers) {
+            Runnable rest = worker.rest.get();
+            if (rest != null) {
+                any = true;
+                if (rest == worker.seen && worker.rest.compareAndSet(rest, null)) {
+                    execute(rest);
+                }
+            }
+            worker.seen = rest;
+        }
+        return any;
+    }
+
+    /** Ends the threads when they have done what they do now. */
+    void shutdown() {
+        timer.shutdownNow();
+        threads.shutdown();
+    }
+
+    /** Waits, bounded, until the threads have ended; returns at once on one of them. */
+    void awaitEnd(long millis) {
+        if (Thread.currentThread() instanceof Worker) {
+            return;
+        }
+        boolean interrupted = false;
+        try {
+            boolean ended = threads.awaitTermination(millis, TimeUnit.MILLISECONDS)
+                    && timer.awaitTermination(millis, TimeUnit.MILLISECONDS);
+            if (!ended) {
+                return; // a stage of the user still runs there
+            }
+            for (Worker worker : workers) {
+                worker.join(millis);
+            }
+        } catch (InterruptedException e) {
+            interrupted = true;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
