@@ -3,47 +3,29 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Row;
-import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Failure;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.ArrayList;
-import java.util.Collection;
-import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A logical connection: what work sees of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
+ * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
  * of its form: refuses what would break them, moves to the write lane when it must, and hands the lane over clean.
  *
  * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link
  * #end} the session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back
  * what is open. In this order nothing that the session leaves behind reaches the next user.
  */
-public final class Session implements Transaction {
-    private static final Set<String> HARMLESS_PRAGMAS = Set.of(
-            "application_id",
-            "data_version",
-            "freelist_count",
-            "incremental_vacuum",
-            "optimize",
-            "page_count",
-            "schema_version",
-            "user_version",
-            "wal_checkpoint");
-
+public final class Session {
     private final Form form;
     private final Host host;
     private final Telemetry telemetry;
@@ -58,6 +40,7 @@ public final class Session implements Transaction {
     private int cursors;
 
     private @Nullable JdbcView view;
+    private final SessionConnection face = new SessionConnection(this);
 
     public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
         this.form = form;
@@ -128,6 +111,9 @@ public final class Session implements Transaction {
     /** Ends one work of a lease: cursors are closed, an open transaction stays. Hands the lane over if it can be given back. */
     public @Nullable Lane pause() {
         Lane current = lane;
+        if (ticket.isEnded() && transaction.isOpen()) {
+            transaction.lose(new SQLException("a work of the lease was ended from outside"));
+        }
         leave(current);
         boolean back = current != null
                 && host.hasReadLanes()
@@ -164,11 +150,11 @@ public final class Session implements Transaction {
         SqlWork<? super Transaction, ? extends T, ?> function = ((Work.Code<T>) work).function();
         switch (form) {
             case TRANSACTION:
-                return inTransaction(() -> function.apply(this));
+                return inTransaction(() -> function.apply(face));
             case READ:
-                return inSnapshot(() -> function.apply(this));
+                return inSnapshot(() -> function.apply(face));
             default:
-                T result = function.apply(this);
+                T result = function.apply(face);
                 ticket.commit();
                 return result;
         }
@@ -177,16 +163,18 @@ public final class Session implements Transaction {
     private <T> T perform(Work.Data<T> data) throws Exception {
         boolean writer = Objects.requireNonNull(lane).access() == Access.WRITE;
         if (data.verb() == Verb.READ && data.shape().mayRead() || !writer) {
-            T result = data.run(this);
+            T result = data.run(face);
             ticket.commit();
             return result;
         }
         if (data.verb() == Verb.MAINTENANCE) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
-            ticket.commit();
-            return data.run(this);
+            if (!ticket.commit()) {
+                requireTicket();
+            }
+            return data.run(face);
         }
-        return inTransaction(() -> data.run(this));
+        return inTransaction(() -> data.run(face));
     }
 
     /** Whether an error of data on a read lane means that it must be run on the write lane instead. */
@@ -410,43 +398,13 @@ public final class Session implements Transaction {
                 transaction.refresh(current);
                 break;
             case MAINTENANCE:
-                if (changesConnection(sql)) {
-                    current.doubt(CloseReason.CHANGED);
-                }
-                break;
             case SCHEMA:
-                if (SqlText.contains(sql, 0, "TEMP") || SqlText.contains(sql, 0, "TEMPORARY")) {
+                if (SqlText.changesConnection(sql)) {
                     current.doubt(CloseReason.CHANGED);
                 }
                 break;
             default:
         }
-    }
-
-    private static boolean changesConnection(String sql) {
-        int at = SqlText.skipBlank(sql, 0, true);
-        String verb = SqlText.word(sql, at);
-        if (!verb.equalsIgnoreCase("PRAGMA")) {
-            return !verb.equalsIgnoreCase("VACUUM");
-        }
-        String name = SqlText.word(sql, SqlText.skipBlank(sql, at + verb.length(), false))
-                .toLowerCase(Locale.ROOT);
-        boolean lists =
-                name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo") || name.endsWith("_check");
-        boolean assigns = sql.indexOf('=', at) >= 0 || sql.indexOf('(', at) >= 0;
-        return assigns && !lists && !HARMLESS_PRAGMAS.contains(name);
-    }
-
-    /** A plain BEGIN would be deferred, and fail when it first writes behind another process's back. */
-    static String immediate(String sql, Verb verb) {
-        if (verb != Verb.BEGIN) {
-            return sql;
-        }
-        int at = SqlText.skipBlank(sql, 0, true);
-        boolean asIs = !SqlText.word(sql, at).equalsIgnoreCase("BEGIN")
-                || SqlText.contains(sql, at, "IMMEDIATE")
-                || SqlText.contains(sql, at, "EXCLUSIVE");
-        return asIs ? sql : "BEGIN IMMEDIATE";
     }
 
     // ---- statements
@@ -516,7 +474,11 @@ public final class Session implements Transaction {
             throws SQLException, X {
         Verb verb = Verb.of(sql);
         Lane first = ready(sql, verb);
-        String text = immediate(sql, verb);
+        if (verb == Verb.END && transaction.isLost()) {
+            transaction.endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
+            return 0;
+        }
+        String text = SqlText.immediate(sql, verb);
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(
                 first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
@@ -524,103 +486,13 @@ public final class Session implements Transaction {
         return changes;
     }
 
-    long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
-        long[] changes = new long[rows.length];
-        for (int i = 0; i < rows.length; i++) {
-            changes[i] = run(sql, rows[i], null, false);
-        }
-        return changes;
-    }
-
-    <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
-        List<T> mapped = new ArrayList<>();
-        run(sql, values, row -> mapped.add(mapper.map(row)), true);
-        return mapped;
-    }
-
-    <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
-            throws SQLException {
-        List<@Nullable T> mapped = new ArrayList<>(1);
-        run(
-                sql,
-                values,
-                row -> {
-                    if (!mapped.isEmpty()) {
-                        throw new SQLException(
-                                "The statement returned a second row; queryOne takes one at most.", "21000");
-                    }
-                    mapped.add(mapper.map(row));
-                },
-                true);
-        return mapped.isEmpty() ? Optional.empty() : Optional.ofNullable(mapped.get(0));
-    }
-
-    @Override
-    public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
-        return collect(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
-    }
-
-    @Override
-    public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
-            throws SQLException {
-        return collectOne(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
-    }
-
-    @Override
-    public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
-            throws SQLException, X {
-        run(sql, Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
-    }
-
-    @Override
-    public long execute(String sql, Object... parameters) throws SQLException {
-        return run(sql, Values.encode(parameters), null, false);
-    }
-
-    @Override
-    public void executeScript(String script) throws SQLException {
-        requireAlive();
-        for (String statement : SqlText.split(script)) {
-            run(statement, new Object[0], null, false);
-        }
-    }
-
-    @Override
-    public long[] executeBatch(String sql, Collection<? extends Object[]> rows) throws SQLException {
-        @Nullable Object[][] values = Values.encodeRows(rows);
-        Verb verb = Verb.of(sql);
-        Lane current = ready(sql, verb);
-        if (canMove(current)) {
-            current = move();
-        }
-        if (transaction.isOpen()) {
-            return nested(() -> runAll(sql, values));
-        }
-        beginPatiently(true);
-        long[] changes;
-        try {
-            changes = runAll(sql, values);
-        } catch (Throwable e) {
-            transaction.rollback(current, e);
-            throw e;
-        }
-        current.leave();
-        try {
-            transaction.commit(current);
-        } catch (SQLException e) {
-            transaction.rollback(current, e);
-            throw e;
-        } finally {
-            current.enter(ticket);
-        }
-        return changes;
-    }
-
-    private interface Nested<T, X extends Exception> {
+    /** Work inside a transaction. */
+    interface Nested<T, X extends Exception> {
         T run() throws SQLException, X;
     }
 
-    private <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
+    /** Runs work in a savepoint: when it throws, what it did is undone. */
+    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
         Lane current = Objects.requireNonNull(lane);
         int level = transaction.savepoint(current);
         T result;
@@ -636,33 +508,48 @@ public final class Session implements Transaction {
         return result;
     }
 
-    @Override
-    public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
-            throws SQLException, X {
-        requireAlive();
-        requireTransaction("savepoint");
-        return nested(() -> work.apply(this));
+    boolean isInTransaction() {
+        return transaction.isOpen();
     }
 
-    @Override
-    public void rollbackOnly() {
-        requireAlive();
-        requireTransaction("rollbackOnly");
-        transaction.rollbackOnly();
-    }
-
-    private void requireTransaction(String method) {
-        if (form != Form.TRANSACTION) {
-            throw new IllegalStateException(method + " is for the work of transaction(…).");
+    /** As {@link #ready}, for data that writes whatever its verb says. */
+    void readyToWrite(String sql) throws SQLException {
+        Lane current = ready(sql, Verb.of(sql));
+        if (canMove(current)) {
+            move();
         }
     }
 
-    @Override
-    public Connection jdbc() {
-        requireAlive();
-        if (view == null) {
-            view = new JdbcView(this);
+    /** Runs work in a transaction inside a connection in autocommit mode. */
+    <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
+        Lane current = Objects.requireNonNull(lane);
+        beginPatiently(true);
+        T result;
+        try {
+            result = body.run();
+            transaction.requireStanding();
+            requireTicket();
+        } catch (Throwable e) {
+            current.leave();
+            transaction.rollback(current, e);
+            current.enter(ticket);
+            throw e;
         }
-        return view.connection();
+        try {
+            commitPatiently();
+        } finally {
+            current.enter(ticket);
+        }
+        return result;
+    }
+
+    JdbcView view() {
+        requireAlive();
+        JdbcView current = view;
+        if (current == null) {
+            current = new JdbcView(this);
+            view = current;
+        }
+        return current;
     }
 }

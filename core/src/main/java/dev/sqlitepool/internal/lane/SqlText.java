@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Finds words and ends of statements in SQL text as SQLite's tokenizer does (<a
@@ -12,6 +13,17 @@ import java.util.Locale;
  */
 final class SqlText {
     private static final int LABEL_LENGTH = 60;
+    /** Pragmas that set or do something about the database, not about the connection. */
+    private static final Set<String> HARMLESS_PRAGMAS = Set.of(
+            "application_id",
+            "data_version",
+            "freelist_count",
+            "incremental_vacuum",
+            "optimize",
+            "page_count",
+            "schema_version",
+            "user_version",
+            "wal_checkpoint");
 
     private SqlText() {}
 
@@ -191,5 +203,47 @@ final class SqlText {
         boolean cut = label.length() >= LABEL_LENGTH;
         String text = label.substring(0, Math.min(LABEL_LENGTH, label.length())).strip();
         return cut ? text + "…" : text;
+    }
+
+    /** Whether the first statement begins with the word. */
+    static boolean startsWith(String sql, String word) {
+        return word(sql, skipBlank(sql, 0, true)).equalsIgnoreCase(word);
+    }
+
+    /**
+     * Whether a statement that is neither data nor transaction control leaves the connection different for its next user: ATTACH,
+     * DETACH, a temporary table, a PRAGMA that sets something of the connection.
+     */
+    static boolean changesConnection(String sql) {
+        int at = skipBlank(sql, 0, true);
+        String verb = word(sql, at);
+        if (verb.equalsIgnoreCase("ATTACH") || verb.equalsIgnoreCase("DETACH")) {
+            return true;
+        }
+        if (!verb.equalsIgnoreCase("PRAGMA")) {
+            return contains(sql, at, "TEMP") || contains(sql, at, "TEMPORARY");
+        }
+        int named = skipBlank(sql, at + verb.length(), false);
+        String name = word(sql, named).toLowerCase(Locale.ROOT);
+        int dot = skipBlank(sql, named + name.length(), false);
+        if (dot < sql.length() && sql.charAt(dot) == '.') {
+            name = word(sql, skipBlank(sql, dot + 1, false)).toLowerCase(Locale.ROOT);
+        }
+        boolean lists =
+                name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo") || name.endsWith("_check");
+        boolean assigns = sql.indexOf('=', at) >= 0 || sql.indexOf('(', at) >= 0;
+        return assigns && !lists && !HARMLESS_PRAGMAS.contains(name);
+    }
+
+    /** A plain BEGIN would be deferred, and fail when it first writes behind another process's back. */
+    static String immediate(String sql, Verb verb) {
+        if (verb != Verb.BEGIN) {
+            return sql;
+        }
+        int at = skipBlank(sql, 0, true);
+        boolean asIs = !word(sql, at).equalsIgnoreCase("BEGIN")
+                || contains(sql, at, "IMMEDIATE")
+                || contains(sql, at, "EXCLUSIVE");
+        return asIs ? sql : "BEGIN IMMEDIATE";
     }
 }

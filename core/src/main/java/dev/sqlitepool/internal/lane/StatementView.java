@@ -197,7 +197,7 @@ final class StatementView {
             return arguments;
         }
         @Nullable Object[] changed = arguments.clone();
-        changed[0] = Session.immediate(sql, verb);
+        changed[0] = SqlText.immediate(sql, verb);
         return changed;
     }
 

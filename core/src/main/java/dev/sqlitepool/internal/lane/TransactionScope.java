@@ -27,6 +27,26 @@ final class TransactionScope {
         this.host = host;
     }
 
+    boolean isLost() {
+        return lost != null;
+    }
+
+    /** What the transaction has done must not be kept: everything but its end is refused from now on. */
+    void lose(SQLException reason) {
+        loseIfOpen(reason);
+    }
+
+    /** The user ends a lost transaction: with ROLLBACK all is well, COMMIT says that there is nothing to commit. */
+    void endLost(Lane lane, boolean rollback) throws SQLException {
+        try {
+            if (!rollback) {
+                requireStanding();
+            }
+        } finally {
+            rollback(lane, null);
+        }
+    }
+
     boolean isOpen() {
         return open;
     }

@@ -50,14 +50,14 @@ public sealed interface Work<T> {
             return SqlText.label(sql);
         }
 
-        T run(Session session) throws SQLException {
-            return shape.run(session, sql, rows);
+        T run(SessionConnection connection) throws SQLException {
+            return shape.run(connection, sql, rows);
         }
     }
 
     /** How a statement is run and what becomes of its rows. */
     interface Shape<T> {
-        T run(Session session, String sql, @Nullable Object[][] rows) throws SQLException;
+        T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException;
 
         /** Whether a statement of this shape goes to a read lane when its verb allows. */
         default boolean mayRead() {
@@ -67,25 +67,25 @@ public sealed interface Work<T> {
 
     /** Every row, mapped. */
     static <T> Shape<List<T>> all(RowMapper<? extends T> mapper) {
-        return (session, sql, rows) -> session.collect(sql, mapper, rows[0]);
+        return (connection, sql, rows) -> connection.collect(sql, mapper, rows[0]);
     }
 
     /** At most one row, mapped. */
     static <T> Shape<Optional<T>> one(RowMapper<? extends T> mapper) {
-        return (session, sql, rows) -> session.collectOne(sql, mapper, rows[0]);
+        return (connection, sql, rows) -> connection.collectOne(sql, mapper, rows[0]);
     }
 
     /** The count of changed rows, on the write lane always. */
-    Shape<Long> CHANGES = new OnWriteLane<>((session, sql, rows) -> session.run(sql, rows[0], null, false));
+    Shape<Long> CHANGES = new OnWriteLane<>((connection, sql, rows) -> connection.change(sql, rows[0]));
 
     /** The counts of a batch, on the write lane always. */
-    Shape<long[]> BATCH = new OnWriteLane<>(Session::runAll);
+    Shape<long[]> BATCH = new OnWriteLane<>(SessionConnection::runAll);
 
     /** A shape that is never tried on a read lane. */
     record OnWriteLane<T>(Shape<T> shape) implements Shape<T> {
         @Override
-        public T run(Session session, String sql, @Nullable Object[][] rows) throws SQLException {
-            return shape.run(session, sql, rows);
+        public T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException {
+            return shape.run(connection, sql, rows);
         }
 
         @Override
