@@ -49,7 +49,7 @@ final class Closing implements PoolFuture.Origin {
             List<Runnable> settles = new ArrayList<>();
             for (Lanes lanes : groups) {
                 for (Waiter waiter : lanes.group().close()) {
-                    Runnable settle = waiter.failed(lanes.closed());
+                    Runnable settle = waiter.failed(Refusal.closed(pool.settings(), pool.stats()));
                     if (settle != null) {
                         settles.add(settle);
                     }
@@ -87,7 +87,7 @@ final class Closing implements PoolFuture.Origin {
     private void endByForce() {
         for (Lanes lanes : groups) {
             for (Waiter holder : lanes.loans().keySet()) {
-                holder.revoke(lanes.closed());
+                holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
             }
         }
     }

@@ -4,13 +4,11 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.Waiter.State;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
@@ -59,6 +57,9 @@ final class LaneGroup {
     /** Who is granted a new lane, or whether the caller must close it. */
     record Opened(@Nullable Waiter waiter, boolean close) {}
 
+    /** Whether the lane has been taken back to be closed, and who is granted another one instead. */
+    record Unfit(boolean taken, @Nullable Waiter waiter) {}
+
     /** What the lanes do at one moment. */
     record Snapshot(
             int idle,
@@ -72,10 +73,6 @@ final class LaneGroup {
     private record Loan(Waiter holder, long since) {}
 
     private final int max;
-    private final int maxWaiters;
-    /** Those who wait in the whole pool. */
-    private final AtomicInteger waitingInPool;
-
     private final LongAdder waitNanos;
     private final LongAdder holdNanos;
 
@@ -88,10 +85,7 @@ final class LaneGroup {
     private final Map<Lane, Loan> borrowed = new HashMap<>();
 
     @GuardedBy("lock")
-    private final Deque<Waiter> queue = new ArrayDeque<>();
-
-    @GuardedBy("lock")
-    private int waiting;
+    private final WaitQueue queue;
 
     @GuardedBy("lock")
     private int leases;
@@ -105,10 +99,9 @@ final class LaneGroup {
     @GuardedBy("lock")
     private boolean closed;
 
-    LaneGroup(int max, int maxWaiters, AtomicInteger waitingInPool, LongAdder waitNanos, LongAdder holdNanos) {
+    LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
         this.max = max;
-        this.maxWaiters = maxWaiters;
-        this.waitingInPool = waitingInPool;
+        this.queue = queue;
         this.waitNanos = waitNanos;
         this.holdNanos = holdNanos;
     }
@@ -127,29 +120,22 @@ final class LaneGroup {
         State from = waiter.state() == State.QUEUED ? State.QUEUED : State.RUNNING;
         lock.lock();
         try {
-            boolean take = mayHold(waiter) && !idle.isEmpty();
-            if (closed || !take && waitingInPool.get() >= maxWaiters) {
+            boolean take = (!waiter.isLease() || mayLease()) && !idle.isEmpty();
+            if (closed || !take && queue.isFull()) {
                 boolean ended = waiter.move(from, State.ENDED);
                 return !ended ? Verdict.GONE : closed ? Verdict.CLOSED : Verdict.FULL;
             }
             if (!waiter.move(from, State.QUEUED)) {
                 return Verdict.GONE;
             }
-            // From here on somebody may end it, and then takes it out of the count, when we leave the lock.
-            waitingInPool.incrementAndGet();
-            waiting++;
-            if (take) {
-                // Nobody who may be served waits (invariant 2), so nobody is overtaken.
-                Lane lane = idle.removeLast();
-                if (waiter.grant(lane)) {
-                    left();
-                    lend(lane, waiter, now);
-                    return Verdict.RUN;
-                }
-                idle.addLast(lane);
-                return Verdict.GONE;
-            }
+            // From here on somebody may end it, and then takes it out of the count when we have left the lock: so it is
+            // queued
+            // in any case. If it may have an idle lane it is the first of those who may (invariant 2).
             queue.addLast(waiter);
+            if (take) {
+                Waiter first = offer(idle.removeLast(), now);
+                return first == waiter ? Verdict.RUN : Verdict.GONE;
+            }
             if (needsOpening()) {
                 opening++;
                 return Verdict.OPEN;
@@ -160,9 +146,10 @@ final class LaneGroup {
         }
     }
 
+    /** Leases hold at most all but one of the lanes, so that short work gets through. */
     @GuardedBy("lock")
-    private boolean mayHold(Waiter waiter) {
-        return !waiter.isLease() || leases < Math.max(1, max - 1);
+    private boolean mayLease() {
+        return leases < Math.max(1, max - 1);
     }
 
     @GuardedBy("lock")
@@ -176,26 +163,17 @@ final class LaneGroup {
 
     @GuardedBy("lock")
     private boolean needsOpening() {
-        return !closed && opening < waiting && idle.size() + borrowed.size() + opening + closing < max;
+        return !closed && opening < queue.size() && idle.size() + borrowed.size() + opening + closing < max;
     }
 
-    /** The waiter has ended while it was queued, and is taken out of the count. */
+    /** A waiter has ended while it was queued. */
     void withdrawn() {
         lock.lock();
         try {
-            left();
-            if (queue.size() > 2 * waiting + 64) {
-                queue.removeIf(waiter -> waiter.state() != State.QUEUED);
-            }
+            queue.withdrawn();
         } finally {
             lock.unlock();
         }
-    }
-
-    @GuardedBy("lock")
-    private void left() {
-        waiting--;
-        waitingInPool.decrementAndGet();
     }
 
     // ---- going
@@ -247,22 +225,19 @@ final class LaneGroup {
     /** The first who may be served gets the lane; if there is none it is idle. */
     @GuardedBy("lock")
     private @Nullable Waiter offer(Lane lane, long now) {
-        Iterator<Waiter> waiters = queue.iterator();
-        while (waiters.hasNext()) {
-            Waiter waiter = waiters.next();
-            if (waiter.state() != State.QUEUED) {
-                waiters.remove(); // has ended, and been taken out of the count by who ended it
-            } else if (mayHold(waiter)) {
-                waiters.remove();
-                if (waiter.grant(lane)) {
-                    left();
-                    lend(lane, waiter, now);
-                    return waiter;
-                }
-            }
+        Waiter waiter = queue.grant(lane, mayLease());
+        if (waiter == null) {
+            idle.addLast(lane);
+        } else {
+            lend(lane, waiter, now);
         }
-        idle.addLast(lane);
-        return null;
+        return waiter;
+    }
+
+    /** A lane less is borrowed: if it was a lease, another lease may now hold an idle lane. */
+    @GuardedBy("lock")
+    private @Nullable Waiter offerIdle(long now) {
+        return queue.size() == 0 || idle.isEmpty() ? null : offer(idle.removeLast(), now);
     }
 
     /**
@@ -276,7 +251,7 @@ final class LaneGroup {
         try {
             unlend(lane, now);
             closing++;
-            return waiting == 0 || idle.isEmpty() ? null : offer(idle.removeLast(), now);
+            return offerIdle(now);
         } finally {
             lock.unlock();
         }
@@ -284,23 +259,20 @@ final class LaneGroup {
 
     /**
      * A granted lane turned out unfit before it was used: its waiter goes back to the head of the queue, and the caller closes the
-     * lane.
-     *
-     * @return the waiter, if another idle lane could be granted to it at once
+     * lane. Not in a closed group, which has no other lane for it.
      */
-    @Nullable
-    Waiter unfit(Lane lane, Waiter waiter, long now) {
+    Unfit unfit(Lane lane, Waiter waiter, long now) {
         lock.lock();
         try {
+            if (closed) {
+                return new Unfit(false, null);
+            }
             unlend(lane, now);
             closing++;
-            if (!waiter.move(State.RUNNING, State.QUEUED)) {
-                return null; // has ended meanwhile
+            if (waiter.move(State.RUNNING, State.QUEUED)) { // else it has ended meanwhile
+                queue.addFirst(waiter);
             }
-            waiting++;
-            waitingInPool.incrementAndGet();
-            queue.addFirst(waiter);
-            return idle.isEmpty() ? null : offer(idle.removeLast(), now);
+            return new Unfit(true, offerIdle(now));
         } finally {
             lock.unlock();
         }
@@ -347,14 +319,7 @@ final class LaneGroup {
         lock.lock();
         try {
             opening--;
-            Waiter head = null;
-            while (head == null && !queue.isEmpty()) {
-                Waiter first = queue.removeFirst();
-                if (first.move(State.QUEUED, State.ENDED)) {
-                    left();
-                    head = first;
-                }
-            }
+            Waiter head = queue.endFirst();
             boolean open = needsOpening();
             if (open) {
                 opening++;
@@ -371,21 +336,7 @@ final class LaneGroup {
     List<Waiter> expire(long now) {
         lock.lock();
         try {
-            List<Waiter> expired = new ArrayList<>();
-            while (!queue.isEmpty()) {
-                Waiter first = queue.peekFirst();
-                if (first.state() == State.QUEUED) {
-                    if (now - first.deadline() < 0) {
-                        break;
-                    }
-                    if (first.move(State.QUEUED, State.ENDED)) {
-                        left();
-                        expired.add(first);
-                    }
-                }
-                queue.removeFirst();
-            }
-            return expired;
+            return queue.endExpired(now);
         } finally {
             lock.unlock();
         }
@@ -395,12 +346,7 @@ final class LaneGroup {
     long nextDeadline() {
         lock.lock();
         try {
-            for (Waiter waiter : queue) {
-                if (waiter.state() == State.QUEUED) {
-                    return waiter.deadline();
-                }
-            }
-            return Long.MAX_VALUE;
+            return queue.nextDeadline();
         } finally {
             lock.unlock();
         }
@@ -446,15 +392,7 @@ final class LaneGroup {
         lock.lock();
         try {
             closed = true;
-            List<Waiter> ended = new ArrayList<>();
-            for (Waiter waiter : queue) {
-                if (waiter.move(State.QUEUED, State.ENDED)) {
-                    left();
-                    ended.add(waiter);
-                }
-            }
-            queue.clear();
-            return ended;
+            return queue.endAll();
         } finally {
             lock.unlock();
         }
@@ -490,7 +428,7 @@ final class LaneGroup {
                     since = loan.since();
                 }
             }
-            return new Snapshot(idle.size(), borrowed.size(), opening, closing, waiting, oldest, since);
+            return new Snapshot(idle.size(), borrowed.size(), opening, closing, queue.size(), oldest, since);
         } finally {
             lock.unlock();
         }

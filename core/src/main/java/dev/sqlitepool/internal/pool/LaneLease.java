@@ -182,7 +182,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         if (!accepted) {
             run.refuse(new IllegalStateException("This lease has been released; acquire another."));
         } else if (full) {
-            run.refuse(pool.exhausted());
+            run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
         } else {
             startDrain();
         }

@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
@@ -148,10 +147,6 @@ public final class LanePool implements SqlitePool, Host {
     static SQLException interrupted() {
         return new SQLException(
                 "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
-    }
-
-    PoolExhaustedException exhausted() {
-        return write.exhausted();
     }
 
     void started() {

@@ -1,8 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolClosedException;
-import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
@@ -16,7 +14,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -53,7 +50,8 @@ final class Lanes {
         this.telemetry = telemetry;
         this.workers = workers;
         this.opener = opener;
-        this.group = new LaneGroup(max, settings.maxWaiters(), waitingInPool, telemetry.waitNanos, telemetry.holdNanos);
+        this.group = new LaneGroup(
+                max, new WaitQueue(settings.maxWaiters(), waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
     }
 
     LaneGroup group() {
@@ -90,10 +88,10 @@ final class Lanes {
                 return false;
             case FULL:
                 telemetry.refused.increment();
-                fail(waiter, exhausted());
+                fail(waiter, Refusal.exhausted(settings, pool.stats()));
                 return false;
             case CLOSED:
-                fail(waiter, closed());
+                fail(waiter, Refusal.closed(settings, pool.stats()));
                 return false;
             default:
                 return false;
@@ -152,7 +150,7 @@ final class Lanes {
             List<Runnable> settles = new ArrayList<>();
             for (Waiter waiter : expired) {
                 telemetry.timeouts.increment();
-                PoolTimeoutException timeout = timeout(waiter, stats);
+                PoolTimeoutException timeout = Refusal.timeout(settings, waiter.label(), stats);
                 telemetry.tell(listener -> listener.acquireTimedOut(timeout));
                 Runnable settle = waiter.failed(timeout);
                 if (settle != null) {
@@ -273,9 +271,12 @@ final class Lanes {
             return null;
         }
         CloseReason why = reason;
-        Waiter other = group.unfit(lane, waiter, now);
+        LaneGroup.Unfit unfit = group.unfit(lane, waiter, now);
+        if (!unfit.taken()) {
+            return null;
+        }
         armExpiry();
-        return next(other, () -> close(lane, why));
+        return next(unfit.waiter(), () -> close(lane, why));
     }
 
     // ---- opening and closing
@@ -364,49 +365,6 @@ final class Lanes {
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - now.since())),
                 oldest == null ? "" : oldest.label());
-    }
-
-    private PoolTimeoutException timeout(Waiter waiter, PoolStats stats) {
-        return new PoolTimeoutException(
-                String.format(
-                        "%s: no connection within %s for \"%s\": %s. Find what holds them so long, raise acquireTimeout, or,"
-                                + " for reads, poolSize.",
-                        settings.name(), seconds(settings.acquireTimeout()), waiter.label(), described(stats)),
-                stats);
-    }
-
-    PoolExhaustedException exhausted() {
-        PoolStats stats = pool.stats();
-        return new PoolExhaustedException(
-                settings.name() + ": " + stats.waiting() + " tasks wait already, which is all that maxWaiters allows: "
-                        + described(stats) + ". Submit less at once, or raise maxWaiters.",
-                stats);
-    }
-
-    PoolClosedException closed() {
-        return new PoolClosedException(settings.name() + " is closed.", pool.stats());
-    }
-
-    private static String described(PoolStats stats) {
-        PoolStats.Lanes write = stats.writeLanes();
-        PoolStats.Lanes read = stats.readLanes();
-        String writer = write.borrowed() > 0
-                ? "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\""
-                : write.opening() > 0
-                        ? "write lane opening"
-                        : write.closing() > 0 ? "write lane closing" : "write lane free";
-        String readers = read.max() == 0
-                ? ""
-                : ", read lanes " + read.borrowed() + "/" + read.max() + " busy"
-                        + (read.opening() > 0 ? ", " + read.opening() + " opening" : "")
-                        + (read.borrowed() > 0
-                                ? ", the longest " + seconds(read.longestHeld()) + " with \"" + read.holder() + "\""
-                                : "");
-        return writer + ", " + stats.waiting() + " waiting" + readers;
-    }
-
-    private static String seconds(Duration duration) {
-        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
     }
 
     /** The holder of a lane that is being looked at. */

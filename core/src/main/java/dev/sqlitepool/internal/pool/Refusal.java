@@ -1,0 +1,62 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.PoolExhaustedException;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.internal.Settings;
+import java.time.Duration;
+import java.util.Locale;
+
+/** What the pool says to those who get no lane: who holds them, for how long, and what to do. Stateless. */
+final class Refusal {
+    private Refusal() {}
+
+    static PoolTimeoutException timeout(Settings settings, String task, PoolStats stats) {
+        return new PoolTimeoutException(
+                settings.name() + ": no connection within " + seconds(settings.acquireTimeout()) + " for \"" + task
+                        + "\": "
+                        + described(stats)
+                        + ". Find what holds them so long, raise acquireTimeout, or, for reads, poolSize.",
+                stats);
+    }
+
+    static PoolExhaustedException exhausted(Settings settings, PoolStats stats) {
+        return new PoolExhaustedException(
+                settings.name() + ": " + stats.waiting() + " tasks wait already, which is all that maxWaiters allows: "
+                        + described(stats) + ". Submit less at once, or raise maxWaiters.",
+                stats);
+    }
+
+    static PoolClosedException closed(Settings settings, PoolStats stats) {
+        return new PoolClosedException(settings.name() + " is closed.", stats);
+    }
+
+    private static String described(PoolStats stats) {
+        String described = writer(stats.writeLanes()) + ", " + stats.waiting() + " waiting";
+        PoolStats.Lanes read = stats.readLanes();
+        if (read.max() > 0) {
+            described += ", read lanes " + read.borrowed() + "/" + read.max() + " busy";
+        }
+        if (read.opening() > 0) {
+            described += ", " + read.opening() + " opening";
+        }
+        if (read.borrowed() > 0) {
+            described += ", the longest " + seconds(read.longestHeld()) + " with \"" + read.holder() + "\"";
+        }
+        return described;
+    }
+
+    private static String writer(PoolStats.Lanes write) {
+        if (write.borrowed() > 0) {
+            return "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\"";
+        }
+        return write.opening() > 0
+                ? "write lane opening"
+                : write.closing() > 0 ? "write lane closing" : "write lane free";
+    }
+
+    private static String seconds(Duration duration) {
+        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
+    }
+}

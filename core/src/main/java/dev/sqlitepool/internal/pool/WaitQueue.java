@@ -1,0 +1,141 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.pool.Waiter.State;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Those who wait for a lane of a group, first come, first served. Guarded by the group's lock.
+ *
+ * <p>A waiter may end at any moment, without the lock; it stays in the queue until somebody passes it, but is taken out of the count
+ * once, by who ended it: here, or through {@link #withdrawn}. The queue is swept when the ended are more than the others, so
+ * cancelling costs no search and no memory for long. Deadlines are in the order of the queue, since all have the same timeout.
+ */
+final class WaitQueue {
+    private final Deque<Waiter> waiters = new ArrayDeque<>();
+    private int waiting;
+    private final int limitInPool;
+    /** Those who wait in all queues of the pool. */
+    private final AtomicInteger waitingInPool;
+
+    WaitQueue(int limitInPool, AtomicInteger waitingInPool) {
+        this.limitInPool = limitInPool;
+        this.waitingInPool = waitingInPool;
+    }
+
+    /** How many wait. */
+    int size() {
+        return waiting;
+    }
+
+    /** Whether as many wait in the pool as may. Two groups may look at once: then one more than the limit may get in. */
+    boolean isFull() {
+        return waitingInPool.get() >= limitInPool;
+    }
+
+    void addLast(Waiter waiter) {
+        waiters.addLast(waiter);
+        waiting++;
+        waitingInPool.incrementAndGet();
+    }
+
+    void addFirst(Waiter waiter) {
+        waiters.addFirst(waiter);
+        waiting++;
+        waitingInPool.incrementAndGet();
+    }
+
+    private void left() {
+        waiting--;
+        waitingInPool.decrementAndGet();
+    }
+
+    /** Somebody in the queue has ended by itself. */
+    void withdrawn() {
+        left();
+        if (waiters.size() > 2 * waiting + 64) {
+            waiters.removeIf(waiter -> waiter.state() != State.QUEUED);
+        }
+    }
+
+    /** Grants a lane to the first, leases only if they may; null if there is nobody. */
+    @Nullable
+    Waiter grant(Lane lane, boolean mayLease) {
+        for (Iterator<Waiter> all = waiters.iterator(); all.hasNext(); ) {
+            Waiter waiter = all.next();
+            if (waiter.state() != State.QUEUED) {
+                all.remove();
+            } else if (mayLease || !waiter.isLease()) {
+                all.remove();
+                if (waiter.grant(lane)) {
+                    left();
+                    return waiter;
+                }
+            }
+        }
+        return null;
+    }
+
+    /** Ends and removes the first; null if nobody waits. */
+    @Nullable
+    Waiter endFirst() {
+        while (true) {
+            Waiter first = waiters.pollFirst();
+            if (first == null || ended(first)) {
+                return first;
+            }
+        }
+    }
+
+    /** Ends and removes those whose deadline has passed. */
+    List<Waiter> endExpired(long now) {
+        List<Waiter> expired = new ArrayList<>();
+        while (true) {
+            Waiter first = waiters.peekFirst();
+            if (first == null || first.state() == State.QUEUED && now - first.deadline() < 0) {
+                return expired;
+            }
+            waiters.removeFirst();
+            if (ended(first)) {
+                expired.add(first);
+            }
+        }
+    }
+
+    /** Ends and removes all. */
+    List<Waiter> endAll() {
+        List<Waiter> all = new ArrayList<>();
+        for (Waiter first = endFirst(); first != null; first = endFirst()) {
+            all.add(first);
+        }
+        return all;
+    }
+
+    private boolean ended(Waiter waiter) {
+        boolean mine = waiter.move(State.QUEUED, State.ENDED);
+        if (mine) {
+            left();
+        }
+        return mine;
+    }
+
+    /** When the first one's time is up; {@link Long#MAX_VALUE} if nobody waits. */
+    long nextDeadline() {
+        while (true) {
+            Waiter first = waiters.peekFirst();
+            if (first == null) {
+                return Long.MAX_VALUE;
+            }
+            if (first.state() == State.QUEUED) {
+                return first.deadline();
+            }
+            waiters.removeFirst();
+        }
+    }
+}
