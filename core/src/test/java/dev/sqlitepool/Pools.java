@@ -1,0 +1,158 @@
+package dev.sqlitepool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * Gives a test pools over a real file, and asserts after it that nothing leaked: every lane is back and idle, and after the close
+ * there is no lane, no thread, no open file and no WAL.
+ */
+public final class Pools implements BeforeEachCallback, AfterEachCallback {
+    private static final AtomicInteger NUMBER = new AtomicInteger();
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
+
+    private final List<SqlitePool> pools = new ArrayList<>();
+    private final List<String> names = new ArrayList<>();
+    private Path directory;
+    private boolean filesMayStay;
+
+    @Override
+    public void beforeEach(ExtensionContext context) throws IOException {
+        directory = Files.createTempDirectory("sqlitepool").toRealPath();
+    }
+
+    public Path directory() {
+        return directory;
+    }
+
+    public Path file() {
+        return directory.resolve("test.db");
+    }
+
+    public SqlitePool open() {
+        return open(builder -> builder);
+    }
+
+    public SqlitePool open(UnaryOperator<SqlitePoolBuilder> settings) {
+        return build(settings.apply(SqlitePool.builder().databasePath(file())));
+    }
+
+    /** Builds a pool under a name of its own, to be checked at the end. */
+    public SqlitePool build(SqlitePoolBuilder builder) {
+        String name = "test-pool-" + NUMBER.incrementAndGet() + "-end";
+        SqlitePool pool = builder.name(name).build();
+        pools.add(pool);
+        names.add(name);
+        return pool;
+    }
+
+    public <P extends SqlitePool> P track(P pool, String name) {
+        pools.add(pool);
+        names.add(name);
+        return pool;
+    }
+
+    /** The test leaves a connection of its own or a damaged file behind: no look at files. */
+    public void filesMayStay() {
+        filesMayStay = true;
+    }
+
+    public static void await(String what, BooleanSupplier fact) {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        while (!fact.getAsBoolean()) {
+            assertThat(System.nanoTime() - deadline)
+                    .as("still not true: %s", what)
+                    .isNegative();
+            LockSupport.parkNanos(200_000);
+        }
+    }
+
+    public static void awaitIdle(SqlitePool pool) {
+        try {
+            await("all lanes idle", () -> isIdle(pool.stats()));
+        } catch (AssertionError e) {
+            throw new AssertionError("lanes leaked: " + pool.stats(), e);
+        }
+    }
+
+    private static boolean isIdle(PoolStats stats) {
+        return Stream.of(stats.readLanes(), stats.writeLanes())
+                .allMatch(lanes -> lanes.idle() == lanes.live() && lanes.waiting() == 0);
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        boolean passed = context.getExecutionException().isEmpty();
+        try {
+            for (int i = 0; i < pools.size(); i++) {
+                SqlitePool pool = pools.get(i);
+                if (passed) {
+                    awaitIdle(pool);
+                }
+                pool.close();
+                if (passed) {
+                    assertThat(pool.stats().live()).as("lanes after close").isZero();
+                    String name = names.get(i);
+                    await("no thread of " + name, () -> threads(name).isEmpty());
+                }
+            }
+            if (passed && !filesMayStay) {
+                assertThat(openFiles()).as("open files").isEmpty();
+                try (Stream<Path> files = Files.list(directory)) {
+                    assertThat(files.map(file -> file.getFileName().toString()))
+                            .as("files after close")
+                            .noneMatch(file -> file.endsWith("-wal") || file.endsWith("-shm"));
+                }
+            }
+        } finally {
+            try (Stream<Path> files = Files.walk(directory)) {
+                files.sorted(Comparator.reverseOrder())
+                        .forEach(file -> file.toFile().delete());
+            }
+        }
+    }
+
+    public static List<String> threads(String pool) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(Thread::isAlive)
+                .map(Thread::getName)
+                .filter(name -> name.startsWith(pool))
+                .toList();
+    }
+
+    private List<Path> openFiles() throws IOException {
+        Path descriptors = Path.of("/proc/self/fd");
+        if (!Files.isDirectory(descriptors)) {
+            return List.of();
+        }
+        List<Path> open = new ArrayList<>();
+        try (Stream<Path> all = Files.list(descriptors)) {
+            for (Path descriptor : all.toList()) {
+                try {
+                    Path file = Files.readSymbolicLink(descriptor);
+                    if (file.startsWith(directory)) {
+                        open.add(file);
+                    }
+                } catch (IOException e) {
+                    // closed meanwhile
+                }
+            }
+        }
+        return open;
+    }
+}
