@@ -76,7 +76,7 @@ final class Claim extends Waiter {
                     if (session.isUnwanted() && withdraw()) {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
-                    LockSupport.park(this);
+                    LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);
                     if (Thread.interrupted()) {
                         interrupted = true;
                         if (withdraw()) {

@@ -37,6 +37,8 @@ import org.jspecify.annotations.Nullable;
 /** The pool over lanes: turns what the user calls into tasks, and knows which lanes they want. Thread-safe. */
 public final class LanePool implements SqlitePool, Host {
     private static final int REMEMBERED_WRITERS = 1_000;
+    /** A parked thread is always woken; it looks again after this all the same. */
+    static final long LOOK_AGAIN_NANOS = 1_000_000_000;
 
     private final Settings settings;
     private final Workers workers;

@@ -218,7 +218,7 @@ final class Lanes {
     }
 
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
-        if (first == null && waiter instanceof Task<?> task) {
+        if (first == null && waiter instanceof Task<?> task && !task.hasCaller()) {
             return task;
         }
         if (waiter != null) {

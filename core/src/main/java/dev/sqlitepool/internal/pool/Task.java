@@ -53,6 +53,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return submittedAt;
     }
 
+    /** Whether it runs on a thread that waits for it, and on no other. */
+    boolean hasCaller() {
+        return caller != null;
+    }
+
     // ---- its end from outside
 
     @Override
@@ -204,7 +209,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     void awaitGrant() {
         boolean interrupted = false;
         while (state() == State.QUEUED) {
-            LockSupport.park(this);
+            LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);
             if (Thread.interrupted()) {
                 interrupted = true;
                 end(null, LanePool.interrupted());
