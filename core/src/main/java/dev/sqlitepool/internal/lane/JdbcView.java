@@ -91,12 +91,12 @@ final class JdbcView {
     // ---- proxies
 
     /** An invocation handler that may throw what it likes. */
-    interface Handler {
+    interface Calls {
         @Nullable
         Object invoke(Method method, @Nullable Object[] arguments) throws Throwable;
     }
 
-    static <T> T proxy(Class<T> type, Handler handler) {
+    static <T> T proxy(Class<T> type, Calls calls) {
         return type.cast(Proxy.newProxyInstance(
                 JdbcView.class.getClassLoader(), new Class<?>[] {type}, (self, method, given) -> {
                     @Nullable Object[] arguments = given == null ? new Object[0] : given;
@@ -111,7 +111,7 @@ final class JdbcView {
                                         + Integer.toHexString(System.identityHashCode(self));
                         }
                     }
-                    return handler.invoke(method, arguments);
+                    return calls.invoke(method, arguments);
                 }));
     }
 

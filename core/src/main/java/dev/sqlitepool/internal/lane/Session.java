@@ -115,16 +115,15 @@ public final class Session {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
-        boolean back = current != null
-                && host.hasReadLanes()
-                && current.access() == Access.WRITE
-                && !transaction.isOpen()
-                && current.doubt() != CloseReason.CHANGED;
-        if (back || current != null && current.doubt() != null && !transaction.isOpen()) {
-            lane = null;
-            return current;
+        boolean kept = current == null
+                || transaction.isOpen()
+                || current.doubt() == CloseReason.CHANGED
+                || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
+        if (kept) {
+            return null;
         }
-        return null;
+        lane = null;
+        return current;
     }
 
     private void leave(@Nullable Lane last) {

@@ -1,0 +1,284 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.PoolExhaustedException;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Many threads do everything at once that may go wrong, at random: cancels, timeouts, openings that fail, work that throws, lanes that
+ * break, leases, and pools that are closed in the middle. In the end every future is completed, acknowledged rows are there and others
+ * are not, and at every observation the lanes add up.
+ */
+class StormTest {
+    private static final int TASKS = Integer.getInteger("sqlitepool.storm.tasks", 200_000);
+    private static final long SEED = Long.getLong("sqlitepool.storm.seed", new Random().nextLong());
+    private static final int THREADS = 4;
+    private static final int POOLS = 8;
+
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    private final LongAdder submitted = new LongAdder();
+    private final LongAdder finished = new LongAdder();
+    private final Map<String, LongAdder> outcomes = new ConcurrentHashMap<>();
+    private final AtomicReference<Throwable> wrong = new AtomicReference<>();
+
+    @Test
+    @Timeout(value = 4, unit = TimeUnit.MINUTES)
+    void nothingIsLostInAStorm() throws Exception {
+        System.out.println("storm of " + TASKS + " tasks, seed " + SEED);
+        for (int round = 0; round < POOLS; round++) {
+            storm(new Random(SEED + round), TASKS / POOLS, round);
+        }
+        System.out.println("storm: " + new TreeMap<>(outcomes));
+        assertThat(submitted.sum()).isGreaterThanOrEqualTo(TASKS / POOLS * POOLS);
+        assertThat(finished.sum()).isEqualTo(submitted.sum());
+    }
+
+    private void storm(Random random, int tasks, int round) throws Exception {
+        AtomicInteger opens = new AtomicInteger();
+        int poolSize = 1 + round % 5;
+        SqlitePool pool = pools.build(SqlitePool.builder()
+                .poolSize(poolSize)
+                .maxWaiters(500)
+                .acquireTimeout(Duration.ofMillis(40))
+                .statementTimeout(Duration.ofMillis(500))
+                .maxIdleTime(Duration.ofMillis(5))
+                .maxConnectionAge(Duration.ofMillis(200))
+                .closeGrace(Duration.ofMillis(round % 2 * 20))
+                .durability(dev.sqlitepool.Durability.NORMAL)
+                .connectionFactory(access -> {
+                    if (opens.incrementAndGet() % 7 == 3) {
+                        throw new SQLException("a storm: this opening fails");
+                    }
+                    return DriverManager.getConnection("jdbc:sqlite:" + pools.file());
+                }));
+        while (true) {
+            try {
+                pool.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY)")
+                        .join();
+                pool.execute("DELETE FROM t").join();
+                break;
+            } catch (RuntimeException e) {
+                assertThat(e).hasStackTraceContaining("storm");
+            }
+        }
+        AtomicBoolean done = new AtomicBoolean();
+        Thread observer = new Thread(() -> observe(pool, poolSize, done), "observer");
+        observer.start();
+        Map<Long, CompletableFuture<Long>> inserts = new ConcurrentHashMap<>();
+        List<Thread> threads = new ArrayList<>();
+        List<CompletableFuture<?>> all = new ArrayList<>();
+        for (int i = 0; i < THREADS; i++) {
+            Random own = new Random(random.nextLong());
+            long base = 1_000_000L * (i + 1);
+            List<CompletableFuture<?>> mine = new ArrayList<>();
+            Thread thread = new Thread(() -> submit(pool, own, base, tasks / THREADS, inserts, mine));
+            thread.start();
+            threads.add(thread);
+            all = concurrent(all, mine);
+        }
+        if (round % 3 == 2) {
+            Pools.await("half way", () -> submitted.sum() >= (long) tasks * round + tasks / 2);
+            pool.closeAsync();
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        pool.closeAsync().get(60, TimeUnit.SECONDS);
+        done.set(true);
+        observer.join();
+        for (Thread thread : threads) {
+            assertThat(thread.isAlive()).isFalse();
+        }
+        Pools.await("every future is completed", () -> finished.sum() == submitted.sum());
+        assertThat(wrong.get()).isNull();
+        PoolStats stats = pool.stats();
+        assertThat(stats.live()).isZero();
+        assertThat(stats.waiting()).isZero();
+        assertThat(stats.opened())
+                .isEqualTo(stats.closed().values().stream().mapToLong(n -> n).sum());
+        verifyRows(inserts);
+    }
+
+    private static List<CompletableFuture<?>> concurrent(List<CompletableFuture<?>> a, List<CompletableFuture<?>> b) {
+        return Stream.concat(a.stream(), b.stream()).toList();
+    }
+
+    private void submit(
+            SqlitePool pool,
+            Random random,
+            long base,
+            int tasks,
+            Map<Long, CompletableFuture<Long>> inserts,
+            List<CompletableFuture<?>> mine) {
+        for (int i = 0; i < tasks; i++) {
+            long id = base + i;
+            CompletableFuture<?> future;
+            switch (random.nextInt(10)) {
+                case 0:
+                case 1:
+                    future = insert(inserts, id, pool.execute("INSERT INTO t VALUES (?)", id));
+                    break;
+                case 2:
+                    future = insert(inserts, id, pool.transaction(tx -> tx.execute("INSERT INTO t VALUES (?)", id)));
+                    break;
+                case 3:
+                    future = insert(inserts, id, pool.transaction(tx -> {
+                        tx.execute("INSERT INTO t VALUES (?)", id);
+                        throw new IllegalStateException("a storm: this work fails");
+                    }));
+                    break;
+                case 4:
+                    future = pool.connection(c -> {
+                        c.query("SELECT count(*) FROM t WHERE id = ?", row -> row.getLong(1), id);
+                        c.execute("BEGIN");
+                        return c.execute("DELETE FROM t WHERE id = -1"); // left open: rolled back
+                    });
+                    break;
+                case 5:
+                    future = pool.acquire().thenCompose(lease -> leased(lease, random.nextBoolean()));
+                    break;
+                case 6:
+                    future = pool.read(c -> {
+                        if (id % 50 == 0) {
+                            throw new StackOverflowError("a storm: this work fails badly");
+                        }
+                        if (id % 97 == 0) {
+                            c.jdbc().unwrap(org.sqlite.SQLiteConnection.class).close(); // breaks the lane
+                            return List.of();
+                        }
+                        return c.query("SELECT max(id) FROM t", row -> row.getLong(1));
+                    });
+                    break;
+                default:
+                    future = pool.query("SELECT count(*) FROM t WHERE id < ?", row -> row.getLong(1), id);
+            }
+            follow(future);
+            switch (random.nextInt(12)) {
+                case 0:
+                    future.cancel(true);
+                    break;
+                case 1:
+                    future.orTimeout(random.nextInt(2_000), TimeUnit.MICROSECONDS);
+                    break;
+                case 2:
+                    Thread.yield();
+                    break;
+                default:
+            }
+            if (random.nextInt(100) == 0) {
+                try {
+                    future.get(50, TimeUnit.MILLISECONDS);
+                } catch (Exception e) {
+                    // counted by follow
+                }
+            }
+            if (pool.stats().waiting() > 400) {
+                java.util.concurrent.locks.LockSupport.parkNanos(200_000);
+            }
+        }
+    }
+
+    private static CompletableFuture<?> leased(Lease lease, boolean commit) {
+        return lease.run(c -> c.execute("BEGIN"))
+                .thenCompose(n -> lease.run(c -> c.execute("DELETE FROM t WHERE id = -1")))
+                .thenCompose(n -> lease.run(c -> c.execute(commit ? "COMMIT" : "SELECT 1")))
+                .whenComplete((value, error) -> lease.release());
+    }
+
+    private static CompletableFuture<Long> insert(
+            Map<Long, CompletableFuture<Long>> inserts, long id, CompletableFuture<Long> future) {
+        inserts.put(id, future);
+        return future;
+    }
+
+    private void follow(CompletableFuture<?> future) {
+        submitted.increment();
+        future.whenComplete((value, error) -> {
+            finished.increment();
+            Throwable cause = error;
+            while (cause instanceof java.util.concurrent.CompletionException && cause.getCause() != null) {
+                cause = cause.getCause();
+            }
+            String outcome = cause == null ? "value" : cause.getClass().getSimpleName();
+            outcomes.computeIfAbsent(outcome, key -> new LongAdder()).increment();
+            boolean expected = cause == null
+                    || cause instanceof CancellationException
+                    || cause instanceof TimeoutException
+                    || cause instanceof PoolTimeoutException
+                    || cause instanceof PoolExhaustedException
+                    || cause instanceof PoolClosedException
+                    || cause instanceof SQLTimeoutException
+                    || String.valueOf(cause.getMessage()).contains("storm")
+                    || String.valueOf(cause.getMessage()).contains("lease has been released")
+                    || String.valueOf(cause.getMessage()).contains("rolled back by SQLite after an error");
+            if (!expected) {
+                wrong.compareAndSet(null, cause);
+                cause.printStackTrace();
+            }
+        });
+    }
+
+    private void observe(SqlitePool pool, int poolSize, AtomicBoolean done) {
+        while (!done.get()) {
+            PoolStats stats = pool.stats();
+            boolean sound = stats.live() <= poolSize
+                    && Stream.of(stats.readLanes(), stats.writeLanes())
+                            .allMatch(lanes -> lanes.live() <= lanes.max()
+                                    && Math.min(
+                                                    Math.min(lanes.idle(), lanes.borrowed()),
+                                                    Math.min(lanes.opening(), lanes.closing()))
+                                            >= 0
+                                    && lanes.waiting() >= 0);
+            if (!sound) {
+                wrong.compareAndSet(null, new AssertionError("lanes do not add up: " + stats));
+            }
+            Thread.yield();
+        }
+    }
+
+    /** Acknowledged with a value: there. Anything else: not there. */
+    private void verifyRows(Map<Long, CompletableFuture<Long>> inserts) throws SQLException {
+        java.util.Set<Long> rows = new java.util.HashSet<>();
+        try (var connection = DriverManager.getConnection("jdbc:sqlite:" + pools.file());
+                var statement = connection.createStatement();
+                var found = statement.executeQuery("SELECT id FROM t")) {
+            while (found.next()) {
+                rows.add(found.getLong(1));
+            }
+        }
+        inserts.forEach((id, future) -> {
+            boolean acknowledged = future.isDone() && !future.isCompletedExceptionally();
+            assertThat(rows.contains(id)).as("row %s, future %s", id, future).isEqualTo(acknowledged);
+        });
+    }
+}
