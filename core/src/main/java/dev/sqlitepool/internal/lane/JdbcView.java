@@ -243,7 +243,7 @@ final class JdbcView {
             if (!readOnly) {
                 session.ready("BEGIN", Verb.BEGIN);
             }
-            session.beginPatiently(!readOnly);
+            session.forms().begin(!readOnly);
         }
     }
 

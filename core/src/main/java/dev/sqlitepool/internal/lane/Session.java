@@ -4,8 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.SqlAction;
-import dev.sqlitepool.SqlWork;
-import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Failure;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -13,8 +11,6 @@ import java.sql.SQLException;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +36,7 @@ public final class Session {
     private int cursors;
 
     private @Nullable JdbcView view;
+    private final Forms forms = new Forms(this);
     private final SessionConnection face = new SessionConnection(this);
 
     public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
@@ -143,37 +140,28 @@ public final class Session {
 
     /** Runs a work in its form, and commits or rolls back. The session must have begun. */
     public <T> T perform(Work<T> work) throws Exception {
-        if (work instanceof Work.Data<T> data) {
-            return perform(data);
-        }
-        SqlWork<? super Transaction, ? extends T, ?> function = ((Work.Code<T>) work).function();
-        switch (form) {
-            case TRANSACTION:
-                return inTransaction(() -> function.apply(face));
-            case READ:
-                return inSnapshot(() -> function.apply(face));
-            default:
-                T result = function.apply(face);
-                ticket.commit();
-                return result;
+        return forms.perform(work, form);
+    }
+
+    Forms forms() {
+        return forms;
+    }
+
+    /** What the work is given. */
+    SessionConnection connection() {
+        return face;
+    }
+
+    /** Closes what JDBC statements have left open. */
+    void closeCursors() {
+        if (view != null) {
+            view.closeStatements();
         }
     }
 
-    private <T> T perform(Work.Data<T> data) throws Exception {
-        boolean writer = Objects.requireNonNull(lane).access() == Access.WRITE;
-        if (data.verb() == Verb.READ && data.shape().mayRead() || !writer) {
-            T result = data.run(face);
-            ticket.commit();
-            return result;
-        }
-        if (data.verb() == Verb.MAINTENANCE) {
-            // Cannot stand in a transaction, so there is no moment at which it could still be called off.
-            if (!ticket.commit()) {
-                requireTicket();
-            }
-            return data.run(face);
-        }
-        return inTransaction(() -> data.run(face));
+    /** Patience with other processes, for one statement. */
+    Patience patience() {
+        return new Patience(busyNanos, telemetry);
     }
 
     /** Whether an error of data on a read lane means that it must be run on the write lane instead. */
@@ -185,124 +173,8 @@ public final class Session {
                 && current.engine().failure(e) == Failure.READ_ONLY;
     }
 
-    private interface Body<T> {
-        T run() throws Exception;
-    }
-
-    private <T> T inTransaction(Body<T> body) throws Exception {
-        beginPatiently(true);
-        T result;
-        try {
-            result = body.run();
-            transaction.requireStanding();
-        } catch (Throwable e) {
-            rollBack(e);
-            throw e;
-        }
-        if (ticket.commit() && !transaction.isRollbackOnly()) {
-            closeCursors();
-            commitPatiently();
-        } else {
-            rollBack(null);
-        }
-        return result;
-    }
-
-    private <T> T inSnapshot(Body<T> body) throws Exception {
-        Lane own = Objects.requireNonNull(lane);
-        boolean shared = own.access() == Access.WRITE;
-        if (shared) {
-            own.engine().refuseWrites(true);
-        }
-        try {
-            beginPatiently(false);
-            T result;
-            try {
-                result = body.run();
-            } catch (Throwable e) {
-                rollBack(e);
-                throw e;
-            }
-            rollBack(null);
-            ticket.commit();
-            return result;
-        } finally {
-            if (shared) {
-                own.leave();
-                own.engine().refuseWrites(false);
-            }
-        }
-    }
-
-    private void closeCursors() {
-        if (view != null) {
-            view.closeStatements();
-        }
-    }
-
-    private void rollBack(@Nullable Throwable reason) {
-        closeCursors();
-        Lane current = Objects.requireNonNull(lane);
-        current.leave();
-        transaction.rollback(current, reason);
-    }
-
-    private void commitPatiently() throws SQLException {
-        Lane current = Objects.requireNonNull(lane);
-        current.leave();
-        long deadline = System.nanoTime() + busyNanos;
-        while (true) {
-            try {
-                transaction.commit(current);
-                return;
-            } catch (SQLException e) {
-                boolean busy = TransactionScope.failure(current, e) == Failure.BUSY;
-                if (!busy) {
-                    throw e;
-                }
-                if (System.nanoTime() - deadline >= 0) {
-                    transaction.rollback(current, e);
-                    throw e;
-                }
-                park();
-            }
-        }
-    }
-
-    /** Begins, repeating while another process holds the database, as long as it is wanted. */
-    void beginPatiently(boolean write) throws SQLException {
-        Lane current = Objects.requireNonNull(lane);
-        long deadline = System.nanoTime() + busyNanos;
-        while (true) {
-            requireTicket();
-            try {
-                transaction.begin(current, write);
-                return;
-            } catch (SQLException e) {
-                requirePatience(current, e, deadline);
-            }
-        }
-    }
-
-    private void requirePatience(Lane current, SQLException error, long deadline) throws SQLException {
-        if (TransactionScope.failure(current, error) != Failure.BUSY || System.nanoTime() - deadline >= 0) {
-            throw error;
-        }
-        requireTicket();
-        park();
-    }
-
-    /** About a millisecond, never the same. An interrupt of the thread neither shortens the next wait nor is lost. */
-    private void park() {
-        telemetry.busyRetries.increment();
-        boolean interrupted = Thread.interrupted();
-        LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private void requireTicket() {
+    /** Fails if nobody wants the session to go on. */
+    void requireTicket() {
         if (ticket.isEnded()) {
             throw new CancellationException("The task was ended from outside; what it did is rolled back.");
         }
@@ -441,7 +313,7 @@ public final class Session {
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         Lane current = first;
-        long deadline = System.nanoTime() + busyNanos;
+        Patience patience = patience();
         while (true) {
             SQLException error;
             cursors++;
@@ -457,9 +329,9 @@ public final class Session {
             }
             Failure failure = TransactionScope.failure(current, error);
             boolean repeatable = (delivery == null || !delivery.begun) && (!transaction.isOpen() || verb == Verb.END);
-            if (failure == Failure.BUSY && repeatable && System.nanoTime() - deadline < 0) {
+            if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 requireTicket();
-                park();
+                patience.park();
             } else if (failure == Failure.READ_ONLY && canMove(current)) {
                 current = move();
             } else {
@@ -485,28 +357,6 @@ public final class Session {
         return changes;
     }
 
-    /** Work inside a transaction. */
-    interface Nested<T, X extends Exception> {
-        T run() throws SQLException, X;
-    }
-
-    /** Runs work in a savepoint: when it throws, what it did is undone. */
-    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
-        Lane current = Objects.requireNonNull(lane);
-        int level = transaction.savepoint(current);
-        T result;
-        try {
-            result = body.run();
-        } catch (Throwable e) {
-            closeCursors();
-            transaction.rollbackTo(current, level, e);
-            throw e;
-        }
-        closeCursors();
-        transaction.release(current, level);
-        return result;
-    }
-
     boolean isInTransaction() {
         return transaction.isOpen();
     }
@@ -517,29 +367,6 @@ public final class Session {
         if (canMove(current)) {
             move();
         }
-    }
-
-    /** Runs work in a transaction inside a connection in autocommit mode. */
-    <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
-        Lane current = Objects.requireNonNull(lane);
-        beginPatiently(true);
-        T result;
-        try {
-            result = body.run();
-            transaction.requireStanding();
-            requireTicket();
-        } catch (Throwable e) {
-            current.leave();
-            transaction.rollback(current, e);
-            current.enter(ticket);
-            throw e;
-        }
-        try {
-            commitPatiently();
-        } finally {
-            current.enter(ticket);
-        }
-        return result;
     }
 
     JdbcView view() {

@@ -92,15 +92,15 @@ final class SessionConnection implements Transaction {
         @Nullable Object[][] values = Values.encodeRows(rows);
         session.readyToWrite(sql);
         return session.isInTransaction()
-                ? session.nested(() -> runAll(sql, values))
-                : session.atomically(() -> runAll(sql, values));
+                ? session.forms().nested(() -> runAll(sql, values))
+                : session.forms().atomically(() -> runAll(sql, values));
     }
 
     @Override
     public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
             throws SQLException, X {
         requireTransaction("savepoint");
-        return session.nested(() -> work.apply(this));
+        return session.forms().nested(() -> work.apply(this));
     }
 
     @Override

@@ -1,0 +1,201 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.engine.Failure;
+import java.sql.SQLException;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How each form of work begins and ends. Owned by the session's owner.
+ *
+ * <p>The order at the end of a transaction: the ticket's point of no return, so that nobody can end the task any more; leaving the
+ * lane, so that no interrupt can reach the commit; the commit. If the ticket has been ended before, the same with a rollback.
+ */
+final class Forms {
+    private final Session session;
+
+    Forms(Session session) {
+        this.session = session;
+    }
+
+    private Lane lane() {
+        return Objects.requireNonNull(session.lane());
+    }
+
+    <T> T perform(Work<T> work, Form form) throws Exception {
+        if (work instanceof Work.Data<T> data) {
+            return perform(data);
+        }
+        SqlWork<? super Transaction, ? extends T, ?> function = ((Work.Code<T>) work).function();
+        switch (form) {
+            case TRANSACTION:
+                return inTransaction(() -> function.apply(session.connection()));
+            case READ:
+                return inSnapshot(() -> function.apply(session.connection()));
+            default:
+                T result = function.apply(session.connection());
+                session.ticket().commit();
+                return result;
+        }
+    }
+
+    private <T> T perform(Work.Data<T> data) throws Exception {
+        boolean writer = lane().access() == Access.WRITE;
+        if (data.verb() == Verb.READ && data.shape().mayRead() || !writer) {
+            T result = data.run(session.connection());
+            session.ticket().commit();
+            return result;
+        }
+        if (data.verb() == Verb.MAINTENANCE) {
+            // Cannot stand in a transaction, so there is no moment at which it could still be called off.
+            if (!session.ticket().commit()) {
+                session.requireTicket();
+            }
+            return data.run(session.connection());
+        }
+        return inTransaction(() -> data.run(session.connection()));
+    }
+
+    private interface Body<T> {
+        T run() throws Exception;
+    }
+
+    private <T> T inTransaction(Body<T> body) throws Exception {
+        begin(true);
+        T result;
+        try {
+            result = body.run();
+            session.transaction().requireStanding();
+        } catch (Throwable e) {
+            rollBack(e);
+            throw e;
+        }
+        if (session.ticket().commit() && !session.transaction().isRollbackOnly()) {
+            session.closeCursors();
+            commit();
+        } else {
+            rollBack(null);
+        }
+        return result;
+    }
+
+    private <T> T inSnapshot(Body<T> body) throws Exception {
+        Lane own = lane();
+        boolean shared = own.access() == Access.WRITE;
+        if (shared) {
+            own.engine().refuseWrites(true);
+        }
+        try {
+            begin(false);
+            T result;
+            try {
+                result = body.run();
+            } catch (Throwable e) {
+                rollBack(e);
+                throw e;
+            }
+            rollBack(null);
+            session.ticket().commit();
+            return result;
+        } finally {
+            if (shared) {
+                own.leave();
+                own.engine().refuseWrites(false);
+            }
+        }
+    }
+
+    /** Begins, repeating while another process holds the database, as long as it is wanted. */
+    void begin(boolean write) throws SQLException {
+        Lane current = lane();
+        Patience patience = session.patience();
+        while (true) {
+            session.requireTicket();
+            try {
+                session.transaction().begin(current, write);
+                return;
+            } catch (SQLException e) {
+                if (TransactionScope.failure(current, e) != Failure.BUSY || !patience.isLeft()) {
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    private void rollBack(@Nullable Throwable reason) {
+        session.closeCursors();
+        Lane current = lane();
+        current.leave();
+        session.transaction().rollback(current, reason);
+    }
+
+    private void commit() throws SQLException {
+        Lane current = lane();
+        current.leave();
+        Patience patience = session.patience();
+        while (true) {
+            try {
+                session.transaction().commit(current);
+                return;
+            } catch (SQLException e) {
+                if (TransactionScope.failure(current, e) != Failure.BUSY) {
+                    throw e;
+                }
+                if (!patience.isLeft()) {
+                    session.transaction().rollback(current, e);
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    /** Work inside a session.transaction(). */
+    interface Nested<T, X extends Exception> {
+        T run() throws SQLException, X;
+    }
+
+    /** Runs work in a savepoint: when it throws, what it did is undone. */
+    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
+        Lane current = lane();
+        int level = session.transaction().savepoint(current);
+        T result;
+        try {
+            result = body.run();
+        } catch (Throwable e) {
+            session.closeCursors();
+            session.transaction().rollbackTo(current, level, e);
+            throw e;
+        }
+        session.closeCursors();
+        session.transaction().release(current, level);
+        return result;
+    }
+
+    /** Runs work in a transaction inside a connection in autocommit mode. */
+    <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
+        Lane current = lane();
+        begin(true);
+        T result;
+        try {
+            result = body.run();
+            session.transaction().requireStanding();
+            session.requireTicket();
+        } catch (Throwable e) {
+            current.leave();
+            session.transaction().rollback(current, e);
+            current.enter(session.ticket());
+            throw e;
+        }
+        try {
+            commit();
+        } finally {
+            current.enter(session.ticket());
+        }
+        return result;
+    }
+}
