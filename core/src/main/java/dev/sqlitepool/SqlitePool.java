@@ -59,6 +59,8 @@ public interface SqlitePool extends AutoCloseable {
      * While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
      * BEGIN} means {@code BEGIN IMMEDIATE}.
      *
+     * <p>Cancelling the future, or an error, undoes only what has not been committed yet.
+     *
      * @param <T> the result
      * @param work runs exactly once
      * @return completes with the work's result, fails with what it throws

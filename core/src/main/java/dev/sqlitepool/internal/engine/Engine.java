@@ -11,6 +11,9 @@ public interface Engine {
     /** The driver's connection. */
     Connection connection();
 
+    /** The connection that was opened, perhaps a wrapper of the driver's; the one to close. */
+    Connection opened();
+
     Prepared prepare(String sql) throws SQLException;
 
     /** Begins a transaction; one that may write takes the write lock now. Leaves nothing behind if it fails. */
@@ -54,4 +57,18 @@ public interface Engine {
     Connection unwrapped() throws SQLException;
 
     void close() throws SQLException;
+
+    /** What an engine's error means for the lane that saw it. */
+    enum Failure {
+        /** A lane for reading refused a write, before anything happened. */
+        READ_ONLY,
+        /** Somebody outside holds the database; nothing happened, and the statement may be repeated. */
+        BUSY,
+        /** The statement was interrupted. A transaction that had written is rolled back, or must be. */
+        INTERRUPTED,
+        /** The connection or the transaction may be damaged: the lane is discarded. */
+        DOUBTFUL,
+        /** The statement failed by itself: constraint, syntax, type. */
+        ORDINARY
+    }
 }

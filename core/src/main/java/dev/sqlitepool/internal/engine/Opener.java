@@ -7,7 +7,9 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Collections;
@@ -113,12 +115,13 @@ public final class Opener {
         try {
             Engine engine;
             if (connection.isWrapperFor(SQLiteConnection.class)) {
-                SQLiteConnection sqlite = connection.unwrap(SQLiteConnection.class);
-                engine = new SqliteEngine(sqlite);
+                SqliteEngine sqlite = new SqliteEngine(connection);
+                engine = sqlite;
                 boolean mine = takeTurn();
                 try {
-                    new SqliteSetup(settings, sqlite).apply(access);
-                    remember(new SqliteSetup(settings, sqlite).databaseFile());
+                    SqliteSetup setup = new SqliteSetup(settings, sqlite.driver());
+                    setup.apply(access);
+                    remember(setup.databaseFile());
                 } finally {
                     if (mine) {
                         turn.unlock();
@@ -136,7 +139,7 @@ public final class Opener {
             done = true;
             return engine;
         } catch (SQLException e) {
-            throw Diagnosis.explained(e, settings.database());
+            throw SqliteSetup.explained(e, settings.database());
         } finally {
             if (!done) {
                 forget(connection);
@@ -265,7 +268,7 @@ public final class Opener {
             if (mine) {
                 turn.unlock();
             }
-            forget(engine.connection());
+            forget(engine.opened());
         }
     }
 
@@ -285,6 +288,25 @@ public final class Opener {
         } catch (SQLException e) {
             System.getLogger("dev.sqlitepool")
                     .log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+        }
+    }
+
+    /**
+     * Which file is behind a path: device and inode where the file system has them, else the time of creation. Immutable.
+     *
+     * <p>Found by {@code stat}, never by opening the file: closing any descriptor of a database file drops the POSIX locks that
+     * SQLite holds on it in this process (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
+     */
+    private record FileIdentity(Object key) {
+        /** The file at the path now, null if there is none. */
+        static @Nullable FileIdentity of(Path path) throws IOException {
+            try {
+                BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+                Object key = attributes.fileKey();
+                return new FileIdentity(key != null ? key : attributes.creationTime());
+            } catch (NoSuchFileException e) {
+                return null;
+            }
         }
     }
 }

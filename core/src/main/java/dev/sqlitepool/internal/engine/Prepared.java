@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Life: {@code start}, then {@code next} until false, then {@code reset}; again and again; {@code close} at last.
  */
-public interface Prepared {
+public interface Prepared extends AutoCloseable {
     /** How many values {@link #start} needs. */
     int parameterCount();
 
@@ -53,5 +53,6 @@ public interface Prepared {
     /** Whether the statement can no longer be started: the driver closes it by itself after most errors. */
     boolean isClosed();
 
+    @Override
     void close() throws SQLException;
 }

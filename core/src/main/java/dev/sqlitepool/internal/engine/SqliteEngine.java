@@ -15,11 +15,13 @@ import org.sqlite.SQLiteException;
  * statement.
  */
 final class SqliteEngine implements Engine {
+    private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
 
-    SqliteEngine(SQLiteConnection connection) throws SQLException {
-        this.connection = connection;
+    SqliteEngine(Connection opened) throws SQLException {
+        this.opened = opened;
+        this.connection = opened.unwrap(SQLiteConnection.class);
         connection.getConnectionConfig().setAutoCommit(false);
         connection.getConnectionConfig().setGetGeneratedKeys(false);
         this.control = connection.createStatement();
@@ -27,6 +29,16 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Connection connection() {
+        return connection;
+    }
+
+    @Override
+    public Connection opened() {
+        return opened;
+    }
+
+    /** The driver's own connection, for its set-up. */
+    SQLiteConnection driver() {
         return connection;
     }
 
@@ -168,6 +180,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void close() throws SQLException {
-        connection.close();
+        opened.close();
+        connection.close(); // in case the wrapper does not
     }
 }

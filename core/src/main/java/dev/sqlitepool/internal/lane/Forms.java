@@ -3,9 +3,13 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
-import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,28 +88,20 @@ final class Forms {
 
     private <T> T inSnapshot(Body<T> body) throws Exception {
         Lane own = lane();
-        boolean shared = own.access() == Access.WRITE;
-        if (shared) {
-            own.engine().refuseWrites(true);
+        if (own.access() == Access.WRITE) {
+            session.refuseWrites(own);
         }
+        begin(false);
+        T result;
         try {
-            begin(false);
-            T result;
-            try {
-                result = body.run();
-            } catch (Throwable e) {
-                rollBack(e);
-                throw e;
-            }
-            rollBack(null);
-            session.ticket().commit();
-            return result;
-        } finally {
-            if (shared) {
-                own.leave();
-                own.engine().refuseWrites(false);
-            }
+            result = body.run();
+        } catch (Throwable e) {
+            rollBack(e);
+            throw e;
         }
+        rollBack(null);
+        session.ticket().commit();
+        return result;
     }
 
     /** Begins, repeating while another process holds the database, as long as it is wanted. */
@@ -197,5 +193,33 @@ final class Forms {
             current.enter(session.ticket());
         }
         return result;
+    }
+
+    /**
+     * Patience with another process that holds the database: about a millisecond at a time, up to the busy timeout. SQLite's own busy
+     * handler backs off to 100 ms, ignores interrupts, and lets newcomers overtake. Confined to one thread.
+     */
+    static final class Patience {
+        private final long deadline;
+        private final Telemetry telemetry;
+
+        Patience(long nanos, Telemetry telemetry) {
+            this.deadline = System.nanoTime() + nanos;
+            this.telemetry = telemetry;
+        }
+
+        boolean isLeft() {
+            return System.nanoTime() - deadline < 0;
+        }
+
+        /** Never the same time twice. An interrupt of the thread does not shorten the next wait, and is not lost. */
+        void park() {
+            telemetry.busyRetries.increment();
+            boolean interrupted = Thread.interrupted();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ import dev.sqlitepool.Row;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
@@ -95,6 +95,24 @@ public final class Lane {
         this.probedAt = openedAt;
     }
 
+    /** Whether the connection is known to be closed, or cannot even say. */
+    public boolean isClosed() {
+        try {
+            return engine.isClosed();
+        } catch (RuntimeException e) {
+            return true;
+        }
+    }
+
+    /** Whether the connection answers. */
+    public boolean probe() {
+        try {
+            return engine.probe();
+        } catch (RuntimeException e) {
+            return false;
+        }
+    }
+
     public Engine engine() {
         return engine;
     }
@@ -167,6 +185,10 @@ public final class Lane {
             ticket = null;
         } finally {
             gate.unlock();
+        }
+        if (statements.closeRunning()) {
+            depth = 1;
+            endStatement();
         }
     }
 
@@ -286,8 +308,8 @@ public final class Lane {
             boolean needsRows)
             throws SQLException, X {
         Prepared prepared = statements.take(sql);
-        beginStatement(0);
         try {
+            beginStatement(0);
             check(prepared, values, needsRows);
             prepared.start(values);
             CurrentRow row = sink == null ? null : new CurrentRow(prepared);
@@ -318,5 +340,18 @@ public final class Lane {
         if (needsRows && !prepared.returnsRows()) {
             throw new SQLException("The statement returns no rows and was not run; use execute, or add RETURNING.");
         }
+    }
+
+    /** The right of a session to go on: the task for which it works. Thread-safe. */
+    public interface Ticket {
+        /** Whether the task has been ended from outside: cancelled, timed out, closed. */
+        boolean isEnded();
+
+        /**
+         * The point of no return: from here on the task can no longer be ended from outside, and reports what becomes of it.
+         *
+         * @return false if it has been ended already; the session must then roll back
+         */
+        boolean commit();
     }
 }

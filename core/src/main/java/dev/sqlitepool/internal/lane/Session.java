@@ -1,11 +1,15 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Forms.Patience;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.Locale;
@@ -34,6 +38,9 @@ public final class Session {
     private @Nullable Thread owner;
     /** Statements of this session that stand on a row: while there is one, the lane cannot be given back. */
     private int cursors;
+
+    /** Writes are switched off on the only lane, and must be switched on again. */
+    private boolean refusing;
 
     private @Nullable JdbcView view;
     private final Forms forms = new Forms(this);
@@ -94,15 +101,45 @@ public final class Session {
         lane = granted;
     }
 
-    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean. */
+    /** Makes the only lane refuse writes until the session ends. Not interruptible: an interrupted switch may have switched. */
+    void refuseWrites(Lane own) throws SQLException {
+        refusing = true;
+        own.leave();
+        try {
+            own.engine().refuseWrites(true);
+        } finally {
+            own.enter(ticket);
+        }
+    }
+
+    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
     public @Nullable Lane end() {
         Lane last = lane;
-        leave(last);
-        if (last != null && (transaction.isOpen() || last.doubt() != null)) {
-            transaction.rollback(last, null);
+        try {
+            leave(last);
+            if (last != null && (transaction.isOpen() || last.doubt() != null)) {
+                transaction.rollback(last, null);
+            }
+            if (last != null && refusing) {
+                last.engine().refuseWrites(false);
+            }
+        } catch (SQLException | RuntimeException e) {
+            telemetry.debug("a connection could not be handed over clean", e);
+            if (last != null) {
+                last.doubt(CloseReason.DISCARDED);
+            }
         }
+        refusing = false;
         lane = null;
         return last;
+    }
+
+    /** After an error that may have struck in the middle of anything, the lane is not trusted. */
+    public void struckBy(Throwable error) {
+        Lane current = lane;
+        if (error instanceof VirtualMachineError && current != null) {
+            current.doubt(CloseReason.DISCARDED);
+        }
     }
 
     /** Ends one work of a lease: cursors are closed, an open transaction stays. Hands the lane over if it can be given back. */
@@ -124,15 +161,19 @@ public final class Session {
     }
 
     private void leave(@Nullable Lane last) {
-        if (view != null) {
-            view.end();
-            view = null;
-        }
-        cursors = 0;
         alive = false;
         owner = null;
-        if (last != null) {
-            last.leave();
+        cursors = 0;
+        JdbcView ended = view;
+        view = null;
+        try {
+            if (ended != null) {
+                ended.end();
+            }
+        } finally {
+            if (last != null) {
+                last.leave();
+            }
         }
     }
 
@@ -377,5 +418,26 @@ public final class Session {
             view = current;
         }
         return current;
+    }
+
+    /** What a session needs of the pool that it works for. Thread-safe. */
+    public interface Host {
+        /**
+         * Gives a lane back and then waits for one of the access, first come, first served: no lane is held while waiting for
+         * another, so two sessions cannot wait for each other.
+         *
+         * @param from the session's lane, already left; null if it has none
+         * @param to what is needed
+         * @param session who asks; while it waits, the end of its ticket ends the wait
+         * @return the lane, owned by the caller
+         * @throws SQLException if the waiting thread was interrupted
+         */
+        Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException;
+
+        /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
+        boolean hasReadLanes();
+
+        /** The pool at this moment, for exceptions. */
+        PoolStats stats();
     }
 }

@@ -5,6 +5,7 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;

@@ -4,8 +4,10 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -18,6 +20,9 @@ final class StatementCache {
     private final Engine engine;
     private final int capacity;
     private final Telemetry telemetry;
+    /** Taken and not given back yet; as many as run inside each other. */
+    private final List<Prepared> running = new ArrayList<>(1);
+
     private final LinkedHashMap<String, Prepared> idle = new LinkedHashMap<>(16, 0.75f);
 
     StatementCache(Engine engine, int capacity, Telemetry telemetry) {
@@ -28,6 +33,27 @@ final class StatementCache {
 
     /** A statement that nobody else runs; to be given back. */
     Prepared take(String sql) throws SQLException {
+        Prepared taken = find(sql);
+        running.add(taken);
+        return taken;
+    }
+
+    /**
+     * Closes what was taken and not given back: it can only be that the stack overflowed, or memory ran out, on the way back. A
+     * statement that stays on a row would keep its snapshot open for the next user.
+     *
+     * @return whether there was anything
+     */
+    boolean closeRunning() {
+        if (running.isEmpty()) {
+            return false;
+        }
+        running.forEach(JdbcView::closeQuietly);
+        running.clear();
+        return true;
+    }
+
+    private Prepared find(String sql) throws SQLException {
         Prepared cached = idle.remove(sql);
         LongAdder counter = cached != null ? telemetry.statementHits : telemetry.statementMisses;
         counter.increment();
@@ -40,6 +66,7 @@ final class StatementCache {
 
     /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
     void give(String sql, Prepared prepared) {
+        running.remove(prepared);
         try {
             if (prepared.isClosed()) {
                 return;

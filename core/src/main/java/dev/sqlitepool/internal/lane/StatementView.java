@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;
@@ -35,6 +36,9 @@ final class StatementView {
     private @Nullable Statement physical;
     private @Nullable Lane madeOn;
     private int timeoutSeconds;
+    /** For whom this statement runs at this moment. */
+    private volatile @Nullable Ticket executing;
+
     private boolean closed;
 
     StatementView(JdbcView view, Method maker, @Nullable Object[] making) throws Throwable {
@@ -93,7 +97,10 @@ final class StatementView {
         String name = method.getName();
         switch (name) {
             case "cancel":
-                session.interrupt(session.ticket()); // from any thread
+                Ticket served = executing; // from any thread
+                if (served != null) {
+                    session.interrupt(served);
+                }
                 return null;
             case "close":
                 closed = true;
@@ -179,6 +186,7 @@ final class StatementView {
     private @Nullable Object attempt(Lane current, Method method, @Nullable Object[] arguments, boolean wantsKeys)
             throws Throwable {
         Statement target = physical(current);
+        executing = session.ticket();
         current.engine().generatedKeys(wantsKeys);
         current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
         try {
@@ -186,6 +194,7 @@ final class StatementView {
         } catch (SQLException e) {
             throw current.explained(e);
         } finally {
+            executing = null;
             current.endStatement();
             current.engine().generatedKeys(false);
         }
@@ -220,6 +229,7 @@ final class StatementView {
             Lane lane = Objects.requireNonNull(session.lane());
             boolean steps = method.getName().equals("next");
             if (steps) {
+                executing = session.ticket();
                 lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
             }
             try {
@@ -228,6 +238,7 @@ final class StatementView {
                 throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
             } finally {
                 if (steps) {
+                    executing = null;
                     lane.endStatement();
                 }
             }

@@ -3,7 +3,8 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.engine.Failure;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Session.Host;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -137,7 +138,7 @@ final class TransactionScope {
         try {
             lane.engine().rollback();
             return true;
-        } catch (SQLException e) {
+        } catch (SQLException | RuntimeException e) {
             lane.doubt(CloseReason.DISCARDED);
             if (reason != null && reason != e) {
                 reason.addSuppressed(e);

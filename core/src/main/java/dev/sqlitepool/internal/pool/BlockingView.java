@@ -6,8 +6,8 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
-import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -115,17 +115,14 @@ final class BlockingView implements BlockingPool {
         lanes.requireOthersHoldLane();
         Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null);
         boolean here = lanes.submitInline(task);
-        while (code || here) {
-            task.awaitGrant();
-            if (task.state() != Waiter.State.RUNNING) {
-                break;
-            }
+        boolean again = code || here;
+        while (again && task.awaitGrant()) {
             Task.Served served = task.serve();
             if (served.rest() != null) {
                 pool.workers().execute(served.rest());
             }
             served.settle().run();
-            here = false;
+            again = code && served.again();
         }
         return result(task);
     }

@@ -50,15 +50,11 @@ final class Claim extends Waiter {
         return null;
     }
 
-    /** Whoever ends the holder of the lane means the owner. */
+    /** Whoever revokes the holder of the lane means the owner. */
     @Override
-    boolean end(@Nullable Object value, @Nullable Throwable reason) {
-        return owner.end(value, reason);
-    }
-
-    @Override
-    void revoke(Throwable reason) {
-        owner.revoke(reason);
+    @Nullable
+    Runnable revoke(Throwable reason) {
+        return owner.revoke(reason);
     }
 
     /** Wakes the thread, so that it sees that its session is not wanted any more. */
@@ -88,11 +84,13 @@ final class Claim extends Waiter {
                     throw failure();
                 }
                 Lane lane = Objects.requireNonNull(lane());
-                Runnable replacing = from.unfit(lane, this);
-                if (replacing == null) {
+                Lanes.Fitness fitness = from.fitness(lane, this);
+                if (fitness.fit()) {
                     return lane;
                 }
-                pool.workers().execute(replacing);
+                if (fitness.rest() != null) {
+                    pool.workers().execute(fitness.rest());
+                }
             }
         } finally {
             if (interrupted) {

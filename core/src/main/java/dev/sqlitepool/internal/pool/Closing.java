@@ -37,7 +37,7 @@ final class Closing implements PoolFuture.Origin {
         this.telemetry = telemetry;
         this.workers = workers;
         this.groups = groups;
-        this.future = new PoolFuture<>(workers.stages(), this);
+        this.future = new PoolFuture<>(workers, this);
     }
 
     boolean isBegun() {
@@ -85,11 +85,16 @@ final class Closing implements PoolFuture.Origin {
     }
 
     private void endByForce() {
+        List<Runnable> settles = new ArrayList<>();
         for (Lanes lanes : groups) {
             for (Waiter holder : lanes.loans().keySet()) {
-                holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
+                Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
+                if (settle != null) {
+                    settles.add(settle);
+                }
             }
         }
+        workers.completeAll(settles);
     }
 
     private void finishWithout() {
@@ -99,17 +104,18 @@ final class Closing implements PoolFuture.Origin {
                             + pool.stats(),
                     null);
             finish();
+            advance();
         }
     }
 
     /** Takes the next steps, as far as they can be taken now. */
     void advance() {
-        if (!begun.get() || finished.get()) {
+        if (!begun.get()) {
             return;
         }
         for (Lanes lanes : groups) {
             closeIdle(lanes);
-            if (!lanes.group().isTerminated()) {
+            if (!finished.get() && !lanes.group().isTerminated()) {
                 return;
             }
         }
@@ -130,7 +136,7 @@ final class Closing implements PoolFuture.Origin {
         if (finished.compareAndSet(false, true)) {
             workers.execute(() -> {
                 workers.shutdown();
-                workers.complete(() -> future.settle(null, null));
+                future.settle(null, null);
             });
         }
     }

@@ -40,11 +40,13 @@ final class Held {
         }
     }
 
-    /** The work on top has changed its lane. */
-    static void nowHolds(@Nullable Lanes lanes) {
-        Held top = TOP.get();
-        if (top != null) {
-            top.lanes = lanes;
+    /** A work on this thread has changed its lane. */
+    static void nowHolds(Object holder, @Nullable Lanes lanes) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.holder == holder) {
+                held.lanes = lanes;
+                return;
+            }
         }
     }
 

@@ -109,11 +109,11 @@ final class Housekeeper {
         Predicate<Lane> idleTooLong = lane -> maxIdle != null && now - lane.idleSince() >= Settings.nanos(maxIdle);
         while (true) {
             Lane lane = lanes.borrowIdle(
-                    candidate -> lanes.reasonToClose(candidate, now) != null || idleTooLong.test(candidate));
+                    candidate -> lanes.knownReason(candidate, now) != null || idleTooLong.test(candidate));
             if (lane == null) {
                 return;
             }
-            CloseReason reason = lanes.reasonToClose(lane, now);
+            CloseReason reason = lanes.knownReason(lane, now);
             lanes.closeBorrowed(lane, reason != null ? reason : CloseReason.IDLE);
         }
     }
@@ -131,7 +131,7 @@ final class Housekeeper {
                 return;
             }
             lane.probedAt(now);
-            if (lane.engine().probe()) {
+            if (lane.probe()) {
                 lanes.returnCold(lane);
             } else {
                 lanes.closeBorrowed(lane, CloseReason.STALE);

@@ -57,8 +57,8 @@ final class LaneGroup {
     /** Who is granted a new lane, or whether the caller must close it. */
     record Opened(@Nullable Waiter waiter, boolean close) {}
 
-    /** Whether the lane has been taken back to be closed, and who is granted another one instead. */
-    record Unfit(boolean taken, @Nullable Waiter waiter) {}
+    /** Whether the lane has been taken back to be closed, whether its waiter waits again, and who is granted another lane. */
+    record Unfit(boolean taken, boolean again, @Nullable Waiter waiter) {}
 
     /** What the lanes do at one moment. */
     record Snapshot(
@@ -265,14 +265,15 @@ final class LaneGroup {
         lock.lock();
         try {
             if (closed) {
-                return new Unfit(false, null);
+                return new Unfit(false, false, null);
             }
             unlend(lane, now);
             closing++;
-            if (waiter.move(State.RUNNING, State.QUEUED)) { // else it has ended meanwhile
-                queue.addFirst(waiter);
+            boolean again = waiter.move(State.RUNNING, State.QUEUED); // else it has ended meanwhile
+            if (again) {
+                queue.putBack(waiter);
             }
-            return new Unfit(true, offerIdle(now));
+            return new Unfit(true, again, offerIdle(now));
         } finally {
             lock.unlock();
         }

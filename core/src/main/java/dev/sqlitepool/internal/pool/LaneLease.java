@@ -4,10 +4,10 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
-import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -28,7 +28,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private final LanePool pool;
     private final Session session;
     private final PoolFuture<Lease> future;
-    private final CompletableFuture<Void> returning = new CompletableFuture<>();
+    private final PoolFuture<Void> returning;
     private final @Nullable Throwable submittedAt;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -55,7 +55,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     LaneLease(LanePool pool) {
         this.pool = pool;
         this.session = pool.session(Form.CONNECTION, this);
-        this.future = new PoolFuture<>(pool.workers().stages(), this);
+        this.future = new PoolFuture<>(pool.workers(), this);
+        this.returning = new PoolFuture<>(pool.workers(), new Returning());
         this.submittedAt = pool.submissionTrace();
     }
 
@@ -89,9 +90,11 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private void hand() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane lane = Objects.requireNonNull(lane());
-        Runnable replacing = where.unfit(lane, this);
-        if (replacing != null) {
-            replacing.run();
+        Lanes.Fitness fitness = where.fitness(lane, this);
+        if (!fitness.fit()) {
+            if (fitness.rest() != null) {
+                fitness.rest().run();
+            }
             return;
         }
         session.keep(lane);
@@ -102,11 +105,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             lock.unlock();
         }
         startDrain(); // revoked meanwhile
-        pool.workers().complete(() -> {
-            if (!future.settle(this, null)) {
-                CompletableFuture<Void> unused = release(); // nobody wants it any more
-            }
-        });
+        if (!future.settle(this, null)) {
+            CompletableFuture<Void> unused = release(); // nobody wants it any more
+        }
     }
 
     @Override
@@ -122,10 +123,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         if (move(State.QUEUED, State.ENDED)) {
             Objects.requireNonNull(lanes()).withdrawn();
             pool.telemetry().cancelled.increment();
-            future.settle(value, error);
+            future.settleHere(value, error);
             return true;
         }
-        return future.settle(value, error); // granted, but not handed over: hand() releases it
+        return future.settleHere(value, error); // granted, but not handed over: hand() releases it
     }
 
     @Override
@@ -138,7 +139,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     /** Ends the loan now: fails what waits, interrupts what runs. */
     @Override
-    void revoke(Throwable error) {
+    @Nullable
+    Runnable revoke(Throwable error) {
         List<Runnable> settles = new ArrayList<>();
         Run<?> running;
         lock.lock();
@@ -155,10 +157,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             lock.unlock();
         }
         pool.workers().completeAll(settles);
-        if (running != null) {
-            running.end(null, error);
-        }
+        Runnable settle = running == null ? null : running.revoked(error);
         startDrain();
+        return settle;
     }
 
     // ---- the loan
@@ -199,6 +200,23 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
         startDrain();
         return returning;
+    }
+
+    /** The future of the return cannot be completed from outside, nor waited for inside a work of the lease. */
+    private final class Returning implements PoolFuture.Origin {
+        @Override
+        public boolean end(@Nullable Object value, @Nullable Throwable error) {
+            return false;
+        }
+
+        @Override
+        public void requireOthersHoldLane() {
+            if (Held.by(LaneLease.this)) {
+                throw new IllegalStateException(
+                        "A work of this lease would wait for the end of the lease, which comes after it."
+                                + " Release without waiting.");
+            }
+        }
     }
 
     private void startDrain() {
@@ -247,13 +265,13 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         if (rest != null) {
             pool.workers().execute(rest);
         }
-        pool.workers().complete(() -> returning.complete(null));
+        returning.settle(null, null);
     }
 
     /** One work of the lease. Its states are those of any waiter, but it waits in the lease. */
     private final class Run<T> extends Waiter implements PoolFuture.Origin {
         private final Work<T> work;
-        private final PoolFuture<T> future = new PoolFuture<>(pool.workers().stages(), this);
+        private final PoolFuture<T> future = new PoolFuture<>(pool.workers(), this);
 
         Run(Work<T> work) {
             this.work = work;
@@ -261,6 +279,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
         void refuse(RuntimeException error) {
             pool.telemetry().refused.increment();
+            move(State.QUEUED, State.ENDED);
             future.settle(null, error);
         }
 
@@ -268,7 +287,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             T value = null;
             Throwable error = null;
             Lane kept = session.lane();
-            Held held = Held.push(pool, LaneLease.this, kept == null ? null : pool.lanesOf(kept));
+            Held held = Held.push(pool, heldAs(), kept == null ? null : pool.lanesOf(kept));
             try {
                 session.begin(kept, this);
                 if (!isEnded()) {
@@ -276,9 +295,11 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
                 }
             } catch (Throwable e) {
                 error = e;
+                session.struckBy(e);
             } finally {
                 held.pop();
             }
+            Thread.interrupted(); // what a work has done to this thread is not the next one's
             Lane back = session.pause();
             Runnable rest = back == null ? null : pool.release(back);
             if (rest != null) {
@@ -297,16 +318,27 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         public boolean end(@Nullable Object value, @Nullable Throwable error) {
             if (move(State.QUEUED, State.ENDED)) {
                 pool.telemetry().cancelled.increment();
-                future.settle(value, error); // the drain skips it
+                future.settleHere(value, error); // the drain skips it
                 return true;
             }
-            if (move(State.RUNNING, State.ENDED)) {
+            if (move(State.RUNNING, State.REVOKED)) {
                 pool.telemetry().cancelled.increment();
-                future.settle(value, error);
                 pool.interrupt(session, this);
+                future.settleHere(value, error);
                 return true;
             }
             return false;
+        }
+
+        /** Ends it by force, and returns what settles it; null if it is too late. */
+        @Nullable
+        Runnable revoked(Throwable error) {
+            if (!move(State.RUNNING, State.REVOKED)) {
+                return null;
+            }
+            pool.telemetry().cancelled.increment();
+            pool.interrupt(session, this);
+            return failed(error);
         }
 
         @Override
@@ -332,8 +364,14 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
 
         @Override
-        void revoke(Throwable error) {
-            LaneLease.this.revoke(error);
+        @Nullable
+        Runnable revoke(Throwable error) {
+            return LaneLease.this.revoke(error);
+        }
+
+        @Override
+        Object heldAs() {
+            return LaneLease.this;
         }
 
         @Override

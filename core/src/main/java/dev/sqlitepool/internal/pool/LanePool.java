@@ -12,14 +12,14 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Opener;
-import dev.sqlitepool.internal.lane.Form;
-import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.lane.Session.Host;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -152,6 +152,7 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     void started() {
+        workers.start();
         housekeeper.start();
     }
 
@@ -174,7 +175,7 @@ public final class LanePool implements SqlitePool, Host {
     public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
         Waiter owner = (Waiter) session.ticket();
         if (from != null) {
-            Held.nowHolds(null);
+            Held.nowHolds(owner.heldAs(), null);
             Runnable rest = release(from);
             if (rest != null) {
                 workers.execute(rest);
@@ -186,7 +187,7 @@ public final class LanePool implements SqlitePool, Host {
         owner.claim(claim);
         try {
             Lane lane = claim.await(target, session);
-            Held.nowHolds(target);
+            Held.nowHolds(owner.heldAs(), target);
             return lane;
         } finally {
             owner.claim(null);

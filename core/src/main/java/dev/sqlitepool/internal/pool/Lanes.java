@@ -102,7 +102,7 @@ final class Lanes {
     private void fail(Waiter waiter, Throwable error) {
         Runnable settle = waiter.failed(error);
         if (settle != null) {
-            workers.complete(settle);
+            settle.run();
         }
     }
 
@@ -144,6 +144,14 @@ final class Lanes {
     }
 
     private void expire() {
+        try {
+            expireNow();
+        } finally {
+            scheduleExpiry();
+        }
+    }
+
+    private void expireNow() {
         List<Waiter> expired = group.expire(telemetry.now());
         if (!expired.isEmpty()) {
             PoolStats stats = pool.stats();
@@ -159,7 +167,6 @@ final class Lanes {
             }
             workers.completeAll(settles);
         }
-        scheduleExpiry();
     }
 
     // ---- going
@@ -198,6 +205,9 @@ final class Lanes {
         if (next != null) {
             next.granted();
         }
+        if (group.isClosed()) {
+            pool.advanceClose();
+        }
     }
 
     /** Closes what {@link #borrowIdle} gave. */
@@ -227,17 +237,23 @@ final class Lanes {
         return first;
     }
 
-    @Nullable
-    CloseReason reasonToClose(Lane lane, long now) {
+    private @Nullable CloseReason reasonToClose(Lane lane, long now) {
         if (settings.inMemory()) {
             // It is the database: reset, never discarded, and closed at the very end.
-            return lane.engine().isClosed() ? CloseReason.DISCARDED : null;
+            return lane.isClosed() ? CloseReason.DISCARDED : null;
+        }
+        CloseReason known = knownReason(lane, now);
+        return known == null && lane.isClosed() ? CloseReason.DISCARDED : known;
+    }
+
+    /** A reason to close the lane that can be told without asking the driver. */
+    @Nullable
+    CloseReason knownReason(Lane lane, long now) {
+        if (settings.inMemory()) {
+            return null;
         }
         if (lane.doubt() != null) {
             return lane.doubt();
-        }
-        if (lane.engine().isClosed()) {
-            return CloseReason.DISCARDED;
         }
         if (lane.generation() != opener.generation()) {
             return CloseReason.DATABASE_CHANGED;
@@ -249,44 +265,44 @@ final class Lanes {
     }
 
     /**
-     * Whether a lane that was just granted can be used: checked with SQL only if it has been idle for long.
+     * Whether a granted lane can be used. If not it has been taken back to be closed.
      *
-     * @return null if it can; else it is being replaced, its waiter is queued again at the head, and this is what remains to be done
+     * @param rest what remains to be done on a thread of the pool
+     * @param again whether the waiter waits again; if not it has ended meanwhile
      */
-    @Nullable
-    Runnable unfit(Lane lane, Waiter waiter) {
-        if (settings.inMemory()) {
-            return null;
-        }
+    record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
+
+    /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
+    Fitness fitness(Lane lane, Waiter waiter) {
         long now = telemetry.now();
-        CloseReason reason = reasonToClose(lane, now);
+        CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
         if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
             reason = null; // it has been granted, and is used once more
         }
         boolean rested = now - lane.idleSince() > Settings.nanos(settings.healthCheckInterval());
-        if (reason == null && rested && !lane.engine().probe()) {
+        if (reason == null && rested && !settings.inMemory() && !lane.probe()) {
             reason = CloseReason.STALE;
         }
         if (reason == null) {
-            return null;
+            return new Fitness(true, null, false);
         }
         CloseReason why = reason;
         LaneGroup.Unfit unfit = group.unfit(lane, waiter, now);
         if (!unfit.taken()) {
-            return null;
+            return new Fitness(true, null, false);
         }
-        armExpiry();
-        return next(unfit.waiter(), () -> close(lane, why));
+        if (unfit.again()) {
+            // Its deadline may be before the one for which the expiry is armed.
+            workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
+            armExpiry();
+        }
+        return new Fitness(false, next(unfit.waiter(), () -> close(lane, why)), unfit.again());
     }
 
     // ---- opening and closing
 
     private void startOpening() {
-        try {
-            workers.execute(this::open);
-        } catch (Throwable e) { // no thread could be started
-            openFailed(e);
-        }
+        workers.execute(this::open);
     }
 
     private void open() {
@@ -380,11 +396,6 @@ final class Lanes {
         @Nullable
         Runnable failed(Throwable error) {
             return null;
-        }
-
-        @Override
-        boolean end(@Nullable Object value, @Nullable Throwable error) {
-            return false; // is over in a moment
         }
 
         @Override

@@ -23,18 +23,50 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         void requireOthersHoldLane();
     }
 
-    private final Executor stages;
+    private final Workers workers;
     private final Origin origin;
+    /**
+     * With an executor of the user's, those who wait here wait for this, which the pool completes itself: the executor may have no
+     * thread but the one that waits.
+     */
+    private final @Nullable CompletableFuture<T> outcome;
 
-    PoolFuture(Executor stages, Origin origin) {
-        this.stages = stages;
+    PoolFuture(Workers workers, Origin origin) {
+        this.workers = workers;
         this.origin = origin;
+        this.outcome = workers.users() == null ? null : new CompletableFuture<>();
     }
 
-    /** Completes the future; for the task alone. */
-    @SuppressWarnings("unchecked") // the task's own result
+    /** Completes the future for the pool; dependent stages run here, or on the user's executor. False if it is too late. */
     boolean settle(@Nullable Object value, @Nullable Throwable error) {
+        Executor users = workers.users();
+        if (outcome == null || users == null) {
+            return settleStages(value, error);
+        }
+        if (!settle(outcome, value, error)) {
+            return false;
+        }
+        try {
+            users.execute(() -> settleStages(value, error));
+        } catch (RuntimeException | Error e) {
+            settleStages(value, error); // a future that is not completed would be worse
+        }
+        return true;
+    }
+
+    /** Completes the future for somebody outside; dependent stages run here. False if it is too late. */
+    boolean settleHere(@Nullable Object value, @Nullable Throwable error) {
+        return (outcome == null || settle(outcome, value, error)) && settleStages(value, error);
+    }
+
+    @SuppressWarnings("unchecked") // the task's own result
+    private boolean settleStages(@Nullable Object value, @Nullable Throwable error) {
         return error == null ? super.complete((T) value) : super.completeExceptionally(error);
+    }
+
+    @SuppressWarnings("unchecked") // the task's own result
+    private static <T> boolean settle(CompletableFuture<T> future, @Nullable Object value, @Nullable Throwable error) {
+        return error == null ? future.complete((T) value) : future.completeExceptionally(error);
     }
 
     @Override
@@ -60,25 +92,25 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public CompletableFuture<T> completeAsync(Supplier<? extends T> supplier) {
-        return completeAsync(supplier, stages);
+        return completeAsync(supplier, defaultExecutor());
     }
 
     @Override
     public T join() {
         requireOthersHoldLane();
-        return super.join();
+        return outcome == null ? super.join() : outcome.join();
     }
 
     @Override
     public T get() throws InterruptedException, ExecutionException {
         requireOthersHoldLane();
-        return super.get();
+        return outcome == null ? super.get() : outcome.get();
     }
 
     @Override
     public T get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
         requireOthersHoldLane();
-        return super.get(timeout, unit);
+        return outcome == null ? super.get(timeout, unit) : outcome.get(timeout, unit);
     }
 
     private void requireOthersHoldLane() {
@@ -88,13 +120,23 @@ final class PoolFuture<T> extends CompletableFuture<T> {
     }
 
     @Override
+    public void obtrudeValue(T value) {
+        throw new UnsupportedOperationException("A pool's future says what became of its task.");
+    }
+
+    @Override
+    public void obtrudeException(Throwable error) {
+        throw new UnsupportedOperationException("A pool's future says what became of its task.");
+    }
+
+    @Override
     public Executor defaultExecutor() {
-        return stages;
+        return workers.stages();
     }
 
     @Override
     public <U> CompletableFuture<U> newIncompleteFuture() {
-        return new Stage<>(stages);
+        return new Stage<>(workers.stages());
     }
 
     /** A dependent stage: plain, but for the executor of its asynchronous dependents. */

@@ -1,10 +1,10 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -34,7 +34,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         this.work = work;
         this.caller = caller;
         this.session = pool.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
-        this.future = new PoolFuture<>(pool.workers().stages(), this);
+        this.future = new PoolFuture<>(pool.workers(), this);
         this.submittedAt = pool.submissionTrace();
     }
 
@@ -67,14 +67,16 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 case QUEUED:
                     if (move(State.QUEUED, State.ENDED)) {
                         Objects.requireNonNull(lanes()).withdrawn();
-                        ended(value, error);
+                        pool.telemetry().cancelled.increment();
+                        future.settleHere(value, error);
+                        LockSupport.unpark(caller);
                         return true;
                     }
                     break;
                 case RUNNING:
-                    if (move(State.RUNNING, State.ENDED)) {
-                        ended(value, error);
-                        pool.interrupt(session, this);
+                    if (revoked()) {
+                        future.settleHere(value, error);
+                        LockSupport.unpark(caller);
                         return true;
                     }
                     break;
@@ -84,16 +86,30 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
     }
 
-    private void ended(@Nullable Object value, @Nullable Throwable error) {
-        pool.telemetry().cancelled.increment();
-        future.settle(value, error);
-        LockSupport.unpark(caller);
+    /** The interrupts begin before the future is settled: its stages may take their time. */
+    private boolean revoked() {
+        boolean mine = move(State.RUNNING, State.REVOKED);
+        if (mine) {
+            pool.telemetry().cancelled.increment();
+            pool.interrupt(session, this);
+        }
+        return mine;
+    }
+
+    @Override
+    @Nullable
+    Runnable revoke(Throwable error) {
+        return revoked() ? settling(error) : null;
     }
 
     @Override
     @Nullable
     Runnable failed(Throwable error) {
         pool.telemetry().failed.increment();
+        return settling(error);
+    }
+
+    private @Nullable Runnable settling(Throwable error) {
         if (caller != null) {
             future.settle(null, error); // nobody else knows the future
             LockSupport.unpark(caller);
@@ -116,21 +132,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     void granted() {
         if (caller != null) {
             LockSupport.unpark(caller);
-            return;
-        }
-        try {
+        } else {
             pool.workers().execute(this);
-        } catch (Throwable e) { // no thread could be started: give the lane back, and fail
-            Runnable settle = move(State.RUNNING, State.ENDED) ? failed(e) : null;
-            Runnable rest = Objects.requireNonNull(lanes()).release(Objects.requireNonNull(lane()));
-            if (rest instanceof Task<?> next) {
-                next.granted();
-            } else if (rest != null) {
-                rest.run();
-            }
-            if (settle != null) {
-                settle.run();
-            }
         }
     }
 
@@ -140,9 +143,10 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         Task<?> task = this;
         while (true) {
             Served served = task.serve();
+            Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             if (rest == null) {
-                pool.workers().complete(served.settle());
+                served.settle().run();
                 return;
             }
             if (!pool.workers().publish(served.settle(), rest)) {
@@ -156,20 +160,26 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
     }
 
-    /** What serving leaves to do: complete the future, and see to the lane. */
-    record Served(Runnable settle, @Nullable Runnable rest) {}
+    /**
+     * What serving leaves to do.
+     *
+     * @param settle completes the future
+     * @param rest sees to the lane; null for nothing
+     * @param again the task waits again, here or in another group
+     */
+    record Served(Runnable settle, @Nullable Runnable rest, boolean again) {}
 
     private static void nothing() {}
 
-    /** Runs the work on the granted lane, and gives the lane back. */
+    /** Runs the work on the granted lane, and gives the lane back. Never throws. */
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
-        Runnable replacing = where.unfit(granted, this);
-        if (replacing != null) {
-            return new Served(Task::nothing, replacing);
+        Lanes.Fitness fitness = where.fitness(granted, this);
+        if (!fitness.fit()) {
+            return new Served(Task::nothing, fitness.rest(), fitness.again());
         }
-        Held held = Held.push(pool, this, where);
+        Held held = Held.push(pool, heldAs(), where);
         T value = null;
         Throwable error = null;
         boolean reroute = false;
@@ -180,6 +190,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             }
         } catch (Throwable e) {
             error = e;
+            session.struckBy(e);
             reroute = where.access() == Access.READ
                     && work instanceof Work.Data<T>
                     && e instanceof Exception exception
@@ -191,22 +202,26 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         Runnable rest = last == null ? null : pool.release(last);
         if (reroute) {
             pool.reroute(this, work);
-            return new Served(Task::nothing, rest);
+            return new Served(Task::nothing, rest, true);
         }
-        return new Served(settling(value, error), rest);
+        return new Served(outcome(value, error), rest, false);
     }
 
-    private Runnable settling(@Nullable T value, @Nullable Throwable error) {
+    private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
         boolean mine = move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE);
         if (!mine) {
-            return Task::nothing; // who ended it has settled the future
+            return Task::nothing; // who ended it settles the future
         }
         (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
         return () -> future.settle(value, error);
     }
 
-    /** In the blocking view: waits, bounded by the acquire timeout, until the task is granted or has ended. */
-    void awaitGrant() {
+    /**
+     * In the blocking view: waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
+     *
+     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
+     */
+    boolean awaitGrant() {
         boolean interrupted = false;
         while (state() == State.QUEUED) {
             LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);
@@ -218,5 +233,6 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        return state() == State.RUNNING || state() == State.REVOKED;
     }
 }

@@ -45,8 +45,14 @@ final class WaitQueue {
         waitingInPool.incrementAndGet();
     }
 
-    void addFirst(Waiter waiter) {
+    /** Queues a waiter again where it was: behind those only whose time is up before. */
+    void putBack(Waiter waiter) {
+        Deque<Waiter> older = new ArrayDeque<>();
+        while (!waiters.isEmpty() && waiters.peekFirst().deadline() - waiter.deadline() < 0) {
+            older.push(waiters.removeFirst());
+        }
         waiters.addFirst(waiter);
+        older.forEach(waiters::addFirst);
         waiting++;
         waitingInPool.incrementAndGet();
     }

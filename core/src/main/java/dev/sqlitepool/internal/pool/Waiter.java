@@ -1,7 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   QUEUED ──► RUNNING ──► COMMITTING ──► DONE
- *     │  ▲        │
- *     │  └────────┤            (put back: its lane turned out unfit, or it belongs on the write lane)
- *     └───────────┴──► ENDED   (cancelled, timed out, refused, closed)
+ *     │  ▲        │ │
+ *     │  └────────┘ └──► REVOKED   (ended from outside while it has a lane, which its server gives back)
+ *     │   put back: its lane turned out unfit, or it belongs on the write lane
+ *     └──► ENDED                   (cancelled, timed out, refused, closed before it had a lane)
  * </pre>
  *
  * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
@@ -27,6 +28,7 @@ abstract class Waiter implements Ticket {
         RUNNING,
         COMMITTING,
         DONE,
+        REVOKED,
         ENDED
     }
 
@@ -117,12 +119,19 @@ abstract class Waiter implements Ticket {
      */
     abstract @Nullable Runnable failed(Throwable error);
 
-    /** Ends it from outside with this outcome, if it is not too late: false then. */
-    abstract boolean end(@Nullable Object value, @Nullable Throwable error);
+    /**
+     * Ends it as the holder of a lane, when the pool closes.
+     *
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    Runnable revoke(Throwable error) {
+        return null;
+    }
 
-    /** Ends it as the holder of a lane, when the pool closes. */
-    void revoke(Throwable error) {
-        end(null, error);
+    /** Under what name the thread that runs it holds its lane. */
+    Object heldAs() {
+        return this;
     }
 
     /** What it is called in messages. */
@@ -138,7 +147,8 @@ abstract class Waiter implements Ticket {
 
     @Override
     public final boolean isEnded() {
-        return state == State.ENDED;
+        State now = state;
+        return now == State.REVOKED || now == State.ENDED;
     }
 
     @Override

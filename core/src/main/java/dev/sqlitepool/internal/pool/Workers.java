@@ -2,8 +2,10 @@ package dev.sqlitepool.internal.pool;
 
 import java.util.Iterator;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** A thread of the pool. */
     private static final class Worker extends Thread {
@@ -60,18 +63,26 @@ final class Workers implements Executor {
     private final ScheduledThreadPoolExecutor timer;
     private final @Nullable Executor users;
     private final AtomicBoolean ticking = new AtomicBoolean();
+    /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
+    private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
 
     Workers(String name, @Nullable Executor users) {
         this.users = users;
         AtomicInteger number = new AtomicInteger();
         // As many as lanes that work, lanes that open or close, and stages that block; each is bounded elsewhere.
-        threads = new ThreadPoolExecutor(
-                0,
-                Integer.MAX_VALUE,
-                KEEP_ALIVE_SECONDS,
-                TimeUnit.SECONDS,
-                new SynchronousQueue<>(),
-                body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), workers));
+        threads =
+                new ThreadPoolExecutor(
+                        0,
+                        Integer.MAX_VALUE,
+                        KEEP_ALIVE_SECONDS,
+                        TimeUnit.SECONDS,
+                        new SynchronousQueue<>(),
+                        body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), workers)) {
+                    @Override
+                    protected void afterExecute(Runnable body, @Nullable Throwable error) {
+                        runOverflow();
+                    }
+                };
         timer = new ScheduledThreadPoolExecutor(1, body -> {
             Thread thread = new Thread(null, body, name + "-timer", 0, false);
             thread.setDaemon(true);
@@ -85,22 +96,49 @@ final class Workers implements Executor {
         return timer;
     }
 
+    /** The user's executor, if there is one. */
+    @Nullable
+    Executor users() {
+        return users;
+    }
+
     /** Where asynchronous dependent stages run by default. */
     Executor stages() {
         return users != null ? users : this;
     }
 
-    /** Runs something that may block on a thread of the pool; on the calling thread once the pool has ended. */
+    /** Starts the timer: without it nothing must be queued, since nobody would end the wait. */
+    void start() {
+        timer.prestartCoreThread();
+    }
+
+    /**
+     * Runs something that may block on a thread of the pool; on the calling thread once the pool has ended. Never throws: if no
+     * thread can be started it is done later, since lanes and futures depend on it.
+     */
     @Override
     public void execute(Runnable body) {
-        if (threads.isShutdown()) {
+        try {
+            threads.execute(body);
+        } catch (RejectedExecutionException e) {
+            body.run(); // the pool has ended
+        } catch (Throwable e) { // OutOfMemoryError: unable to create native thread
+            overflow.add(body);
+            after(RETRY_NANOS, this::retryOverflow);
+        }
+    }
+
+    private void runOverflow() {
+        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
             body.run();
-        } else {
-            try {
-                threads.execute(body);
-            } catch (RejectedExecutionException e) {
-                body.run(); // shut down in between
-            }
+        }
+    }
+
+    private void retryOverflow() {
+        Runnable body = overflow.poll();
+        if (body != null) {
+            execute(body);
+            after(RETRY_NANOS, this::retryOverflow);
         }
     }
 
@@ -110,19 +148,6 @@ final class Workers implements Executor {
             Future<?> unused = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
         } catch (RejectedExecutionException e) {
             // The pool has ended; nobody waits for anything any more.
-        }
-    }
-
-    /** Completes futures: runs foreign code, on the user's executor if there is one. */
-    void complete(Runnable settle) {
-        if (users == null) {
-            settle.run();
-            return;
-        }
-        try {
-            users.execute(settle);
-        } catch (RuntimeException | Error e) {
-            settle.run(); // a future that is not completed would be worse
         }
     }
 
@@ -136,13 +161,14 @@ final class Workers implements Executor {
     boolean publish(Runnable settle, Runnable rest) {
         if (!(Thread.currentThread() instanceof Worker worker) || !worker.rest.compareAndSet(null, rest)) {
             execute(rest);
-            complete(settle);
+            settle.run();
             return false;
         }
         if (!ticking.get() && ticking.compareAndSet(false, true)) {
             after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
         }
-        complete(settle);
+        settle.run();
+        Thread.interrupted(); // what a stage has done to this thread is not the next task's
         return worker.rest.compareAndSet(rest, null);
     }
 
@@ -158,7 +184,7 @@ final class Workers implements Executor {
         while (remaining.hasNext()) {
             Runnable settle = remaining.next();
             if (!remaining.hasNext()) {
-                complete(settle);
+                settle.run();
             } else if (!publish(settle, () -> completeRest(remaining))) {
                 return;
             }
@@ -196,10 +222,19 @@ final class Workers implements Executor {
         return any;
     }
 
-    /** Ends the threads when they have done what they do now. */
+    /** Ends the threads when they have done what they do now, and what was laid down. */
     void shutdown() {
-        timer.shutdownNow();
-        threads.shutdown();
+        after(0, this::endWhenQuiet);
+    }
+
+    private void endWhenQuiet() {
+        boolean laidDown = steal();
+        if (laidDown || !overflow.isEmpty()) {
+            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::endWhenQuiet);
+        } else {
+            threads.shutdown();
+            timer.shutdownNow();
+        }
     }
 
     /** Waits, bounded, until the threads have ended; returns at once on one of them. */
