@@ -139,7 +139,7 @@ final class SqlText {
 
     private static boolean isTrigger(String sql, int at) {
         int i = at;
-        for (int words = 0; words < 5; words++) {
+        for (int words = 0; words < 7; words++) {
             i = skipBlank(sql, i, false);
             String word = word(sql, i).toUpperCase(Locale.ROOT);
             switch (word) {
@@ -149,6 +149,8 @@ final class SqlText {
                 case "TEMP":
                 case "TEMPORARY":
                 case "EXPLAIN":
+                case "QUERY":
+                case "PLAN":
                     i += word.length();
                     break;
                 default:

@@ -1,0 +1,202 @@
+package dev.sqlitepool.internal.lane;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SqlTextTest {
+    private static final String TRIGGER = "CREATE TRIGGER log AFTER INSERT ON a BEGIN"
+            + " INSERT INTO b VALUES (new.x); UPDATE c SET n = CASE WHEN n > 1 THEN 0 ELSE n END; DELETE FROM d; END";
+
+    // ---- one statement
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "SELECT 1",
+                "SELECT 1;",
+                "SELECT 1 ; ; ;\n",
+                ";;SELECT 1",
+                "\uFEFFSELECT 1",
+                "SELECT 1; -- the end",
+                "SELECT 1; /* the; end */",
+                "SELECT 1; /* unterminated",
+                "SELECT 'a;b'",
+                "SELECT 'it''s; fine'",
+                "SELECT \"a;b\" FROM t",
+                "SELECT \"a\"\";b\" FROM t",
+                "SELECT `a;b` FROM t",
+                "SELECT [a;b] FROM t",
+                "SELECT 1 -- ; SELECT 2",
+                "SELECT /* ; */ 1",
+                "SELECT /* -- */ 1",
+                "SELECT '/*' || '*/;'",
+                "SELECT '--;'",
+                "SELECT 'unterminated; SELECT 2",
+                "SELECT [unterminated; SELECT 2",
+                "SELECT 4 / 2 - 1"
+            })
+    void oneStatementIsAccepted(String sql) {
+        assertThatCode(() -> SqlText.requireSingle(sql)).doesNotThrowAnyException();
+        assertThat(SqlText.split(sql)).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "SELECT 1; SELECT 2",
+                "SELECT 1;SELECT 2",
+                "SELECT 1; x",
+                "SELECT ';'; SELECT 2",
+                "SELECT 1; /* a comment */ SELECT 2",
+                "SELECT 1 -- a comment\n; SELECT 2",
+                "SELECT 1 /* nested /* comments end at the first */ ; SELECT 2 */",
+                "SELECT ''''; SELECT 2",
+                "SELECT [a[]; SELECT 2",
+                "DELETE FROM t; COMMIT"
+            })
+    void textAfterTheFirstStatementIsRefused(String sql) {
+        assertThatThrownBy(() -> SqlText.requireSingle(sql))
+                .isInstanceOf(SQLException.class)
+                .hasMessageContaining("more than one statement")
+                .hasMessageContaining("executeScript");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", ";", " ; ;\n", "-- nothing", "/* nothing */", "/* unterminated", "\uFEFF"})
+    void textWithoutAStatementIsRefused(String sql) {
+        assertThatThrownBy(() -> SqlText.requireSingle(sql))
+                .isInstanceOf(SQLException.class)
+                .hasMessageContaining("holds no statement");
+        assertThat(SqlText.split(sql)).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                TRIGGER,
+                "create temp trigger log after insert on a begin select 1; end",
+                "CREATE TEMPORARY TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; END",
+                "/* first */ CREATE /* second */ TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; END",
+                "CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END",
+                "CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT 'END;'; SELECT \"END\"; /* ; END; */ END",
+                "CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; -- ; END;\n END",
+                "EXPLAIN CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; END",
+                "EXPLAIN QUERY PLAN CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; END"
+            })
+    void aTriggerIsOneStatementUpToItsEnd(String sql) {
+        assertThatCode(() -> SqlText.requireSingle(sql)).doesNotThrowAnyException();
+        assertThatCode(() -> SqlText.requireSingle(sql + ";")).doesNotThrowAnyException();
+        assertThat(SqlText.split(sql + "; SELECT 1")).containsExactly(strip(sql) + ";", "SELECT 1");
+        assertThatThrownBy(() -> SqlText.requireSingle(sql + "; SELECT 1")).isInstanceOf(SQLException.class);
+    }
+
+    private static String strip(String sql) {
+        return sql.startsWith("/*") ? sql.substring(sql.indexOf("*/") + 3) : sql;
+    }
+
+    @Test
+    void aTableNamedTriggerIsNoTrigger() {
+        assertThat(SqlText.split("CREATE TABLE trigger_log (x); INSERT INTO trigger_log VALUES (1)"))
+                .hasSize(2);
+        assertThat(SqlText.split("CREATE TABLE \"trigger\" (x); DROP TABLE \"trigger\""))
+                .hasSize(2);
+    }
+
+    // ---- scripts
+
+    @Test
+    void aScriptIsSplitIntoItsStatements() {
+        String script = "\uFEFF-- schema\nCREATE TABLE a (x TEXT DEFAULT ';');\n\n/* the log */" + TRIGGER
+                + ";;\n INSERT INTO a VALUES ('it''s; here') ; SELECT [x;y] FROM a -- last";
+        assertThat(SqlText.split(script))
+                .containsExactly(
+                        "CREATE TABLE a (x TEXT DEFAULT ';');",
+                        TRIGGER + ";",
+                        "INSERT INTO a VALUES ('it''s; here') ;",
+                        "SELECT [x;y] FROM a -- last");
+    }
+
+    // ---- labels
+
+    @Test
+    void aLabelIsTheBeginningOnOneLineWithoutLiterals() {
+        assertThat(SqlText.label("  -- find\n SELECT  name,\n\tage FROM users WHERE id = 42 AND name = 'Bob'"))
+                .isEqualTo("SELECT name, age FROM users WHERE id = ? AND name = ?");
+        assertThat(SqlText.label("INSERT INTO t VALUES (x'CAFE', X'00', 1.5e3, -7, 0xFF, \"text\")"))
+                .isEqualTo("INSERT INTO t VALUES (?, ?, ?.?, -?, ?, ?)");
+    }
+
+    @Test
+    void aLongLabelIsCut() {
+        String label = SqlText.label("SELECT " + "a_column, ".repeat(100) + "b FROM t");
+        assertThat(label).endsWith("…").hasSizeLessThanOrEqualTo(61);
+    }
+
+    /** Whatever literals stand in a statement, none of their characters reaches the label. */
+    @Test
+    void aLabelNeverContainsALiteral() {
+        Random random = new Random(7);
+        for (int round = 0; round < 5_000; round++) {
+            String secret = secret(random);
+            String literal = literal(secret, random);
+            String sql = List.of(
+                            "SELECT " + literal,
+                            "SELECT a FROM t WHERE b=" + literal + " AND c=1",
+                            "/*c*/INSERT INTO t VALUES(" + literal + "," + literal + ")",
+                            "UPDATE t SET a = " + literal + " -- end",
+                            "SELECT a||" + literal + "||b")
+                    .get(random.nextInt(5));
+            assertThat(SqlText.label(sql)).as(sql).doesNotContain(secret);
+        }
+    }
+
+    /** At least three characters out of an alphabet that no template uses. */
+    private static String secret(Random random) {
+        StringBuilder text = new StringBuilder("9");
+        for (int i = random.nextInt(6) + 2; i > 0; i--) {
+            text.append("6789".charAt(random.nextInt(4)));
+        }
+        return text.toString();
+    }
+
+    private static String literal(String secret, Random random) {
+        String[] noise = {"", ";", " ", "--", "/*", "*/", "''", "[", "\n", "ü", "\uD83D\uDE00"};
+        String before = noise[random.nextInt(noise.length)];
+        String after = noise[random.nextInt(noise.length)];
+        switch (random.nextInt(5)) {
+            case 0:
+                return secret;
+            case 1:
+                return "x'" + secret + (secret.length() % 2 == 0 ? "" : "0") + "'";
+            case 2:
+                return "\"" + before + secret + after.replace("''", "\"\"") + "\"";
+            case 3:
+                return "0x" + secret;
+            default:
+                return "'" + before + secret + after + "'";
+        }
+    }
+
+    // ---- words
+
+    @Test
+    void wordsInQuotesAndCommentsAreNotFound() {
+        assertThat(SqlText.contains("WITH a AS (SELECT 1) INSERT INTO t SELECT 1 RETURNING x", 0, "RETURNING"))
+                .isTrue();
+        assertThat(SqlText.contains("SELECT 'RETURNING' /* RETURNING */ -- RETURNING", 0, "RETURNING"))
+                .isFalse();
+        assertThat(SqlText.contains("SELECT \"RETURNING\", `RETURNING`, [RETURNING]", 0, "RETURNING"))
+                .isFalse();
+        assertThat(SqlText.contains("SELECT not_RETURNING, RETURNING2", 0, "RETURNING"))
+                .isFalse();
+        assertThat(SqlText.contains("SELECT 1; RETURNING", 0, "RETURNING")).isFalse();
+    }
+}
