@@ -33,9 +33,10 @@ final class CurrentRow implements Row {
 
     @Override
     public List<String> columnNames() {
+        Prepared current = row();
         if (names == null) {
             try {
-                names = row().columnNames();
+                names = current.columnNames();
             } catch (SQLException e) {
                 throw new IllegalStateException("The statement was closed while it ran.", e);
             }

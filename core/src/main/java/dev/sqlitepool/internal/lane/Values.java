@@ -83,10 +83,10 @@ public final class Values {
             return constant.name();
         }
         if (value instanceof Instant instant) {
-            return dateTime(LocalDateTime.ofInstant(instant, ZoneOffset.UTC), position) + 'Z';
+            return utc(instant, position);
         }
         if (value instanceof OffsetDateTime time) {
-            return dateTime(LocalDateTime.ofInstant(time.toInstant(), ZoneOffset.UTC), position) + 'Z';
+            return utc(time.toInstant(), position);
         }
         if (value instanceof LocalDateTime time) {
             return dateTime(time, position);
@@ -101,6 +101,16 @@ public final class Values {
                 + value.getClass().getName() + "; convert it to a number, String, byte[] or a type of java.time.");
     }
 
+    private static String utc(Instant instant, int position) {
+        LocalDateTime time;
+        try {
+            time = LocalDateTime.ofInstant(instant, ZoneOffset.UTC);
+        } catch (DateTimeException e) { // the ends of Instant lie beyond those of LocalDateTime
+            throw outOfRange(position);
+        }
+        return dateTime(time, position) + 'Z';
+    }
+
     private static String dateTime(LocalDateTime time, int position) {
         inRange(time.toLocalDate(), position);
         return time.format(DATE_TIME);
@@ -108,10 +118,14 @@ public final class Values {
 
     private static LocalDate inRange(LocalDate date, int position) {
         if (date.getYear() < 0 || date.getYear() > 9999) {
-            throw new IllegalArgumentException("Parameter " + position
-                    + " is a time outside the years 0000 to 9999, which text of fixed width cannot hold in order.");
+            throw outOfRange(position);
         }
         return date;
+    }
+
+    private static IllegalArgumentException outOfRange(int position) {
+        return new IllegalArgumentException("Parameter " + position
+                + " is a time outside the years 0000 to 9999, which text of fixed width cannot hold in order.");
     }
 
     /** The inverse of encoding; {@link Row#get(int, Class)} is its contract. */
@@ -173,10 +187,14 @@ public final class Values {
             return LocalTime.parse(text);
         } else if (type == UUID.class) {
             try {
-                return UUID.fromString(text);
+                UUID uuid = UUID.fromString(text);
+                if (uuid.toString().equalsIgnoreCase(text)) { // Java's parser takes 1-2-3-4-5 too
+                    return uuid;
+                }
             } catch (IllegalArgumentException e) {
-                throw unfit(row, column, type);
+                // below
             }
+            throw unfit(row, column, type);
         } else if (type.isEnum()) {
             for (Object constant : type.getEnumConstants()) {
                 if (((Enum<?>) constant).name().equals(text)) {
