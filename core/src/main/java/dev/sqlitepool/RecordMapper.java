@@ -4,17 +4,52 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.RecordComponent;
+import java.math.BigDecimal;
 import java.sql.SQLException;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** Fills a record by column names. Thread-safe: the columns found for one execution are replaced as one object. */
 final class RecordMapper<R extends Record> implements RowMapper<R> {
     /** Where each component's column is. Valid for exactly the list of names it was made for: the schema may change. */
     private record Columns(List<String> names, int[] indexes) {}
+
+    /** The types of {@link Row#get(int, Class)}; enums besides. */
+    private static final Set<Class<?>> SUPPORTED = Set.of(
+            long.class,
+            Long.class,
+            int.class,
+            Integer.class,
+            short.class,
+            Short.class,
+            byte.class,
+            Byte.class,
+            boolean.class,
+            Boolean.class,
+            double.class,
+            Double.class,
+            float.class,
+            Float.class,
+            String.class,
+            byte[].class,
+            BigDecimal.class,
+            UUID.class,
+            Instant.class,
+            OffsetDateTime.class,
+            LocalDate.class,
+            LocalTime.class,
+            LocalDateTime.class,
+            Object.class);
 
     private final Class<R> type;
     private final RecordComponent[] components;
@@ -26,6 +61,13 @@ final class RecordMapper<R extends Record> implements RowMapper<R> {
         RecordComponent[] found = type.getRecordComponents();
         if (found == null) {
             throw new IllegalArgumentException(type.getName() + " is not a record.");
+        }
+        for (RecordComponent component : found) {
+            if (!SUPPORTED.contains(component.getType()) && !component.getType().isEnum()) {
+                throw new IllegalArgumentException("The component " + component.getName() + " of " + type.getName()
+                        + " is of the unsupported type " + component.getType().getName()
+                        + "; write a RowMapper that reads it as a number, String or byte[] and converts it.");
+            }
         }
         this.components = found;
         this.constructor = constructor(type, found, lookup).asSpreader(Object[].class, found.length);
