@@ -3,4 +3,7 @@
  */
 module dev.sqlitepool.examples {
     requires dev.sqlitepool;
+
+    // So that RowMapper.of(…) reaches the public record here.
+    exports dev.sqlitepool.examples;
 }
