@@ -1,0 +1,177 @@
+package dev.sqlitepool.examples;
+
+import dev.sqlitepool.BlockingPool;
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolException;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.examples.QuickStarts.User;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** The snippets of README.md, compiled here and run by its test. */
+final class ReadmeSnippets {
+    /** The tables that the snippets use. */
+    static final String SCHEMA = """
+            CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+            CREATE TABLE stock (product INTEGER PRIMARY KEY, units INTEGER NOT NULL);
+            CREATE TABLE orders (id INTEGER PRIMARY KEY, product INTEGER NOT NULL);
+            """;
+
+    private ReadmeSnippets() {}
+
+    static void tenLines() {
+        // snippet: ten-lines
+        try (SqlitePool pool = SqlitePool.open(Path.of("my_app.db"))) {
+            pool.useTransaction(
+                            tx -> { // atomic: BEGIN IMMEDIATE … COMMIT
+                                tx.execute("CREATE TABLE IF NOT EXISTS users (name TEXT)");
+                                tx.execute("INSERT INTO users VALUES (?)", "Alice");
+                            })
+                    .join();
+            String name = pool.connection(
+                            conn -> // a connection from the pool
+                            conn.queryOne("SELECT name FROM users LIMIT 1", row -> row.getString("name"))
+                                    .orElseThrow())
+                    .join();
+            System.out.println("Found user: " + name);
+        }
+        // end
+    }
+
+    static CompletableFuture<Long> transaction(SqlitePool pool, long product) {
+        // snippet: transaction
+        CompletableFuture<Long> orderId = pool.transaction(tx -> {
+            tx.execute("UPDATE stock SET units = units - 1 WHERE product = ?", product);
+            return tx.queryOne(
+                            "INSERT INTO orders (product) VALUES (?) RETURNING id", row -> row.getLong("id"), product)
+                    .orElseThrow();
+        });
+        // end
+        return orderId;
+    }
+
+    static CompletableFuture<String> read(SqlitePool pool) {
+        // snippet: read
+        CompletableFuture<String> report = pool.read(
+                conn -> { // both queries see the same moment
+                    long orders = conn.queryOne("SELECT count(*) FROM orders", row -> row.getLong(1))
+                            .orElseThrow();
+                    long units = conn.queryOne("SELECT sum(units) FROM stock", row -> row.getLong(1))
+                            .orElseThrow();
+                    return orders + " orders, " + units + " units left";
+                });
+        // end
+        return report;
+    }
+
+    static CompletableFuture<Void> connection(SqlitePool pool) {
+        // snippet: connection
+        CompletableFuture<Void> tidied = pool.useConnection(conn -> {
+            conn.execute("PRAGMA optimize");
+            conn.execute("VACUUM");
+        });
+        // end
+        return tidied;
+    }
+
+    static CompletableFuture<List<String>> data(SqlitePool pool) {
+        // snippet: data
+        CompletableFuture<Long> changed = pool.execute("INSERT INTO users VALUES (?, ?)", 1, "Ada");
+        CompletableFuture<long[]> all = pool.executeBatch(
+                "INSERT INTO users VALUES (?, ?)", List.of(new Object[] {2, "Bob"}, new Object[] {3, "Cy"}));
+        CompletableFuture<List<String>> names = CompletableFuture.allOf(changed, all)
+                .thenCompose(done -> pool.query("SELECT name FROM users ORDER BY id", row -> row.getString("name")));
+        // end
+        return names;
+    }
+
+    static CompletableFuture<Optional<User>> mapper(SqlitePool pool) {
+        // snippet: mapper
+        RowMapper<User> toUser = RowMapper.of(User.class);
+        CompletableFuture<Optional<User>> user = pool.queryOne("SELECT id, name FROM users WHERE id = ?", toUser, 1);
+        // end
+        return user;
+    }
+
+    static long blocking(SqlitePool pool) throws SQLException {
+        // snippet: blocking
+        BlockingPool blocking = pool.blocking();
+        long users = blocking.read(conn -> conn.queryOne("SELECT count(*) FROM users", row -> row.getLong(1))
+                .orElseThrow());
+        // end
+        return users;
+    }
+
+    static CompletableFuture<Long> lease(SqlitePool pool) {
+        // snippet: lease
+        CompletableFuture<Long> left = pool.acquire().thenCompose(lease -> lease.run(conn -> conn.execute("BEGIN"))
+                .thenCompose(begun -> lease.run(conn -> conn.execute("DELETE FROM stock WHERE units = 0")))
+                .thenCompose(deleted -> lease.run(conn -> {
+                    conn.execute("COMMIT");
+                    return deleted;
+                }))
+                .whenComplete((deleted, error) -> lease.close()));
+        // end
+        return left;
+    }
+
+    static CompletableFuture<Optional<Long>> cancel(SqlitePool pool, String slowQuery) {
+        // snippet: cancel
+        CompletableFuture<Optional<Long>> answer = pool.queryOne(slowQuery, row -> row.getLong(1));
+        answer.orTimeout(2, TimeUnit.SECONDS); // or answer.cancel(true)
+        // end
+        return answer;
+    }
+
+    static CompletableFuture<Void> savepoint(SqlitePool pool) {
+        // snippet: savepoint
+        CompletableFuture<Void> saved = pool.useTransaction(tx -> {
+            tx.execute("INSERT INTO orders (product) VALUES (7)");
+            try {
+                tx.savepoint(inner -> inner.execute("INSERT INTO stock VALUES (7, 100)"));
+            } catch (SQLException alreadyThere) { // only the savepoint is undone
+                tx.execute("UPDATE stock SET units = units + 100 WHERE product = 7");
+            }
+        });
+        // end
+        return saved;
+    }
+
+    static CompletableFuture<Long> errors(SqlitePool pool, Consumer<String> log) {
+        // snippet: errors
+        CompletableFuture<Long> changed = pool.execute("INSERT INTO users VALUES (1, 'Eve')")
+                .whenComplete((rows, error) -> {
+                    if (error instanceof SQLException refused) { // the driver's own, never wrapped
+                        log.accept("SQLite refuses: " + refused.getMessage());
+                    } else if (error
+                            instanceof OutcomeUnknownException unknown) { // read the database before you repeat it
+                        log.accept("It may have happened: " + unknown.getMessage());
+                    } else if (error instanceof PoolException busy) { // timed out, turned away or closed: no effect
+                        log.accept("It had no effect: " + busy.getMessage());
+                    }
+                });
+        // end
+        return changed;
+    }
+
+    static SqlitePool settings(Path database) {
+        // snippet: settings
+        SqlitePool pool = SqlitePool.builder()
+                .databasePath(database)
+                .poolSize(4)
+                .acquireTimeout(Duration.ofSeconds(5))
+                .durability(Durability.NORMAL)
+                .pragma("cache_size", -64_000)
+                .build();
+        // end
+        return pool;
+    }
+}
