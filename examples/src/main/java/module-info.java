@@ -4,6 +4,7 @@
 module dev.sqlitepool.examples {
     requires dev.sqlitepool;
 
-    // So that RowMapper.of(…) reaches the public record here.
-    exports dev.sqlitepool.examples;
+    // So that RowMapper.of(…) reaches the records here, the ones that are not public too.
+    opens dev.sqlitepool.examples to
+            dev.sqlitepool;
 }

@@ -81,6 +81,8 @@ final class RecordMapper<R extends Record> implements RowMapper<R> {
             try {
                 return MethodHandles.publicLookup().unreflectConstructor(canonical);
             } catch (IllegalAccessException notPublic) {
+                // For a package that is open to this module: reaching into another one needs to read it.
+                RecordMapper.class.getModule().addReads(type.getModule());
                 return MethodHandles.privateLookupIn(type, lookup).unreflectConstructor(canonical);
             }
         } catch (ReflectiveOperationException e) {
