@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -129,7 +128,7 @@ final class BlockingView implements BlockingPool {
 
     /** Waits for the outcome; an interrupt ends the task, if it is not too late. */
     private static <T> T result(Task<T> task) {
-        Future<T> future = task.future();
+        PoolFuture<T> future = task.future();
         boolean interrupted = false;
         try {
             while (true) {
@@ -139,7 +138,9 @@ final class BlockingView implements BlockingPool {
                     interrupted = true;
                     task.end(null, LanePool.interrupted());
                 } catch (ExecutionException e) {
-                    throw BlockingView.<RuntimeException>unchecked(e.getCause());
+                    // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
+                    Throwable error = future.handle((value, thrown) -> thrown).getNow(null);
+                    throw BlockingView.<RuntimeException>unchecked(Objects.requireNonNull(error));
                 }
             }
         } finally {
