@@ -42,6 +42,9 @@ public final class Session {
     /** Writes are switched off on the only lane, and must be switched on again. */
     private boolean refusing;
 
+    /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
+    private boolean wholesale;
+
     private @Nullable JdbcView view;
     private final Forms forms = new Forms(this);
     private final SessionConnection face = new SessionConnection(this);
@@ -181,6 +184,7 @@ public final class Session {
 
     /** Runs a work in its form, and commits or rolls back. The session must have begun. */
     public <T> T perform(Work<T> work) throws Exception {
+        wholesale = work instanceof Work.Data<T>;
         return forms.perform(work, form);
     }
 
@@ -267,6 +271,7 @@ public final class Session {
 
     boolean canMove(Lane current) {
         return form == Form.CONNECTION
+                && !wholesale
                 && current.access() == Access.READ
                 && host.hasReadLanes()
                 && !transaction.isOpen();
