@@ -162,6 +162,11 @@ final class SqlText {
 
     /** Refuses text that is not exactly one statement: SQLite would prepare the first, and drop the rest in silence. */
     static void requireSingle(String sql) throws SQLException {
+        if (sql.indexOf('\0') >= 0) {
+            throw new SQLException(
+                    "The SQL text holds a NUL character, and SQLite would read nothing behind it; give such"
+                            + " a value as a parameter.");
+        }
         int start = skipBlank(sql, 0, true);
         if (start == sql.length()) {
             throw new SQLException("The SQL text holds no statement.");
