@@ -150,6 +150,8 @@ class HardeningTest {
             only.submit(() -> {
                         pool.execute("CREATE TABLE t (x)").join();
                         pool.blocking().execute("INSERT INTO t VALUES (1)");
+                        assertThatThrownBy(() -> pool.blocking().execute("NONSENSE"))
+                                .isInstanceOf(SQLException.class);
                         assertThat(pool.query("SELECT x FROM t", row -> row.getInt(1))
                                         .get(20, TimeUnit.SECONDS))
                                 .containsExactly(1);

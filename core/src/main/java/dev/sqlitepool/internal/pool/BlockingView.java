@@ -139,8 +139,7 @@ final class BlockingView implements BlockingPool {
                     task.end(null, LanePool.interrupted());
                 } catch (ExecutionException e) {
                     // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
-                    Throwable error = future.handle((value, thrown) -> thrown).getNow(null);
-                    throw BlockingView.<RuntimeException>unchecked(Objects.requireNonNull(error));
+                    throw BlockingView.<RuntimeException>unchecked(future.failure());
                 }
             }
         } finally {

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -67,6 +68,13 @@ final class PoolFuture<T> extends CompletableFuture<T> {
     @SuppressWarnings("unchecked") // the task's own result
     private static <T> boolean settle(CompletableFuture<T> future, @Nullable Object value, @Nullable Throwable error) {
         return error == null ? future.complete((T) value) : future.completeExceptionally(error);
+    }
+
+    /** What the future has failed with, as it was thrown. Only after it has failed. */
+    Throwable failure() {
+        CompletableFuture<T> decided = outcome == null ? this : outcome;
+        return Objects.requireNonNull(
+                decided.<@Nullable Throwable>handle((value, error) -> error).getNow(null));
     }
 
     @Override
