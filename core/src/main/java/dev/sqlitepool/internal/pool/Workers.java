@@ -6,9 +6,9 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Delayed;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
+    private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** A thread of the pool. */
@@ -39,26 +41,31 @@ final class Workers implements Executor {
         /** What the timer saw at its last tick; the timer's. */
         private @Nullable Runnable seen;
 
-        private final Set<Worker> all;
+        private final Workers pool;
 
-        Worker(Runnable body, String name, Set<Worker> all) {
+        Worker(Runnable body, String name, Workers pool) {
             super(null, body, name, 0, false);
-            this.all = all;
+            this.pool = pool;
             setDaemon(true);
         }
 
         @Override
         public void run() {
-            all.add(this);
+            pool.workers.add(this);
+            pool.all.add(this);
             try {
                 super.run();
             } finally {
-                all.remove(this);
+                pool.workers.remove(this);
+                pool.all.remove(this);
             }
         }
     }
 
     private final Set<Worker> workers = ConcurrentHashMap.newKeySet();
+    /** The threads that are alive, the timer's too. */
+    private final Set<Thread> all = ConcurrentHashMap.newKeySet();
+
     private final ThreadPoolExecutor threads;
     private final ScheduledThreadPoolExecutor timer;
     private final @Nullable Executor users;
@@ -77,14 +84,14 @@ final class Workers implements Executor {
                         KEEP_ALIVE_SECONDS,
                         TimeUnit.SECONDS,
                         new SynchronousQueue<>(),
-                        body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), workers)) {
+                        body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), this)) {
                     @Override
                     protected void afterExecute(Runnable body, @Nullable Throwable error) {
                         runOverflow();
                     }
                 };
         timer = new ScheduledThreadPoolExecutor(1, body -> {
-            Thread thread = new Thread(null, body, name + "-timer", 0, false);
+            Thread thread = new Thread(null, () -> runTimer(body), name + "-timer", 0, false);
             thread.setDaemon(true);
             return thread;
         });
@@ -107,21 +114,28 @@ final class Workers implements Executor {
         return users != null ? users : this;
     }
 
+    private void runTimer(Runnable body) {
+        all.add(Thread.currentThread());
+        try {
+            body.run();
+        } finally {
+            all.remove(Thread.currentThread());
+        }
+    }
+
     /** Starts the timer: without it nothing must be queued, since nobody would end the wait. */
     void start() {
         timer.prestartCoreThread();
     }
 
     /**
-     * Runs something that may block on a thread of the pool; on the calling thread once the pool has ended. Never throws: if no
+     * Runs something that may block on a thread of the pool. Never throws: if no
      * thread can be started it is done later, since lanes and futures depend on it.
      */
     @Override
     public void execute(Runnable body) {
         try {
             threads.execute(body);
-        } catch (RejectedExecutionException e) {
-            body.run(); // the pool has ended
         } catch (Throwable e) { // OutOfMemoryError: unable to create native thread
             overflow.add(body);
             after(RETRY_NANOS, this::retryOverflow);
@@ -142,13 +156,9 @@ final class Workers implements Executor {
         }
     }
 
-    /** Runs {@code task} on the timer after some nanoseconds; not at all once the pool has ended. */
+    /** Runs {@code task} on the timer after some nanoseconds. */
     void after(long nanos, Runnable task) {
-        try {
-            Future<?> unused = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
-        } catch (RejectedExecutionException e) {
-            // The pool has ended; nobody waits for anything any more.
-        }
+        Future<?> unused = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
     }
 
     /**
@@ -222,19 +232,19 @@ final class Workers implements Executor {
         return any;
     }
 
-    /** Ends the threads when they have done what they do now, and what was laid down. */
+    /**
+     * Lets the threads end as soon as they have nothing to do. What comes late still runs, on a thread that ends right after:
+     * nothing is ever rejected, so nothing can be lost.
+     */
     void shutdown() {
-        after(0, this::endWhenQuiet);
-    }
-
-    private void endWhenQuiet() {
-        boolean laidDown = steal();
-        if (laidDown || !overflow.isEmpty()) {
-            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::endWhenQuiet);
-        } else {
-            threads.shutdown();
-            timer.shutdownNow();
+        for (Runnable waiting : timer.getQueue()) {
+            if (waiting instanceof Delayed far && far.getDelay(TimeUnit.NANOSECONDS) > FAR_NANOS) {
+                timer.remove(waiting); // deadlines of a pool that has nobody left
+            }
         }
+        timer.setKeepAliveTime(1, TimeUnit.MILLISECONDS);
+        timer.allowCoreThreadTimeOut(true);
+        threads.setKeepAliveTime(1, TimeUnit.MILLISECONDS);
     }
 
     /** Waits, bounded, until the threads have ended; returns at once on one of them. */
@@ -242,18 +252,11 @@ final class Workers implements Executor {
         if (Thread.currentThread() instanceof Worker) {
             return;
         }
-        boolean interrupted = false;
-        try {
-            boolean ended = threads.awaitTermination(millis, TimeUnit.MILLISECONDS)
-                    && timer.awaitTermination(millis, TimeUnit.MILLISECONDS);
-            if (!ended) {
-                return; // a stage of the user still runs there
-            }
-            for (Worker worker : workers) {
-                worker.join(millis);
-            }
-        } catch (InterruptedException e) {
-            interrupted = true;
+        boolean interrupted = Thread.interrupted();
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+        while (threads.getPoolSize() + timer.getPoolSize() + all.size() > 0 && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(100_000);
+            interrupted |= Thread.interrupted();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
