@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
+import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 
@@ -40,6 +41,15 @@ public interface Engine {
 
     /** Whether the driver records generated keys; only users of JDBC need them, at a price. */
     void generatedKeys(boolean wanted);
+
+    /** Whether a commit is durable, as the settings want it, only after {@link #sync}. */
+    boolean needsSync();
+
+    /** Makes all commits so far durable. By any thread, beside statements. Fails if nobody can know whether they are. */
+    void sync() throws IOException;
+
+    /** From here on each commit is durable by itself: the connection has been changed in ways that {@link #sync} may not cover. */
+    void syncByItself() throws SQLException;
 
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();

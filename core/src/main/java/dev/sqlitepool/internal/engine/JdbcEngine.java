@@ -102,6 +102,17 @@ final class JdbcEngine implements Engine {
     public void generatedKeys(boolean wanted) {}
 
     @Override
+    public boolean needsSync() {
+        return false;
+    }
+
+    @Override
+    public void sync() {}
+
+    @Override
+    public void syncByItself() {}
+
+    @Override
     public void interrupt() {
         PreparedStatement target = running;
         if (target != null) {

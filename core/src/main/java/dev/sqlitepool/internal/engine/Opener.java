@@ -47,6 +47,8 @@ public final class Opener {
     /** Raised whenever the file turns out to be gone or another: connections of an older generation are stale. */
     private volatile int generation;
 
+    private volatile boolean truncateFirst;
+
     @GuardedBy("state")
     private boolean vanished;
 
@@ -108,6 +110,11 @@ public final class Opener {
         }
     }
 
+    /** A sync of the WAL has failed: the next writer puts everything into the database file before it is used. */
+    public void truncateWalFirst() {
+        truncateFirst = true;
+    }
+
     /** Opens a connection that is set up and verified for its access. */
     public Engine open(Access access) throws SQLException {
         Connection connection = connect(access);
@@ -121,7 +128,15 @@ public final class Opener {
                 try {
                     SqliteSetup setup = new SqliteSetup(settings, sqlite.driver());
                     setup.apply(access);
-                    remember(setup.databaseFile());
+                    Path found = setup.databaseFile();
+                    remember(found);
+                    if (truncateFirst && access == Access.WRITE) {
+                        setup.truncateWal();
+                        truncateFirst = false;
+                    }
+                    if (found != null && setup.isGated(access)) {
+                        sqlite.gated(new WalFile(found));
+                    }
                 } finally {
                     if (mine) {
                         turn.unlock();

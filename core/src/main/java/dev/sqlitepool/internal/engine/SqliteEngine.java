@@ -1,8 +1,10 @@
 package dev.sqlitepool.internal.engine;
 
+import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
@@ -18,6 +20,8 @@ final class SqliteEngine implements Engine {
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
+    private @Nullable WalFile wal;
+    private boolean needsSync;
 
     SqliteEngine(Connection opened) throws SQLException {
         this.opened = opened;
@@ -114,6 +118,33 @@ final class SqliteEngine implements Engine {
         connection.getConnectionConfig().setGetGeneratedKeys(wanted);
     }
 
+    /** Leaves the sync of commits to {@link #sync}. */
+    void gated(WalFile file) {
+        wal = file;
+        needsSync = true;
+    }
+
+    @Override
+    public boolean needsSync() {
+        return needsSync;
+    }
+
+    @Override
+    public void sync() throws IOException {
+        WalFile file = wal;
+        if (file != null) {
+            file.sync();
+        }
+    }
+
+    @Override
+    public void syncByItself() throws SQLException {
+        if (needsSync) {
+            run("PRAGMA synchronous=FULL");
+            needsSync = false;
+        }
+    }
+
     @Override
     public void interrupt() {
         try {
@@ -180,6 +211,18 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void close() throws SQLException {
+        try {
+            if (wal != null) {
+                wal.close();
+            }
+        } catch (IOException e) {
+            throw new SQLException("The WAL could not be closed.", e);
+        } finally {
+            closeConnection();
+        }
+    }
+
+    private void closeConnection() throws SQLException {
         opened.close();
         connection.close(); // in case the wrapper does not
     }

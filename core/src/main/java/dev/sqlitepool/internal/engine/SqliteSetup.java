@@ -44,9 +44,41 @@ final class SqliteSetup {
                 set(pragma.getKey(), pragma.getValue());
             }
         }
-        set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
+        set("synchronous", settings.durability() == Durability.FULL && !isGated(access) ? "FULL" : "NORMAL");
         // Last: from here on this connection cannot even switch to WAL.
         set("query_only", access == Access.READ ? "ON" : "OFF");
+    }
+
+    /**
+     * Whether the commits of this connection are synced by the pool: in WAL mode, where COMMIT appends frames that are chained by
+     * checksums, so that a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT. Not on
+     * macOS, where Java's sync of a descriptor does not reach the disk.
+     */
+    boolean isGated(Access access) throws SQLException {
+        boolean wanted = access == Access.WRITE
+                && settings.durability() == Durability.FULL
+                && !System.getProperty("os.name").startsWith("Mac");
+        return wanted && databaseFile() != null && "wal".equalsIgnoreCase(read("journal_mode"));
+    }
+
+    /** Checkpoints all of the WAL into the synced database file, waiting for readers up to the busy timeout. */
+    void truncateWal() throws SQLException {
+        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
+        while (!"0".equals(read("wal_checkpoint(TRUNCATE)"))) {
+            if (System.nanoTime() - deadline >= 0) {
+                throw new SQLException(
+                        "A sync of the WAL has failed before, and the checkpoint that would put things right waits"
+                                + " for readers; end the long reads.");
+            }
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+        }
+    }
+
+    private @Nullable String read(String pragma) throws SQLException {
+        try (Statement statement = connection.createStatement();
+                ResultSet value = statement.executeQuery("PRAGMA " + pragma)) {
+            return value.next() ? value.getString(1) : null;
+        }
     }
 
     /** The file of the main database as SQLite sees it, symbolic links resolved; null in memory. */

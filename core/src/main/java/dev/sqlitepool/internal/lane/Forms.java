@@ -192,6 +192,7 @@ final class Forms {
         } finally {
             current.enter(session.ticket());
         }
+        session.awaitDurable(current);
         return result;
     }
 

@@ -276,7 +276,7 @@ final class JdbcView {
         }
         closeStatements();
         if (session.transaction().isOpen()) {
-            session.run(sql, new Object[0], null, false);
+            session.statements().run(sql, new Object[0], null, false);
         }
     }
 

@@ -1,10 +1,8 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.Row;
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Forms.Patience;
@@ -47,6 +45,7 @@ public final class Session {
 
     private @Nullable JdbcView view;
     private final Forms forms = new Forms(this);
+    private final Statements statements = new Statements(this);
     private final SessionConnection face = new SessionConnection(this);
 
     public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
@@ -304,6 +303,29 @@ public final class Session {
 
     /** Follows what a statement that succeeded has done to the transaction and the connection. */
     void succeeded(Lane current, String sql, Verb verb) throws SQLException {
+        follow(current, sql, verb);
+        boolean wrote = verb != Verb.READ && verb != Verb.BEGIN && !SqlText.startsWith(sql, "ROLLBACK");
+        if (wrote) {
+            awaitDurable(current);
+        }
+    }
+
+    /** Whoever goes on after a commit of its own may take it for durable: in a connection each waits for the gate. */
+    void awaitDurable(Lane current) throws SQLException {
+        if (form == Form.CONNECTION
+                && !wholesale
+                && !transaction.isOpen()
+                && current.engine().needsSync()) {
+            try {
+                host.awaitDurable(current);
+            } catch (OutcomeUnknownException e) {
+                current.doubt(CloseReason.DISCARDED);
+                throw e;
+            }
+        }
+    }
+
+    private void follow(Lane current, String sql, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN:
                 transaction.began();
@@ -318,6 +340,9 @@ public final class Session {
             case SCHEMA:
                 if (SqlText.changesConnection(sql)) {
                     current.doubt(CloseReason.CHANGED);
+                    if (!transaction.isOpen()) {
+                        current.engine().syncByItself();
+                    }
                 }
                 break;
             default:
@@ -326,81 +351,13 @@ public final class Session {
 
     // ---- statements
 
-    /** Hands rows on, and remembers whether an error came from the sink or from the statement. */
-    private static final class Delivery<X extends Exception> implements SqlAction<Row, X> {
-        private final SqlAction<? super Row, X> sink;
-        private boolean begun;
-        private boolean inside;
-
-        Delivery(SqlAction<? super Row, X> sink) {
-            this.sink = sink;
-        }
-
-        @Override
-        public void accept(Row row) throws SQLException, X {
-            begun = true;
-            inside = true;
-            sink.accept(row);
-            inside = false;
-        }
+    Statements statements() {
+        return statements;
     }
 
-    /** One attempt to run a statement on a lane. */
-    interface Attempt<T, X extends Throwable> {
-        T on(Lane lane) throws SQLException, X;
-    }
-
-    /**
-     * Runs a statement that has passed {@link #ready}: repeats it while another process holds the database and nothing has
-     * happened yet, moves it to the write lane if SQLite refuses it on a read lane, and draws the conclusions from any other
-     * error.
-     */
-    <T, X extends Throwable> T attempt(
-            Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
-            throws SQLException, X {
-        Lane current = first;
-        Patience patience = patience();
-        while (true) {
-            SQLException error;
-            cursors++;
-            try {
-                return statement.on(current);
-            } catch (SQLException e) {
-                if (delivery != null && delivery.inside) {
-                    throw e;
-                }
-                error = e;
-            } finally {
-                cursors--;
-            }
-            Failure failure = TransactionScope.failure(current, error);
-            boolean repeatable = (delivery == null || !delivery.begun) && (!transaction.isOpen() || verb == Verb.END);
-            if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
-                requireTicket();
-                patience.park();
-            } else if (failure == Failure.READ_ONLY && canMove(current)) {
-                current = move();
-            } else {
-                throw transaction.failed(current, error, verb);
-            }
-        }
-    }
-
-    <X extends Exception> long run(
-            String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
-            throws SQLException, X {
-        Verb verb = Verb.of(sql);
-        Lane first = ready(sql, verb);
-        if (verb == Verb.END && transaction.isLost()) {
-            transaction.endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
-            return 0;
-        }
-        String text = SqlText.immediate(sql, verb);
-        Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
-        long changes = this.<Long, X>attempt(
-                first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
-        succeeded(Objects.requireNonNull(lane), sql, verb);
-        return changes;
+    /** A statement begins to stand on a row, or ends to. */
+    void cursors(int change) {
+        cursors += change;
     }
 
     boolean isInTransaction() {
@@ -423,26 +380,5 @@ public final class Session {
             view = current;
         }
         return current;
-    }
-
-    /** What a session needs of the pool that it works for. Thread-safe. */
-    public interface Host {
-        /**
-         * Gives a lane back and then waits for one of the access, first come, first served: no lane is held while waiting for
-         * another, so two sessions cannot wait for each other.
-         *
-         * @param from the session's lane, already left; null if it has none
-         * @param to what is needed
-         * @param session who asks; while it waits, the end of its ticket ends the wait
-         * @return the lane, owned by the caller
-         * @throws SQLException if the waiting thread was interrupted
-         */
-        Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException;
-
-        /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
-        boolean hasReadLanes();
-
-        /** The pool at this moment, for exceptions. */
-        PoolStats stats();
     }
 }

@@ -24,37 +24,38 @@ final class SessionConnection implements Transaction {
     }
 
     long change(String sql, @Nullable Object[] values) throws SQLException {
-        return session.run(sql, values, null, false);
+        return session.statements().run(sql, values, null, false);
     }
 
     long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
         long[] changes = new long[rows.length];
         for (int i = 0; i < rows.length; i++) {
-            changes[i] = session.run(sql, rows[i], null, false);
+            changes[i] = session.statements().run(sql, rows[i], null, false);
         }
         return changes;
     }
 
     <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
         List<T> mapped = new ArrayList<>();
-        session.run(sql, values, row -> mapped.add(mapper.map(row)), true);
+        session.statements().run(sql, values, row -> mapped.add(mapper.map(row)), true);
         return mapped;
     }
 
     <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
             throws SQLException {
         List<@Nullable T> mapped = new ArrayList<>(1);
-        session.run(
-                sql,
-                values,
-                row -> {
-                    if (!mapped.isEmpty()) {
-                        throw new SQLException(
-                                "The statement returned a second row; queryOne takes one at most.", "21000");
-                    }
-                    mapped.add(mapper.map(row));
-                },
-                true);
+        session.statements()
+                .run(
+                        sql,
+                        values,
+                        row -> {
+                            if (!mapped.isEmpty()) {
+                                throw new SQLException(
+                                        "The statement returned a second row; queryOne takes one at most.", "21000");
+                            }
+                            mapped.add(mapper.map(row));
+                        },
+                        true);
         return mapped.isEmpty() ? Optional.empty() : Optional.ofNullable(mapped.get(0));
     }
 
@@ -72,19 +73,19 @@ final class SessionConnection implements Transaction {
     @Override
     public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
             throws SQLException, X {
-        session.run(sql, Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
+        session.statements().run(sql, Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
     }
 
     @Override
     public long execute(String sql, Object... parameters) throws SQLException {
-        return session.run(sql, Values.encode(parameters), null, false);
+        return session.statements().run(sql, Values.encode(parameters), null, false);
     }
 
     @Override
     public void executeScript(String script) throws SQLException {
         session.requireAlive();
         for (String statement : SqlText.split(script)) {
-            session.run(statement, new Object[0], null, false);
+            session.statements().run(statement, new Object[0], null, false);
         }
     }
 

@@ -171,7 +171,8 @@ final class StatementView {
         }
         Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
         @Nullable Object[] given = immediate(arguments, verb);
-        Object answer = session.attempt(lane, verb, null, current -> attempt(current, method, given, wantsKeys));
+        Object answer =
+                session.statements().attempt(lane, verb, null, current -> attempt(current, method, given, wantsKeys));
         Lane ran = Objects.requireNonNull(session.lane());
         for (String text : texts) {
             session.succeeded(ran, text, Verb.of(text));

@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.lane.Session.Host;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import org.jspecify.annotations.Nullable;

@@ -120,7 +120,11 @@ final class BlockingView implements BlockingPool {
             if (served.rest() != null) {
                 pool.workers().execute(served.rest());
             }
-            served.settle().run();
+            if (served.settle() != null) {
+                served.settle().run();
+            } else {
+                pool.gate().driveAlone(task.atGate());
+            }
             again = code && served.again();
         }
         return result(task);

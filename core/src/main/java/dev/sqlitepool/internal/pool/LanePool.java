@@ -11,11 +11,12 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Session.Host;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
@@ -32,6 +33,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The pool over lanes: turns what the user calls into tasks, and knows which lanes they want. Thread-safe. */
@@ -47,6 +49,8 @@ public final class LanePool implements SqlitePool, Host {
     /** The same as {@link #write} if the pool has a single lane. */
     private final Lanes read;
 
+    private final UnaryOperator<Engine> engines;
+    private final SyncGate gate;
     private final Housekeeper housekeeper;
     private final Closing closing;
     private final BlockingView blocking = new BlockingView(this);
@@ -55,15 +59,18 @@ public final class LanePool implements SqlitePool, Host {
 
     /** A pool with the given settings, which opens nothing yet. */
     public LanePool(Settings settings) {
-        this(settings, System::nanoTime);
+        this(settings, System::nanoTime, engine -> engine);
     }
 
-    LanePool(Settings settings, LongSupplier clock) {
+    /** With a clock and engines for tests. */
+    LanePool(Settings settings, LongSupplier clock, UnaryOperator<Engine> engines) {
         this.settings = settings;
+        this.engines = engines;
         this.workers = new Workers(settings.name(), settings.executor());
         this.telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
         Opener opener = new Opener(settings);
         AtomicInteger waiting = new AtomicInteger();
+        this.gate = new SyncGate(this, waiting);
         int size = settings.poolSize();
         this.write = new Lanes(Access.WRITE, 1, this, settings, telemetry, workers, opener, waiting);
         this.read = size == 1
@@ -86,6 +93,14 @@ public final class LanePool implements SqlitePool, Host {
 
     Workers workers() {
         return workers;
+    }
+
+    UnaryOperator<Engine> engines() {
+        return engines;
+    }
+
+    SyncGate gate() {
+        return gate;
     }
 
     Housekeeper housekeeper() {
@@ -192,6 +207,11 @@ public final class LanePool implements SqlitePool, Host {
         } finally {
             owner.claim(null);
         }
+    }
+
+    @Override
+    public void awaitDurable(Lane lane) {
+        gate.awaitDurable(lane.engine());
     }
 
     @Override

@@ -255,6 +255,9 @@ final class Lanes {
         if (lane.doubt() != null) {
             return lane.doubt();
         }
+        if (pool.gate().isBroken(lane.engine())) {
+            return CloseReason.DISCARDED;
+        }
         if (lane.generation() != opener.generation()) {
             return CloseReason.DATABASE_CHANGED;
         }
@@ -310,7 +313,14 @@ final class Lanes {
         Lane lane;
         try {
             int generation = opener.generation();
-            Engine engine = opener.open(access);
+            boolean repair = access == Access.WRITE && pool.gate().isBroken();
+            if (repair) {
+                opener.truncateWalFirst();
+            }
+            Engine engine = pool.engines().apply(opener.open(access));
+            if (repair) {
+                pool.gate().repaired();
+            }
             lane = new Lane(engine, access, generation, expiry(started), settings, telemetry, workers.timer());
         } catch (Throwable e) {
             openFailed(e);
@@ -353,6 +363,9 @@ final class Lanes {
 
     /** Closes a lane that counts as closing. */
     void close(Lane lane, CloseReason reason) {
+        if (access == Access.WRITE) {
+            pool.gate().drain();
+        }
         try {
             opener.close(lane.engine());
         } catch (Throwable e) {

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
@@ -28,6 +29,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private final @Nullable Thread caller;
 
     private final @Nullable Throwable submittedAt;
+    /** What the gate settles; its server's. */
+    private SyncGate.@Nullable Outcome atGate;
 
     Task(LanePool pool, Work<T> work, @Nullable Thread caller) {
         this.pool = pool;
@@ -145,11 +148,18 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             Served served = task.serve();
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
+            Runnable settle = served.settle();
             if (rest == null) {
-                served.settle().run();
+                if (settle != null) {
+                    settle.run();
+                } else {
+                    pool.gate().drive();
+                }
                 return;
             }
-            if (!pool.workers().publish(served.settle(), rest)) {
+            if (settle == null) {
+                pool.gate().driveElsewhere();
+            } else if (!pool.workers().publish(settle, rest)) {
                 return;
             }
             if (!(rest instanceof Task<?> next)) {
@@ -163,11 +173,16 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /**
      * What serving leaves to do.
      *
-     * @param settle completes the future
+     * @param settle completes the future; null if the gate does, and must be driven
      * @param rest sees to the lane; null for nothing
      * @param again the task waits again, here or in another group
      */
-    record Served(Runnable settle, @Nullable Runnable rest, boolean again) {}
+    record Served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {}
+
+    /** Its entry at the gate, after it was served with none of its own to settle. */
+    SyncGate.@Nullable Outcome atGate() {
+        return atGate;
+    }
 
     private static void nothing() {}
 
@@ -199,12 +214,32 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             held.pop();
         }
         Lane last = session.end();
+        if (last != null
+                && !reroute
+                && work.access() == Access.WRITE
+                && last.engine().needsSync()) {
+            T result = value;
+            Throwable failure = error;
+            SyncGate.Outcome outcome = unknown -> settleAtGate(result, failure, unknown);
+            atGate = outcome;
+            pool.gate().add(last.engine(), error == null, outcome);
+            return new Served(null, pool.release(last), false);
+        }
         Runnable rest = last == null ? null : pool.release(last);
         if (reroute) {
             pool.reroute(this, work);
             return new Served(Task::nothing, rest, true);
         }
         return new Served(outcome(value, error), rest, false);
+    }
+
+    /** Its commit is in the WAL, and now on disk, or nobody knows. */
+    private void settleAtGate(@Nullable T value, @Nullable Throwable error, @Nullable OutcomeUnknownException unknown) {
+        if (unknown == null) {
+            outcome(value, error).run();
+        } else {
+            outcome(null, unknown).run();
+        }
     }
 
     private Runnable outcome(@Nullable T value, @Nullable Throwable error) {

@@ -75,7 +75,7 @@ class HousekeepingTest {
                 leakThreshold,
                 listener,
                 Duration.ofSeconds(10));
-        return pools.track(new LanePool(settings, clock::get), settings.name());
+        return pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
     }
 
     private void pass(Duration time) {

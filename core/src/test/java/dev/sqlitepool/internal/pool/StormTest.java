@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.Durability;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
@@ -74,7 +75,7 @@ class StormTest {
                 .maxIdleTime(Duration.ofMillis(5))
                 .maxConnectionAge(Duration.ofMillis(200))
                 .closeGrace(Duration.ofMillis(round % 2 * 20))
-                .durability(dev.sqlitepool.Durability.NORMAL)
+                .durability(round % 2 == 0 ? Durability.FULL : Durability.NORMAL)
                 .connectionFactory(access -> {
                     if (opens.incrementAndGet() % 7 == 3) {
                         throw new SQLException("a storm: this opening fails");

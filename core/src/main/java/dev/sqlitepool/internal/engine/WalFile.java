@@ -1,0 +1,96 @@
+package dev.sqlitepool.internal.engine;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
+ *
+ * <p>Syncing a descriptor syncs the file, whoever wrote it. SQLite holds no POSIX lock on the WAL, so a second descriptor of it does
+ * no harm (one of the database or the {@code -shm} file would). Opened when it is first needed after the connection is, and closed
+ * before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. {@link
+ * java.io.FileDescriptor#sync} is used because a {@code FileChannel} closes itself when its thread is interrupted.
+ */
+final class WalFile {
+    private static final long CLOSE_PATIENCE_SECONDS = 5;
+
+    private final Path path;
+    private final ReentrantLock lock = new ReentrantLock();
+    private @Nullable RandomAccessFile open;
+    private @Nullable Object identity;
+    private boolean closed;
+
+    WalFile(Path database) {
+        this.path = database.resolveSibling(database.getFileName() + "-wal");
+    }
+
+    /** Syncs all that has been appended before the call. */
+    void sync() throws IOException {
+        lock.lock();
+        try {
+            if (closed) {
+                throw new IOException("the connection that wrote to " + path + " is closed");
+            }
+            if (open == null) {
+                openExisting();
+            }
+            Objects.requireNonNull(open).getFD().sync();
+            if (!Objects.equals(identity, keyOf(path))) {
+                throw new IOException(path + " is not the file any more that it was");
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The directory is synced too, once for each WAL file: its entry there must be found again. */
+    private void openExisting() throws IOException {
+        identity = keyOf(path);
+        open = new RandomAccessFile(path.toFile(), "rw");
+        if (!Objects.equals(identity, keyOf(path))) {
+            throw new IOException(path + " was replaced while it was opened");
+        }
+        Path directory = path.getParent();
+        if (directory != null && !System.getProperty("os.name").startsWith("Windows")) {
+            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+                channel.force(true);
+            }
+        }
+    }
+
+    private static Object keyOf(Path file) throws IOException {
+        Object key = Files.readAttributes(file, java.nio.file.attribute.BasicFileAttributes.class)
+                .fileKey();
+        return key == null ? file : key;
+    }
+
+    /** Waits for a sync that is under way, but not for ever. */
+    void close() throws IOException {
+        boolean locked = false;
+        try {
+            locked = lock.tryLock(CLOSE_PATIENCE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        closed = true;
+        RandomAccessFile descriptor = open;
+        open = null;
+        try {
+            if (descriptor != null) {
+                descriptor.close();
+            }
+        } finally {
+            if (locked) {
+                lock.unlock();
+            }
+        }
+    }
+}

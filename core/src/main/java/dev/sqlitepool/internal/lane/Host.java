@@ -1,0 +1,31 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+
+/** What a session needs of the pool that it works for. Thread-safe. */
+public interface Host {
+    /**
+     * Gives a lane back and then waits for one of the access, first come, first served: no lane is held while waiting for
+     * another, so two sessions cannot wait for each other.
+     *
+     * @param from the session's lane, already left; null if it has none
+     * @param to what is needed
+     * @param session who asks; while it waits, the end of its ticket ends the wait
+     * @return the lane, owned by the caller
+     * @throws SQLException if the waiting thread was interrupted
+     */
+    Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException;
+
+    /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
+    boolean hasReadLanes();
+
+    /** Waits until what the lane has committed is durable. Fails with {@link OutcomeUnknownException} if nobody can know. */
+    void awaitDurable(Lane lane);
+
+    /** The pool at this moment, for exceptions. */
+    PoolStats stats();
+}

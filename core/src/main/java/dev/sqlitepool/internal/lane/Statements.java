@@ -1,0 +1,96 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Row;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Forms.Patience;
+import java.sql.SQLException;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
+final class Statements {
+    private final Session session;
+
+    Statements(Session session) {
+        this.session = session;
+    }
+
+    /** Hands rows on, and remembers whether an error came from the sink or from the statement. */
+    private static final class Delivery<X extends Exception> implements SqlAction<Row, X> {
+        private final SqlAction<? super Row, X> sink;
+        private boolean begun;
+        private boolean inside;
+
+        Delivery(SqlAction<? super Row, X> sink) {
+            this.sink = sink;
+        }
+
+        @Override
+        public void accept(Row row) throws SQLException, X {
+            begun = true;
+            inside = true;
+            sink.accept(row);
+            inside = false;
+        }
+    }
+
+    /** One attempt to run a statement on a lane. */
+    interface Attempt<T, X extends Throwable> {
+        T on(Lane lane) throws SQLException, X;
+    }
+
+    /**
+     * Runs a statement that has passed {@link Session#ready}: repeats it while another process holds the database and nothing has
+     * happened yet, moves it to the write lane if SQLite refuses it on a read lane, and draws the conclusions from any other
+     * error.
+     */
+    <T, X extends Throwable> T attempt(
+            Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
+            throws SQLException, X {
+        Lane current = first;
+        Patience patience = session.patience();
+        while (true) {
+            SQLException error;
+            session.cursors(1);
+            try {
+                return statement.on(current);
+            } catch (SQLException e) {
+                if (delivery != null && delivery.inside) {
+                    throw e;
+                }
+                error = e;
+            } finally {
+                session.cursors(-1);
+            }
+            Failure failure = TransactionScope.failure(current, error);
+            boolean repeatable =
+                    (delivery == null || !delivery.begun) && (!session.isInTransaction() || verb == Verb.END);
+            if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
+                session.requireTicket();
+                patience.park();
+            } else if (failure == Failure.READ_ONLY && session.canMove(current)) {
+                current = session.move();
+            } else {
+                throw session.transaction().failed(current, error, verb);
+            }
+        }
+    }
+
+    <X extends Exception> long run(
+            String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
+            throws SQLException, X {
+        Verb verb = Verb.of(sql);
+        Lane first = session.ready(sql, verb);
+        if (verb == Verb.END && session.transaction().isLost()) {
+            session.transaction().endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
+            return 0;
+        }
+        String text = SqlText.immediate(sql, verb);
+        Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
+        long changes = this.<Long, X>attempt(
+                first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
+        session.succeeded(Objects.requireNonNull(session.lane()), sql, verb);
+        return changes;
+    }
+}

@@ -1,0 +1,241 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.Gate;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Acknowledged is durable: with engines whose syncs the test watches, holds up, and makes fail. */
+class SyncGateTest {
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    /** What happens to the next syncs, one each; none left: they just happen. */
+    private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
+
+    private final AtomicInteger syncs = new AtomicInteger();
+    private final List<Thread> syncedOn = Collections.synchronizedList(new ArrayList<>());
+
+    private interface Fate {
+        void strike() throws IOException;
+    }
+
+    private Engine watched(Engine engine) {
+        return (Engine) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+                    if (method.getName().equals("sync")) {
+                        syncs.incrementAndGet();
+                        syncedOn.add(Thread.currentThread());
+                        Fate fate = fates.poll();
+                        if (fate != null) {
+                            fate.strike();
+                        }
+                    }
+                    try {
+                        return method.invoke(engine, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+
+    private LanePool open(Durability durability, String journal) {
+        Settings settings = new Settings(
+                "gate-" + System.nanoTime() + "-end",
+                pools.file(),
+                null,
+                4,
+                Duration.ofSeconds(30),
+                null,
+                null,
+                Duration.ofDays(1),
+                durability,
+                10_000,
+                null,
+                Duration.ofSeconds(5),
+                Map.of("journal_mode", journal),
+                List.of(),
+                256,
+                null,
+                null,
+                null,
+                Duration.ofSeconds(10));
+        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        pool.execute("CREATE TABLE t (x)").join();
+        syncs.set(0);
+        syncedOn.clear();
+        return pool;
+    }
+
+    private static int count(SqlitePool pool) {
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
+                .join()
+                .orElseThrow();
+    }
+
+    /**
+     * <pre>
+     *   writer                 gate                    reader
+     *   COMMIT
+     *                          sync …
+     *                                                  sees the row: it is committed
+     *   not acknowledged
+     *                          … done
+     *   acknowledged
+     * </pre>
+     */
+    @Test
+    void nothingIsAcknowledgedBeforeTheSync() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        CompletableFuture<Long> write = pool.execute("INSERT INTO t VALUES (1)");
+        sync.awaitReached();
+        assertThat(count(pool)).isEqualTo(1);
+        assertThat(write).isNotDone();
+        assertThat(write.cancel(true)).isFalse();
+        sync.open();
+        assertThat(write.join()).isEqualTo(1);
+    }
+
+    @Test
+    void manyCommitsShareASync() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        List<CompletableFuture<Long>> writes = new ArrayList<>();
+        writes.add(pool.execute("INSERT INTO t VALUES (1)"));
+        sync.awaitReached();
+        List<Integer> order = Collections.synchronizedList(new ArrayList<>());
+        IntStream.range(0, 100).forEach(i -> {
+            CompletableFuture<Long> write = pool.transaction(tx -> tx.execute("INSERT INTO t VALUES (1)"));
+            write.thenRun(() -> order.add(i));
+            writes.add(write);
+        });
+        Pools.await("all are committed", () -> count(pool) == 101);
+        assertThat(writes).noneMatch(CompletableFuture::isDone);
+        sync.open();
+        writes.forEach(CompletableFuture::join);
+        assertThat(syncs.get()).isLessThanOrEqualTo(3);
+        Pools.await("all stages ran", () -> order.size() == 100);
+        assertThat(order).isEqualTo(IntStream.range(0, 100).boxed().toList());
+    }
+
+    @Test
+    void afterAFailedSyncTheOutcomeIsUnknownAndThePoolRecovers() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        fates.add(() -> {
+            sync.pass();
+            throw new IOException("the disk is on fire");
+        });
+        CompletableFuture<Long> covered = pool.execute("INSERT INTO t VALUES (1)");
+        sync.awaitReached();
+        CompletableFuture<Long> behind = pool.execute("INSERT INTO t VALUES (2)");
+        Pools.await("both are committed", () -> count(pool) == 2);
+        sync.open();
+        for (CompletableFuture<Long> write : List.of(covered, behind)) {
+            assertThatThrownBy(write::join)
+                    .hasCauseInstanceOf(OutcomeUnknownException.class)
+                    .hasMessageContaining("could not be synced");
+        }
+        assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
+        assertThat(pool.stats().closed().get(CloseReason.DISCARDED)).isEqualTo(1);
+        assertThat(count(pool)).isEqualTo(3); // they had been committed, though nobody could promise it
+        assertThat(pools.file().resolveSibling("test.db-wal")).exists();
+    }
+
+    @Test
+    void aConnectionGoesOnOnlyWhenItsCommitIsDurable() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        AtomicInteger reached = new AtomicInteger();
+        CompletableFuture<Void> work = pool.useConnection(c -> {
+            c.execute("INSERT INTO t VALUES (1)");
+            reached.incrementAndGet();
+        });
+        sync.awaitReached();
+        assertThat(reached).hasValue(0);
+        sync.open();
+        work.join();
+        Lease lease = pool.acquire().join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (2)")).join();
+        int before = syncs.get();
+        lease.run(c -> c.execute("COMMIT")).join();
+        assertThat(syncs.get()).isEqualTo(before + 1);
+        fates.add(() -> {
+            throw new IOException("the disk is on fire");
+        });
+        assertThatThrownBy(() ->
+                        lease.run(c -> c.execute("INSERT INTO t VALUES (3)")).join())
+                .hasCauseInstanceOf(OutcomeUnknownException.class);
+        lease.release().join();
+        assertThat(pool.execute("INSERT INTO t VALUES (4)").join()).isEqualTo(1);
+    }
+
+    @Test
+    void aLoneBlockingWriterSyncsOnItsOwnThread() throws Exception {
+        LanePool pool = open(Durability.FULL, "WAL");
+        for (int i = 0; i < 10; i++) {
+            pool.blocking().execute("INSERT INTO t VALUES (1)");
+        }
+        assertThat(syncedOn).hasSize(10).containsOnly(Thread.currentThread());
+    }
+
+    @Test
+    void withoutWalOrWithNormalDurabilitySqliteSyncsByItself() {
+        for (LanePool pool : List.of(open(Durability.NORMAL, "WAL"))) {
+            pool.execute("INSERT INTO t VALUES (1)").join();
+            assertThat(syncs).hasValue(0);
+            pool.close();
+        }
+        pools.file().toFile().delete();
+        LanePool pool = open(Durability.FULL, "DELETE");
+        pool.execute("INSERT INTO t VALUES (1)").join();
+        assertThat(syncs).hasValue(0);
+        assertThat(pool.connection(c -> c.queryOne("PRAGMA synchronous", row -> row.getInt(1)))
+                        .join())
+                .hasValue(2);
+    }
+
+    @Test
+    void aConnectionThatWasChangedSyncsByItself() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        pool.useConnection(c -> {
+                    assertThat(c.queryOne("PRAGMA synchronous", row -> row.getInt(1)))
+                            .hasValue(1);
+                    c.execute(
+                            "ATTACH ? AS other",
+                            pools.directory().resolve("other.db").toString());
+                    assertThat(c.queryOne("PRAGMA synchronous", row -> row.getInt(1)))
+                            .hasValue(2);
+                    assertThat(c.queryOne("PRAGMA other.synchronous", row -> row.getInt(1)))
+                            .hasValue(2);
+                })
+                .join();
+    }
+}
