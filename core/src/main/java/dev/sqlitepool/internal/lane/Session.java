@@ -265,7 +265,18 @@ public final class Session {
         if (current == null) {
             current = take(null, Access.READ);
         }
-        return verb.needsWriteLane() && canMove(current) ? move() : current;
+        if (verb.needsWriteLane() && canMove(current)) {
+            current = move();
+        }
+        boolean mayChange = verb == Verb.MAINTENANCE || verb == Verb.SCHEMA;
+        if (mayChange && SqlText.changesConnection(sql)) {
+            // Now, not after success: preparing a pragma can already carry it out.
+            current.doubt(CloseReason.CHANGED);
+            if (!transaction.isOpen()) {
+                current.engine().syncByItself();
+            }
+        }
+        return current;
     }
 
     boolean canMove(Lane current) {
@@ -301,7 +312,7 @@ public final class Session {
         return to;
     }
 
-    /** Follows what a statement that succeeded has done to the transaction and the connection. */
+    /** Follows what a statement that succeeded has done to the transaction. */
     void succeeded(Lane current, String sql, Verb verb) throws SQLException {
         follow(current, sql, verb);
         boolean wrote = verb != Verb.READ && verb != Verb.BEGIN && !SqlText.startsWith(sql, "ROLLBACK");
@@ -335,15 +346,6 @@ public final class Session {
                 break;
             case RELEASE:
                 transaction.refresh(current);
-                break;
-            case MAINTENANCE:
-            case SCHEMA:
-                if (SqlText.changesConnection(sql)) {
-                    current.doubt(CloseReason.CHANGED);
-                    if (!transaction.isOpen()) {
-                        current.engine().syncByItself();
-                    }
-                }
                 break;
             default:
         }

@@ -13,6 +13,8 @@ import java.util.Set;
  */
 final class SqlText {
     private static final int LABEL_LENGTH = 60;
+    /** The keywords, and the schema's name in every quoting. */
+    private static final Set<String> TEMPORARY = Set.of("TEMP", "TEMPORARY", "\"TEMP\"", "[TEMP]", "`TEMP`", "'TEMP'");
     /** Pragmas that set or do something about the database, not about the connection. */
     private static final Set<String> HARMLESS_PRAGMAS = Set.of(
             "application_id",
@@ -224,11 +226,16 @@ final class SqlText {
     static boolean changesConnection(String sql) {
         int at = skipBlank(sql, 0, true);
         String verb = word(sql, at);
+        while (verb.equalsIgnoreCase("EXPLAIN") || verb.equalsIgnoreCase("QUERY") || verb.equalsIgnoreCase("PLAN")) {
+            at = skipBlank(sql, at + verb.length(), false);
+            verb = word(sql, at);
+        }
         if (verb.equalsIgnoreCase("ATTACH") || verb.equalsIgnoreCase("DETACH")) {
             return true;
         }
         if (!verb.equalsIgnoreCase("PRAGMA")) {
-            return contains(sql, at, "TEMP") || contains(sql, at, "TEMPORARY");
+            int first = at;
+            return TEMPORARY.stream().anyMatch(word -> contains(sql, first, word));
         }
         int named = skipBlank(sql, at + verb.length(), false);
         String name = word(sql, named).toLowerCase(Locale.ROOT);
