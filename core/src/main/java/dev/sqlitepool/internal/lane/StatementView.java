@@ -33,6 +33,9 @@ final class StatementView {
     private final List<Call> calls = new ArrayList<>();
     private final List<String> batch = new ArrayList<>();
     private final List<ResultSet> results = new ArrayList<>();
+    /** Results that were read to their end: nothing is open in SQLite any more, but the driver has not closed them. */
+    private final List<ResultSet> finished = new ArrayList<>();
+
     private @Nullable Statement physical;
     private @Nullable Lane madeOn;
     private int timeoutSeconds;
@@ -73,6 +76,8 @@ final class StatementView {
     void release() {
         results.forEach(JdbcView::closeQuietly);
         results.clear();
+        finished.forEach(JdbcView::closeQuietly);
+        finished.clear();
         if (physical != null) {
             JdbcView.closeQuietly(physical);
             physical = null;
@@ -159,6 +164,11 @@ final class StatementView {
                 : method.getName().endsWith("Batch")
                         ? List.copyOf(batch)
                         : List.of((String) Objects.requireNonNull(arguments[0]));
+        boolean isBatch = method.getName().endsWith("Batch");
+        if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
+            throw new SQLException(
+                    "Transaction control is refused in a batch; use the methods of Connection.", "25001");
+        }
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
         Lane lane = session.ready("SELECT 1", Verb.READ);
         for (String text : texts) {
@@ -170,6 +180,11 @@ final class StatementView {
             lane = Objects.requireNonNull(session.lane());
         }
         Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
+        boolean mayReturnNothing = !method.getName().equals("executeQuery");
+        if (verb == Verb.END && session.transaction().isLost() && mayReturnNothing) {
+            session.transaction().endLost(lane, SqlText.startsWith(texts.get(0), "ROLLBACK"));
+            return nothingDone(method.getReturnType());
+        }
         @Nullable Object[] given = immediate(arguments, verb);
         Object answer =
                 session.statements().attempt(lane, verb, null, current -> attempt(current, method, given, wantsKeys));
@@ -177,11 +192,16 @@ final class StatementView {
         for (String text : texts) {
             session.succeeded(ran, text, Verb.of(text));
         }
-        if (method.getName().endsWith("Batch")) {
+        if (isBatch) {
             calls.removeIf(call -> true);
             batch.clear();
         }
         return answer instanceof ResultSet result ? tracked(result) : answer;
+    }
+
+    /** What execute… answers for a statement that returns no rows and changes none. */
+    private static Object nothingDone(Class<?> type) {
+        return type == boolean.class ? (Object) false : type == int.class ? (Object) 0 : (Object) 0L;
     }
 
     private @Nullable Object attempt(Lane current, Method method, @Nullable Object[] arguments, boolean wantsKeys)
@@ -218,6 +238,7 @@ final class StatementView {
                 case "close":
                     result.close();
                     results.remove(result);
+                    finished.remove(result);
                     return null;
                 case "isClosed":
                     return result.isClosed();
@@ -234,7 +255,11 @@ final class StatementView {
                 lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
             }
             try {
-                return JdbcView.call(result, method, arguments);
+                Object answer = JdbcView.call(result, method, arguments);
+                if (steps && Objects.equals(answer, false) && results.remove(result)) {
+                    finished.add(result);
+                }
+                return answer;
             } catch (SQLException e) {
                 throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
             } finally {
