@@ -49,6 +49,10 @@ final class JdbcView {
         return session;
     }
 
+    boolean isClosed() {
+        return closed;
+    }
+
     // ---- what the session asks
 
     boolean hasOpenResults() {
@@ -142,6 +146,9 @@ final class JdbcView {
                 return 0;
             default:
         }
+        if (closed && method.getName().equals("isValid")) {
+            return false;
+        }
         if (closed) {
             throw new SQLException("This view of the connection is closed, or its work has returned.", "08003");
         }
@@ -229,8 +236,28 @@ final class JdbcView {
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
                 metadataResults.add(result);
+                return metadataResult(result);
             }
             return answer;
+        });
+    }
+
+    /** A result that leads to no statement, as JDBC allows, since that would lead to the driver's connection. */
+    private ResultSet metadataResult(ResultSet result) {
+        return proxy(ResultSet.class, (method, arguments) -> {
+            switch (method.getName()) {
+                case "close":
+                    result.close();
+                    metadataResults.remove(result);
+                    return null;
+                case "isClosed":
+                    return result.isClosed();
+                case "getStatement":
+                    return null;
+                default:
+                    session.requireAlive();
+                    return call(result, method, arguments);
+            }
         });
     }
 

@@ -268,6 +268,12 @@ public final class Session {
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         }
+        boolean reader = current.access() == Access.READ && host.hasReadLanes();
+        if (verb == Verb.MAINTENANCE && reader) {
+            throw new SQLException(
+                    SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.",
+                    "25001");
+        }
         boolean mayChange = verb == Verb.MAINTENANCE || verb == Verb.SCHEMA;
         if (mayChange && SqlText.changesConnection(sql)) {
             // Now, not after success: preparing a pragma can already carry it out.

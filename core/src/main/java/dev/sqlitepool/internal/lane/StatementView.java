@@ -117,7 +117,7 @@ final class StatementView {
             default:
         }
         session.requireAlive();
-        if (closed) {
+        if (closed || view.isClosed()) {
             throw new SQLException("This statement is closed.", "HY010");
         }
         switch (name) {
@@ -141,7 +141,9 @@ final class StatementView {
                 preparedSql == null ? "SELECT 1" : preparedSql, preparedSql == null ? Verb.READ : Verb.of(preparedSql));
         Object answer = JdbcView.call(physical(lane), method, arguments);
         remember(method, arguments);
-        return answer instanceof ResultSet result ? tracked(result) : answer;
+        // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
+        boolean isResult = method.getReturnType() == ResultSet.class;
+        return isResult && answer instanceof ResultSet result ? tracked(result) : answer;
     }
 
     private void remember(Method method, @Nullable Object[] arguments) {
@@ -165,15 +167,16 @@ final class StatementView {
                         ? List.copyOf(batch)
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
+        boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
+        for (String text : texts) {
+            SqlText.requireSingle(text);
+            refuseDriverCommand(text);
+            lane = session.ready(text, Verb.of(text));
+        }
         if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
             throw new SQLException(
                     "Transaction control is refused in a batch; use the methods of Connection.", "25001");
-        }
-        boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
-        Lane lane = session.ready("SELECT 1", Verb.READ);
-        for (String text : texts) {
-            SqlText.requireSingle(text);
-            lane = session.ready(text, Verb.of(text));
         }
         if (texts.stream().noneMatch(text -> Verb.of(text).isControl())) {
             view.beginIfNeeded();
@@ -186,8 +189,11 @@ final class StatementView {
             return nothingDone(method.getReturnType());
         }
         @Nullable Object[] given = immediate(arguments, verb);
-        Object answer =
-                session.statements().attempt(lane, verb, null, current -> attempt(current, method, given, wantsKeys));
+        Lane first = lane;
+        boolean whole = isBatch && !texts.isEmpty() && !session.isInTransaction();
+        Object answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
+                ? atomically(texts.get(0), method, given)
+                : session.statements().attempt(first, verb, null, current -> attempt(current, method, given, wantsKeys));
         Lane ran = Objects.requireNonNull(session.lane());
         for (String text : texts) {
             session.succeeded(ran, text, Verb.of(text));
@@ -197,6 +203,30 @@ final class StatementView {
             batch.clear();
         }
         return answer instanceof ResultSet result ? tracked(result) : answer;
+    }
+
+    /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
+    private @Nullable Object atomically(String text, Method method, @Nullable Object[] arguments) throws SQLException {
+        session.readyToWrite(text);
+        return session.forms().<@Nullable Object>atomically(() -> {
+            try {
+                Lane current = Objects.requireNonNull(session.lane());
+                return session.attempt(current, Verb.of(text), null, lane -> attempt(lane, method, arguments, false));
+            } catch (SQLException | RuntimeException | Error e) {
+                throw e;
+            } catch (Throwable e) {
+                throw new SQLException("The batch failed.", e);
+            }
+        });
+    }
+
+    /** sqlite-jdbc takes these for commands of its own, behind SQLite's back, and a restore writes over the database. */
+    private static void refuseDriverCommand(String text) throws SQLException {
+        if (SqlText.startsWith(text, "BACKUP") || SqlText.startsWith(text, "RESTORE")) {
+            throw new SQLException(
+                    "The driver's backup and restore commands are refused: they pass by the pool's rules."
+                            + " Use VACUUM INTO for a backup, or unwrap the driver's connection.");
+        }
     }
 
     /** What execute… answers for a statement that returns no rows and changes none. */
