@@ -318,13 +318,16 @@ public final class Session {
         return to;
     }
 
-    /** Follows what a statement that succeeded has done to the transaction. */
+    /** Follows what a statement that succeeded has done to the transaction, and waits until what it committed is durable. */
     void succeeded(Lane current, String sql, Verb verb) throws SQLException {
-        follow(current, sql, verb);
-        boolean wrote = verb != Verb.READ && verb != Verb.BEGIN && !SqlText.startsWith(sql, "ROLLBACK");
-        if (wrote) {
+        follow(current, verb);
+        if (mayHaveCommitted(sql, verb)) {
             awaitDurable(current);
         }
+    }
+
+    static boolean mayHaveCommitted(String sql, Verb verb) {
+        return verb != Verb.READ && verb != Verb.BEGIN && !SqlText.startsWith(sql, "ROLLBACK");
     }
 
     /** Whoever goes on after a commit of its own may take it for durable: in a connection each waits for the gate. */
@@ -342,7 +345,8 @@ public final class Session {
         }
     }
 
-    private void follow(Lane current, String sql, Verb verb) throws SQLException {
+    /** Follows what a statement that succeeded has done to the transaction. */
+    void follow(Lane current, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN:
                 transaction.began();

@@ -193,10 +193,14 @@ final class StatementView {
         boolean whole = isBatch && !texts.isEmpty() && !session.isInTransaction();
         Object answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
                 ? atomically(texts.get(0), method, given)
-                : session.statements().attempt(first, verb, null, current -> attempt(current, method, given, wantsKeys));
+                : session.statements()
+                        .attempt(first, verb, null, current -> attempt(current, method, given, wantsKeys));
         Lane ran = Objects.requireNonNull(session.lane());
         for (String text : texts) {
-            session.succeeded(ran, text, Verb.of(text));
+            session.follow(ran, Verb.of(text));
+        }
+        if (texts.stream().anyMatch(text -> Session.mayHaveCommitted(text, Verb.of(text)))) {
+            session.awaitDurable(ran);
         }
         if (isBatch) {
             calls.removeIf(call -> true);
@@ -211,7 +215,8 @@ final class StatementView {
         return session.forms().<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
-                return session.attempt(current, Verb.of(text), null, lane -> attempt(lane, method, arguments, false));
+                return session.statements()
+                        .attempt(current, Verb.of(text), null, lane -> attempt(lane, method, arguments, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
