@@ -200,6 +200,10 @@ class SyncGateTest {
     @Test
     void aLoneBlockingWriterSyncsOnItsOwnThread() throws Exception {
         LanePool pool = open(Durability.FULL, "WAL");
+        while (!syncedOn.contains(Thread.currentThread())) {
+            pool.blocking().execute("INSERT INTO t VALUES (1)"); // the driver of the set-up may not have left yet
+        }
+        syncedOn.clear();
         for (int i = 0; i < 10; i++) {
             pool.blocking().execute("INSERT INTO t VALUES (1)");
         }
