@@ -42,6 +42,9 @@ public interface Engine {
     /** Whether the driver records generated keys; only users of JDBC need them, at a price. */
     void generatedKeys(boolean wanted);
 
+    /** Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share one. */
+    boolean sharesSnapshots();
+
     /** Whether a commit is durable, as the settings want it, only after {@link #sync}. */
     boolean needsSync();
 

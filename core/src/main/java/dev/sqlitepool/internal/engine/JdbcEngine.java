@@ -102,6 +102,11 @@ final class JdbcEngine implements Engine {
     public void generatedKeys(boolean wanted) {}
 
     @Override
+    public boolean sharesSnapshots() {
+        return false;
+    }
+
+    @Override
     public boolean needsSync() {
         return false;
     }

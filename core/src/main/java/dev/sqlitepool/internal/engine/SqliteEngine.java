@@ -125,6 +125,11 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
+    public boolean sharesSnapshots() {
+        return true;
+    }
+
+    @Override
     public boolean needsSync() {
         return needsSync;
     }

@@ -33,6 +33,9 @@ public final class Lane {
     /** How often an interrupt is repeated until it has had its effect. */
     public static final long INTERRUPT_PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
+    private static final int SNAPSHOT_READS = 64;
+    private static final long SNAPSHOT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final Engine engine;
     private final Access access;
     private final int generation;
@@ -46,6 +49,9 @@ public final class Lane {
     private long idleSince;
     private long probedAt;
     private @Nullable CloseReason doubt;
+    private boolean snapshotOpen;
+    private long snapshotAt;
+    private int snapshotReads;
 
     private final ReentrantLock gate = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
@@ -165,6 +171,52 @@ public final class Lane {
     /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
     public void trust() {
         doubt = null;
+    }
+
+    // ---- the shared snapshot
+
+    /**
+     * Opens a snapshot for the read that is about to run and others behind it. SQLite fixes a snapshot at the first read of a table,
+     * not before, so it shows all that was committed before this call: whoever submitted a read before this call may share it, and
+     * sees every write that was acknowledged to him.
+     */
+    public void beginSnapshot() {
+        long before = telemetry.now();
+        try {
+            engine.begin(false);
+            snapshotAt = before;
+            snapshotReads = 0;
+            snapshotOpen = true;
+        } catch (SQLException e) {
+            // Without: the statement runs by itself, and has the error too if it lasts.
+            telemetry.debug("a shared snapshot could not be opened", e);
+        }
+    }
+
+    public boolean isSnapshotOpen() {
+        return snapshotOpen;
+    }
+
+    /** When the snapshot was begun, on the telemetry's clock. */
+    public long snapshotAt() {
+        return snapshotAt;
+    }
+
+    /** Whether one more read may share the snapshot: a long one would pin the WAL, and make it old. */
+    public boolean mayShareSnapshot() {
+        return snapshotOpen
+                && doubt == null
+                && ++snapshotReads < SNAPSHOT_READS
+                && telemetry.now() - snapshotAt < SNAPSHOT_NANOS;
+    }
+
+    public void endSnapshot() {
+        snapshotOpen = false;
+        try {
+            engine.rollback();
+        } catch (SQLException | RuntimeException e) {
+            doubt(CloseReason.DISCARDED);
+        }
     }
 
     // ---- interrupts

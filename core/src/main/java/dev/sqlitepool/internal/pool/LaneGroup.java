@@ -240,6 +240,32 @@ final class LaneGroup {
         return queue.size() == 0 || idle.isEmpty() ? null : offer(idle.removeLast(), now);
     }
 
+    /** Passes a lane with an open snapshot on to the first who waits, if it may share it; null if the lane stays with its holder. */
+    @Nullable
+    Waiter share(Lane lane, long now) {
+        lock.lock();
+        try {
+            Waiter next = queue.grantShared(lane, lane.snapshotAt());
+            if (next != null) {
+                unlend(lane, now);
+                lend(lane, next, now);
+            }
+            return next;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether anybody waits. */
+    boolean isAwaited() {
+        lock.lock();
+        try {
+            return queue.size() > 0;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /**
      * A borrowed lane will be closed by the caller, who then calls {@link #closed}.
      *

@@ -227,6 +227,17 @@ final class Lanes {
         return loans;
     }
 
+    /** Whether a snapshot on the lane would be shared: only if somebody waits already, since nobody waits to form a group. */
+    boolean mayShareSnapshots(Lane lane) {
+        return access == Access.READ && lane.engine().sharesSnapshots() && group.isAwaited();
+    }
+
+    /** Passes a lane with an open snapshot on, see {@link LaneGroup#share}. */
+    @Nullable
+    Waiter share(Lane lane) {
+        return group.share(lane, telemetry.now());
+    }
+
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
         if (first == null && waiter instanceof Task<?> task && !task.hasCaller()) {
             return task;

@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.util.Objects;
@@ -59,6 +60,14 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** Whether it runs on a thread that waits for it, and on no other. */
     boolean hasCaller() {
         return caller != null;
+    }
+
+    /** A single read whose first keyword says that it can be nothing else. */
+    @Override
+    boolean sharesSnapshots() {
+        return work instanceof Work.Data<T> data
+                && data.verb() == Verb.READ
+                && data.shape().mayRead();
     }
 
     // ---- its end from outside
@@ -190,9 +199,14 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
-        Lanes.Fitness fitness = where.fitness(granted, this);
-        if (!fitness.fit()) {
-            return new Served(Task::nothing, fitness.rest(), fitness.again());
+        if (!granted.isSnapshotOpen()) { // else it has just been used, and is passed on to be shared
+            Lanes.Fitness fitness = where.fitness(granted, this);
+            if (!fitness.fit()) {
+                return new Served(Task::nothing, fitness.rest(), fitness.again());
+            }
+            if (sharesSnapshots() && where.mayShareSnapshots(granted)) {
+                granted.beginSnapshot();
+            }
         }
         Held held = Held.push(pool, heldAs(), where);
         T value = null;
@@ -224,6 +238,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             atGate = outcome;
             pool.gate().add(last.engine(), error == null, outcome);
             return new Served(null, pool.release(last), false);
+        }
+        if (last != null && last.isSnapshotOpen()) {
+            Waiter sharer = error == null && last.mayShareSnapshot() ? where.share(last) : null;
+            if (sharer instanceof Task<?> next) {
+                return new Served(outcome(value, null), next, false);
+            }
+            last.endSnapshot();
         }
         Runnable rest = last == null ? null : pool.release(last);
         if (reroute) {

@@ -88,6 +88,28 @@ final class WaitQueue {
         return null;
     }
 
+    /** Grants a lane to the first, if it may share a snapshot that was begun at that time; null if not. */
+    @Nullable
+    Waiter grantShared(Lane lane, long snapshotAt) {
+        while (true) {
+            Waiter first = waiters.peekFirst();
+            if (first == null) {
+                return null;
+            }
+            if (first.state() == State.QUEUED) {
+                if (!first.sharesSnapshots() || first.queuedAt() - snapshotAt > 0) {
+                    return null;
+                }
+                if (first.grant(lane)) {
+                    waiters.removeFirst();
+                    left();
+                    return first;
+                }
+            }
+            waiters.removeFirst();
+        }
+    }
+
     /** Ends and removes the first; null if nobody waits. */
     @Nullable
     Waiter endFirst() {

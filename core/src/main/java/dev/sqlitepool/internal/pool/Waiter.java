@@ -109,6 +109,11 @@ abstract class Waiter implements Ticket {
         return false;
     }
 
+    /** Whether it is a single read, which may share a snapshot that was begun after it was submitted. */
+    boolean sharesSnapshots() {
+        return false;
+    }
+
     /** Called after a grant, outside all locks: sees to it that the work is done. */
     abstract void granted();
 
