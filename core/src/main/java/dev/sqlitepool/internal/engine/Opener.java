@@ -117,6 +117,25 @@ public final class Opener {
 
     /** Opens a connection that is set up and verified for its access. */
     public Engine open(Access access) throws SQLException {
+        Engine engine;
+        try {
+            engine = setUp(access);
+        } catch (SQLException e) {
+            throw SqliteSetup.explained(e, settings.database());
+        }
+        boolean done = false;
+        try {
+            runHooks(engine);
+            done = true;
+            return engine;
+        } finally {
+            if (!done) {
+                giveUp(engine.opened());
+            }
+        }
+    }
+
+    private Engine setUp(Access access) throws SQLException {
         Connection connection = connect(access);
         boolean done = false;
         try {
@@ -127,6 +146,7 @@ public final class Opener {
                 boolean mine = takeTurn();
                 try {
                     SqliteSetup setup = new SqliteSetup(settings, sqlite.driver());
+                    requireFile(setup.databaseFile());
                     setup.apply(access);
                     Path found = setup.databaseFile();
                     remember(found);
@@ -148,18 +168,35 @@ public final class Opener {
                     connection.setReadOnly(true);
                 }
             }
-            for (SqlAction<? super Connection, ?> hook : settings.onConnect()) {
-                accept(hook, connection);
-            }
             done = true;
             return engine;
-        } catch (SQLException e) {
-            throw SqliteSetup.explained(e, settings.database());
         } finally {
             if (!done) {
-                forget(connection);
-                closeQuietly(connection);
+                giveUp(connection);
             }
+        }
+    }
+
+    private void giveUp(Connection connection) {
+        forget(connection);
+        closeQuietly(connection);
+    }
+
+    /** The hooks get the connection as the driver opens it. */
+    private void runHooks(Engine engine) throws SQLException {
+        if (settings.onConnect().isEmpty()) {
+            return;
+        }
+        Connection connection = engine.opened();
+        engine.unwrapped();
+        for (SqlAction<? super Connection, ?> hook : settings.onConnect()) {
+            accept(hook, connection);
+        }
+        if (engine instanceof SqliteEngine sqlite) {
+            sqlite.takeOver();
+        }
+        if (engine.inTransaction()) {
+            throw new SQLException("An onConnect hook left a transaction open; it must end what it begins.");
         }
     }
 
@@ -177,7 +214,7 @@ public final class Opener {
         ConnectionFactory factory = settings.factory();
         if (factory == null) {
             Path database = settings.database();
-            return adopt(database == null ? connectInMemory() : connectTo(database));
+            return adopt(database == null ? connectInMemory() : connectTo(database, access));
         }
         Connection connection = factory.open(access);
         if (connection == null) {
@@ -212,7 +249,7 @@ public final class Opener {
         return JDBC.createConnection("jdbc:sqlite::memory:", flags(true));
     }
 
-    private Connection connectTo(Path database) throws SQLException {
+    private Connection connectTo(Path database, Access access) throws SQLException {
         boolean existed;
         synchronized (state) {
             existed = identity != null;
@@ -235,6 +272,14 @@ public final class Opener {
                     "08001",
                     14);
         }
+        if (access == Access.WRITE && Files.isReadable(database) && !Files.isWritable(database)) {
+            // SQLite would open it all the same, and refuse each write.
+            throw new SQLException(
+                    "Cannot open " + database + ": it is read-only. Give the permission to write, and to make files"
+                            + " beside it in its directory.",
+                    "08001",
+                    8);
+        }
         // As a URI, so that no character of the path is taken for an option. Without CREATE once the file has existed.
         return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
     }
@@ -248,13 +293,16 @@ public final class Opener {
         return properties;
     }
 
+    private void requireFile(@Nullable Path found) throws SQLException {
+        if (found == null && settings.factory() != null && settings.poolSize() > 1) {
+            throw new SQLException(
+                    "The connection factory opens databases in memory, and every connection would have one"
+                            + " of its own; use inMemory(), or poolSize(1).");
+        }
+    }
+
     private void remember(@Nullable Path found) throws SQLException {
         if (found == null) {
-            if (settings.factory() != null && settings.poolSize() > 1) {
-                throw new SQLException(
-                        "The connection factory opens databases in memory, and every connection would have one"
-                                + " of its own; use inMemory(), or poolSize(1).");
-            }
             return;
         }
         synchronized (state) {
@@ -290,7 +338,7 @@ public final class Opener {
     /** Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary. */
     private boolean takeTurn() {
         try {
-            return turn.tryLock(settings.busyTimeout().toMillis() + 1_000, TimeUnit.MILLISECONDS);
+            return turn.tryLock(Settings.nanos(settings.busyTimeout()) + 1_000_000_000L, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return turn.tryLock();

@@ -26,9 +26,14 @@ final class SqliteEngine implements Engine {
     SqliteEngine(Connection opened) throws SQLException {
         this.opened = opened;
         this.connection = opened.unwrap(SQLiteConnection.class);
+        this.control = connection.createStatement();
+        takeOver();
+    }
+
+    /** Leaves out what the driver does beside each statement; the opposite of {@link #unwrapped}. */
+    void takeOver() {
         connection.getConnectionConfig().setAutoCommit(false);
         connection.getConnectionConfig().setGetGeneratedKeys(false);
-        this.control = connection.createStatement();
     }
 
     @Override

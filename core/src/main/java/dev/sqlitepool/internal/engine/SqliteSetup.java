@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
@@ -26,6 +27,9 @@ final class SqliteSetup {
      */
     static final int NATIVE_BUSY_MILLIS = 5;
 
+    /** First: what can only be chosen before there is anything in the file, as the switch to WAL puts the header there. */
+    private static final List<String> ORDERED = List.of("page_size", "auto_vacuum", "journal_mode");
+
     private final Settings settings;
     private final SQLiteConnection connection;
 
@@ -36,11 +40,13 @@ final class SqliteSetup {
 
     void apply(Access access) throws SQLException {
         connection.setBusyTimeout(NATIVE_BUSY_MILLIS);
-        if (settings.pragmas().containsKey("journal_mode")) {
-            set("journal_mode", settings.pragmas().get("journal_mode"));
+        for (String pragma : ORDERED) {
+            if (settings.pragmas().containsKey(pragma)) {
+                set(pragma, settings.pragmas().get(pragma));
+            }
         }
         for (Map.Entry<String, String> pragma : settings.pragmas().entrySet()) {
-            if (!pragma.getKey().equals("journal_mode")) {
+            if (!ORDERED.contains(pragma.getKey())) {
                 set(pragma.getKey(), pragma.getValue());
             }
         }
@@ -115,7 +121,10 @@ final class SqliteSetup {
             while (true) {
                 try {
                     statement.execute(assignment);
-                    try (ResultSet value = statement.executeQuery("PRAGMA " + pragma)) {
+                    if (!statement.execute("PRAGMA " + pragma)) {
+                        return null; // no rows at all: unknown
+                    }
+                    try (ResultSet value = statement.getResultSet()) {
                         return value.next() ? value.getString(1) : null;
                     }
                 } catch (SQLException e) {

@@ -65,7 +65,10 @@ final class TransactionScope {
             lane.engine().begin(write);
         } catch (SQLException e) {
             Failure failure = failure(lane, e);
-            if (failure == Failure.DOUBTFUL || failure == Failure.INTERRUPTED) {
+            // READ_ONLY: the file may not be written, and a connection opened after that has changed will know.
+            if (failure == Failure.DOUBTFUL
+                    || failure == Failure.INTERRUPTED
+                    || write && failure == Failure.READ_ONLY) {
                 lane.doubt(CloseReason.DISCARDED);
             }
             throw e;
