@@ -78,14 +78,25 @@ final class JdbcEngine implements Engine {
         savepoints.push(connection.setSavepoint());
     }
 
+    /** Takes out the savepoint of the level; those inside it end with it. */
+    private static Savepoint savepoint(int level, Deque<Savepoint> open) throws SQLException {
+        if (open.size() < level) {
+            throw new SQLException("This savepoint has ended already.", "3B001");
+        }
+        while (open.size() > level) {
+            open.pop();
+        }
+        return open.pop();
+    }
+
     @Override
     public void rollbackTo(int level) throws SQLException {
-        connection.rollback(savepoints.pop());
+        connection.rollback(savepoint(level, savepoints));
     }
 
     @Override
     public void release(int level) throws SQLException {
-        connection.releaseSavepoint(savepoints.pop());
+        connection.releaseSavepoint(savepoint(level, savepoints));
     }
 
     @Override
