@@ -59,7 +59,8 @@ public interface SqlitePool extends AutoCloseable {
      * While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
      * BEGIN} means {@code BEGIN IMMEDIATE}.
      *
-     * <p>Cancelling the future, or an error, undoes only what has not been committed yet.
+     * <p>Cancelling the future, or an error, undoes only what has not been committed yet: an {@code INSERT … RETURNING} has
+     * committed by itself before its rows are mapped.
      *
      * @param <T> the result
      * @param work runs exactly once

@@ -400,6 +400,21 @@ class SchedulingTest {
     }
 
     @Test
+    void inMemoryThePragmasOfThePoolAreRestored() {
+        SqlitePool pool = pools.build(SqlitePool.builder().inMemory());
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.useConnection(c -> {
+                    c.execute("PRAGMA foreign_keys = OFF");
+                    c.execute("PRAGMA query_only = ON");
+                })
+                .join();
+        assertThat(pool.execute("INSERT INTO t VALUES (1)").join()).isEqualTo(1);
+        assertThat(pool.connection(c -> c.queryOne("PRAGMA foreign_keys", row -> row.getInt(1)))
+                        .join())
+                .hasValue(1);
+    }
+
+    @Test
     void inMemoryIsOneDatabaseForAllAndSurvivesEverything() {
         SqlitePool pool = pools.build(SqlitePool.builder().inMemory());
         pool.execute("CREATE TABLE t (x UNIQUE)").join();

@@ -322,6 +322,13 @@ public final class Opener {
         }
     }
 
+    /** Gives a connection that cannot be replaced, since it is the database, the pragmas again with which it was opened. */
+    public void restore(Engine engine) throws SQLException {
+        if (engine.connection() instanceof SQLiteConnection sqlite) {
+            new SqliteSetup(settings, sqlite).apply(Access.WRITE);
+        }
+    }
+
     /** Closes a connection that {@link #open} returned. */
     public void close(Engine engine) throws SQLException {
         boolean mine = takeTurn();

@@ -10,6 +10,7 @@ import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.LaneGroup.Verdict;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -183,6 +184,9 @@ final class Lanes {
         if (reason != null) {
             return next(group.retire(lane, now), () -> close(lane, reason));
         }
+        if (lane.doubt() == CloseReason.CHANGED) {
+            restore(lane);
+        }
         lane.trust();
         lane.idleSince(now);
         Runnable rest = next(group.release(lane, now), null);
@@ -190,6 +194,14 @@ final class Lanes {
             pool.advanceClose();
         }
         return rest;
+    }
+
+    private void restore(Lane lane) {
+        try {
+            opener.restore(lane.engine());
+        } catch (SQLException | RuntimeException e) {
+            telemetry.warn("a connection in memory keeps what its user has changed", e);
+        }
     }
 
     /** Borrows an idle lane, the coldest first, to look at it or to close it. */
