@@ -51,8 +51,11 @@ public interface Engine {
     /** Makes all commits so far durable. By any thread, beside statements. Fails if nobody can know whether they are. */
     void sync() throws IOException;
 
-    /** From here on each commit is durable by itself: the connection has been changed in ways that {@link #sync} may not cover. */
-    void syncByItself() throws SQLException;
+    /**
+     * Makes each commit durable by itself from here on, or leaves that to {@link #sync} again. Outside a transaction only; does nothing
+     * where commits are always durable by themselves, or never.
+     */
+    void syncByItself(boolean each) throws SQLException;
 
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();

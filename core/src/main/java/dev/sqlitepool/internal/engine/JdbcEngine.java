@@ -126,7 +126,7 @@ final class JdbcEngine implements Engine {
     public void sync() {}
 
     @Override
-    public void syncByItself() {}
+    public void syncByItself(boolean each) {}
 
     @Override
     public void interrupt() {

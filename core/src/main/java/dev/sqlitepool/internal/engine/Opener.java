@@ -126,6 +126,9 @@ public final class Opener {
         boolean done = false;
         try {
             runHooks(engine);
+            if (engine instanceof SqliteEngine sqlite) {
+                gate(sqlite, access);
+            }
             done = true;
             return engine;
         } finally {
@@ -154,9 +157,6 @@ public final class Opener {
                         setup.truncateWal();
                         truncateFirst = false;
                     }
-                    if (found != null && setup.isGated(access)) {
-                        sqlite.gated(new WalFile(found));
-                    }
                 } finally {
                     if (mine) {
                         turn.unlock();
@@ -173,6 +173,19 @@ public final class Opener {
         } finally {
             if (!done) {
                 giveUp(connection);
+            }
+        }
+    }
+
+    /** After the hooks, which may have changed the journal. Where the WAL cannot be synced from here SQLite syncs each commit. */
+    private void gate(SqliteEngine engine, Access access) throws SQLException {
+        SqliteSetup setup = new SqliteSetup(settings, engine.driver());
+        Path found = setup.databaseFile();
+        if (found != null && setup.isGated(access)) {
+            try {
+                engine.gated(new WalFile(found));
+            } catch (IOException e) {
+                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot sync the WAL of " + found, e);
             }
         }
     }

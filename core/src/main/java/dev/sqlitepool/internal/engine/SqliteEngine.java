@@ -124,8 +124,9 @@ final class SqliteEngine implements Engine {
     }
 
     /** Leaves the sync of commits to {@link #sync}. */
-    void gated(WalFile file) {
-        wal = file;
+    void gated(WalFile file) throws SQLException {
+        wal = file; // closed with the connection, whatever happens now
+        run("PRAGMA synchronous=NORMAL");
         needsSync = true;
     }
 
@@ -148,10 +149,10 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public void syncByItself() throws SQLException {
-        if (needsSync) {
-            run("PRAGMA synchronous=FULL");
-            needsSync = false;
+    public void syncByItself(boolean each) throws SQLException {
+        if (wal != null && needsSync == each) {
+            run(each ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+            needsSync = !each;
         }
     }
 

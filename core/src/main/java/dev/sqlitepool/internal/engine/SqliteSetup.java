@@ -50,7 +50,7 @@ final class SqliteSetup {
                 set(pragma.getKey(), pragma.getValue());
             }
         }
-        set("synchronous", settings.durability() == Durability.FULL && !isGated(access) ? "FULL" : "NORMAL");
+        set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
         // Last: from here on this connection cannot even switch to WAL.
         set("query_only", access == Access.READ ? "ON" : "OFF");
     }
@@ -64,7 +64,10 @@ final class SqliteSetup {
         boolean wanted = access == Access.WRITE
                 && settings.durability() == Durability.FULL
                 && !System.getProperty("os.name").startsWith("Mac");
-        return wanted && databaseFile() != null && "wal".equalsIgnoreCase(read("journal_mode"));
+        if (!wanted || databaseFile() == null || !"wal".equalsIgnoreCase(read("journal_mode"))) {
+            return false;
+        }
+        return read("schema_version") != null; // a first look at the database: it makes the WAL
     }
 
     /** Checkpoints all of the WAL into the synced database file, waiting for readers up to the busy timeout. */

@@ -6,17 +6,14 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
  *
  * <p>Syncing a descriptor syncs the file, whoever wrote it. SQLite holds no POSIX lock on the WAL, so a second descriptor of it does
- * no harm (one of the database or the {@code -shm} file would). Opened when it is first needed after the connection is, and closed
- * before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. {@link
+ * no harm (one of the database or the {@code -shm} file would). Opened after the connection, and closed before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. {@link
  * java.io.FileDescriptor#sync} is used because a {@code FileChannel} closes itself when its thread is interrupted.
  */
 final class WalFile {
@@ -24,12 +21,32 @@ final class WalFile {
 
     private final Path path;
     private final ReentrantLock lock = new ReentrantLock();
-    private @Nullable RandomAccessFile open;
-    private @Nullable Object identity;
+    private final RandomAccessFile open;
+    private final Object identity;
     private boolean closed;
 
-    WalFile(Path database) {
+    /** Opens the WAL, on a thread that nobody interrupts. It exists: the connection has read its database. */
+    WalFile(Path database) throws IOException {
         this.path = database.resolveSibling(database.getFileName() + "-wal");
+        identity = keyOf(path);
+        open = new RandomAccessFile(path.toFile(), "rw");
+        if (!identity.equals(keyOf(path))) {
+            open.close();
+            throw new IOException(path + " was replaced while it was opened");
+        }
+        syncDirectory();
+    }
+
+    /** The WAL's entry in its directory must be found again. As SQLite does, one goes on where a directory cannot be synced. */
+    private void syncDirectory() {
+        Path directory = path.getParent();
+        if (directory != null) {
+            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+                channel.force(true);
+            } catch (IOException e) {
+                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot sync " + directory, e);
+            }
+        }
     }
 
     /** Syncs all that has been appended before the call. */
@@ -39,30 +56,12 @@ final class WalFile {
             if (closed) {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
-            if (open == null) {
-                openExisting();
-            }
-            Objects.requireNonNull(open).getFD().sync();
-            if (!Objects.equals(identity, keyOf(path))) {
+            open.getFD().sync();
+            if (!identity.equals(keyOf(path))) {
                 throw new IOException(path + " is not the file any more that it was");
             }
         } finally {
             lock.unlock();
-        }
-    }
-
-    /** The directory is synced too, once for each WAL file: its entry there must be found again. */
-    private void openExisting() throws IOException {
-        identity = keyOf(path);
-        open = new RandomAccessFile(path.toFile(), "rw");
-        if (!Objects.equals(identity, keyOf(path))) {
-            throw new IOException(path + " was replaced while it was opened");
-        }
-        Path directory = path.getParent();
-        if (directory != null && !System.getProperty("os.name").startsWith("Windows")) {
-            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-                channel.force(true);
-            }
         }
     }
 
@@ -81,12 +80,8 @@ final class WalFile {
             Thread.currentThread().interrupt();
         }
         closed = true;
-        RandomAccessFile descriptor = open;
-        open = null;
         try {
-            if (descriptor != null) {
-                descriptor.close();
-            }
+            open.close();
         } finally {
             if (locked) {
                 lock.unlock();

@@ -58,6 +58,7 @@ final class Forms {
             if (!session.ticket().commit()) {
                 session.requireTicket();
             }
+            session.committedUnsynced();
             return data.run(session.connection());
         }
         return inTransaction(() -> data.run(session.connection()));
@@ -136,6 +137,7 @@ final class Forms {
         while (true) {
             try {
                 session.transaction().commit(current);
+                session.committedUnsynced();
                 return;
             } catch (SQLException e) {
                 if (TransactionScope.failure(current, e) != Failure.BUSY) {
@@ -192,7 +194,6 @@ final class Forms {
         } finally {
             current.enter(session.ticket());
         }
-        session.awaitDurable(current);
         return result;
     }
 

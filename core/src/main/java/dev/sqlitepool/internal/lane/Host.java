@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
@@ -22,9 +21,6 @@ public interface Host {
 
     /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
     boolean hasReadLanes();
-
-    /** Waits until what the lane has committed is durable. Fails with {@link OutcomeUnknownException} if nobody can know. */
-    void awaitDurable(Lane lane);
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();

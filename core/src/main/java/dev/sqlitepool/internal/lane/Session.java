@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
@@ -43,6 +42,7 @@ public final class Session {
     /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
     private boolean wholesale;
 
+    private boolean unsynced;
     private @Nullable JdbcView view;
     private final Forms forms = new Forms(this);
     private final Statements statements = new Statements(this);
@@ -68,6 +68,27 @@ public final class Session {
             granted.enter(next);
         }
         alive = true;
+    }
+
+    /**
+     * In a connection, whoever goes on after a commit of its own may take it for durable, and may commit in ways that nobody here
+     * sees: a cursor's end, a driver's connection. So SQLite syncs each commit by itself, as long as the connection has the lane.
+     */
+    private void syncByItself(Lane own) throws SQLException {
+        if (form == Form.CONNECTION && !wholesale && own.access() == Access.WRITE) {
+            own.engine().syncByItself(true);
+        }
+    }
+
+    /** Something was committed that the gate must sync before it is acknowledged. */
+    void committedUnsynced() {
+        Lane own = lane;
+        unsynced |= own != null && own.engine().needsSync();
+    }
+
+    /** Whether something was committed that the gate must sync. */
+    public boolean isUnsynced() {
+        return unsynced;
     }
 
     /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
@@ -125,6 +146,9 @@ public final class Session {
             if (last != null && refusing) {
                 last.engine().refuseWrites(false);
             }
+            if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
+                last.engine().syncByItself(false);
+            }
         } catch (SQLException | RuntimeException e) {
             telemetry.debug("a connection could not be handed over clean", e);
             if (last != null) {
@@ -158,8 +182,7 @@ public final class Session {
         if (kept) {
             return null;
         }
-        lane = null;
-        return current;
+        return end();
     }
 
     private void leave(@Nullable Lane last) {
@@ -184,6 +207,10 @@ public final class Session {
     /** Runs a work in its form, and commits or rolls back. The session must have begun. */
     public <T> T perform(Work<T> work) throws Exception {
         wholesale = work instanceof Work.Data<T>;
+        Lane own = lane;
+        if (own != null) {
+            syncByItself(own);
+        }
         return forms.perform(work, form);
     }
 
@@ -278,9 +305,6 @@ public final class Session {
         if (mayChange && SqlText.changesConnection(sql)) {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
-            if (!transaction.isOpen()) {
-                current.engine().syncByItself();
-            }
         }
         return current;
     }
@@ -313,40 +337,14 @@ public final class Session {
     private Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
         Lane to = host.exchange(from, access, this);
-        to.enter(ticket);
         lane = to;
+        syncByItself(to);
+        to.enter(ticket);
         return to;
     }
 
-    /** Follows what a statement that succeeded has done to the transaction, and waits until what it committed is durable. */
-    void succeeded(Lane current, String sql, Verb verb) throws SQLException {
-        follow(current, verb);
-        if (mayHaveCommitted(sql, verb)) {
-            awaitDurable(current);
-        }
-    }
-
-    static boolean mayHaveCommitted(String sql, Verb verb) {
-        return verb != Verb.READ && verb != Verb.BEGIN && !SqlText.startsWith(sql, "ROLLBACK");
-    }
-
-    /** Whoever goes on after a commit of its own may take it for durable: in a connection each waits for the gate. */
-    void awaitDurable(Lane current) throws SQLException {
-        if (form == Form.CONNECTION
-                && !wholesale
-                && !transaction.isOpen()
-                && current.engine().needsSync()) {
-            try {
-                host.awaitDurable(current);
-            } catch (OutcomeUnknownException e) {
-                current.doubt(CloseReason.DISCARDED);
-                throw e;
-            }
-        }
-    }
-
     /** Follows what a statement that succeeded has done to the transaction. */
-    void follow(Lane current, Verb verb) throws SQLException {
+    void succeeded(Lane current, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN:
                 transaction.began();

@@ -90,7 +90,7 @@ final class Statements {
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(
                 first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
-        session.succeeded(Objects.requireNonNull(session.lane()), sql, verb);
+        session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
     }
 }

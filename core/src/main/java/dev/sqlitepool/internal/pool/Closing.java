@@ -103,6 +103,7 @@ final class Closing implements PoolFuture.Origin {
                     "closed without waiting any longer for a call that does not return; its connection is closed when it does: "
                             + pool.stats(),
                     null);
+            pool.gate().abandon("the pool was closed before the disk answered");
             finish();
             advance();
         }

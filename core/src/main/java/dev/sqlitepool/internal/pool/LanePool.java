@@ -210,11 +210,6 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public void awaitDurable(Lane lane) {
-        gate.awaitDurable(lane.engine());
-    }
-
-    @Override
     public PoolStats stats() {
         PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
         return telemetry.stats(read == write ? none : read.stats(), write.stats());

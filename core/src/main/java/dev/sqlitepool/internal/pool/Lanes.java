@@ -278,7 +278,7 @@ final class Lanes {
         if (lane.doubt() != null) {
             return lane.doubt();
         }
-        if (pool.gate().isBroken(lane.engine())) {
+        if (access == Access.WRITE && pool.gate().isBroken()) {
             return CloseReason.DISCARDED;
         }
         if (lane.generation() != opener.generation()) {

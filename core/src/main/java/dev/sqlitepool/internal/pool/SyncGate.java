@@ -3,15 +3,11 @@ package dev.sqlitepool.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.engine.Engine;
-import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -21,185 +17,245 @@ import org.jspecify.annotations.Nullable;
  * Makes commits durable in groups, and then acknowledges them. Thread-safe.
  *
  * <p>The write lane commits without a sync. Before it is given back, what it would acknowledge is added to the gate, so entries are in
- * the order of the commits. One thread at a time drives the gate: it takes all that is there, syncs the WAL once, and settles. What it
- * took was appended before the sync began, so the sync covers it; meanwhile the lane runs the next transactions.
+ * the order of the commits. One thread at a time drives the gate: it takes all that is there and syncs the WAL once. What it took was
+ * appended before the sync began, so the sync covers it; meanwhile the lane runs the next transactions. Then the entries are settled,
+ * by one thread at a time too, in their order; a stage that blocks there holds up neither the lane nor the next sync.
  *
  * <p>Why no acknowledgement is lost: entries are added under the lock, and who adds sees to a driver afterwards; a driver stops only
- * when it has seen the gate empty under the lock. Why none is false: an entry is settled with success only after a sync that began after
- * it was added. After a sync that failed nobody can know what is on disk, and a later one proves nothing about pages that the failed one
- * dropped: all that is in the gate fails with an unknown outcome, the lane is discarded, and the next one opens only after a TRUNCATE
- * checkpoint has put everything into the database file.
+ * when it has seen the gate empty under the lock, and so does who settles. Why none is false: an entry is settled with success only
+ * after a sync that began after it was added. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
+ * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
+ * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
  */
 final class SyncGate {
     /** How long a sync may take before the outcome of what it covers is called unknown. */
     private static final long HUNG_NANOS = TimeUnit.SECONDS.toNanos(30);
 
-    /** What to do when the disk has it; called once or more, and must decide once. */
+    /** What to do when the disk has it; may be called twice, and decides once. */
     interface Outcome {
         /** Settles with success, or with the error. */
         void settle(@Nullable OutcomeUnknownException unknown);
     }
 
-    private record Entry(Engine engine, boolean written, long addedAt, Outcome outcome) {}
+    private record Entry(Engine engine, boolean written, Outcome outcome) {}
+
+    private record Settlement(Entry entry, @Nullable OutcomeUnknownException unknown) {}
 
     private final LanePool pool;
     private final AtomicInteger waitingInPool;
-    private final AtomicBoolean watched = new AtomicBoolean();
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition quiet = lock.newCondition();
 
     @GuardedBy("lock")
-    private final Deque<Entry> entries = new ArrayDeque<>();
-    /** What the driver syncs or settles now. */
+    private List<Entry> entries = new ArrayList<>();
+    /** What is being synced. */
     @GuardedBy("lock")
     private List<Entry> taken = List.of();
 
     @GuardedBy("lock")
     private boolean driven;
-    /** The connection whose sync has failed, until a new one has put things right. */
-    private volatile @Nullable Engine broken;
+    /** When the sync that runs began; meaningful while something is taken. */
+    @GuardedBy("lock")
+    private long syncedSince;
+
+    @GuardedBy("lock")
+    private final Deque<Settlement> settlements = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private boolean settling;
+
+    @GuardedBy("lock")
+    private boolean watched;
+    /** A sync has failed or hangs, and no connection opened since has put things right. */
+    private volatile boolean broken;
 
     SyncGate(LanePool pool, AtomicInteger waitingInPool) {
         this.pool = pool;
         this.waitingInPool = waitingInPool;
     }
 
-    /** Whether a sync of this connection has failed. */
-    boolean isBroken(Engine engine) {
-        return broken == engine;
-    }
-
+    /** Whether every connection that writes must be replaced. */
     boolean isBroken() {
-        return broken != null;
+        return broken;
     }
 
     /** A TRUNCATE checkpoint has succeeded on a new connection. */
     void repaired() {
-        broken = null;
+        broken = false;
     }
 
     // ---- coming
 
-    /** Adds an outcome; called by the owner of the lane, before it gives the lane back. Somebody must then see to a driver. */
+    /**
+     * Adds an outcome; called by the owner of the lane, before it gives the lane back. Somebody must then see to a driver.
+     *
+     * @param written whether something was committed that is not synced; else the outcome only keeps its place
+     */
     void add(Engine engine, boolean written, Outcome outcome) {
+        boolean watch;
         lock.lock();
         try {
-            entries.addLast(new Entry(engine, written, System.nanoTime(), outcome));
+            entries.add(new Entry(engine, written, outcome));
             waitingInPool.incrementAndGet();
+            watch = !watched;
+            watched = true;
         } finally {
             lock.unlock();
         }
-        if (!watched.get() && watched.compareAndSet(false, true)) {
-            pool.workers().after(HUNG_NANOS, this::watch);
+        if (watch) {
+            pool.workers().after(HUNG_NANOS / 4, this::watch);
         }
     }
 
     /** Drives on this thread of the pool, if nobody does. */
     void drive() {
-        if (begin(null)) {
-            run();
+        List<Entry> batch = begin(null);
+        if (batch != null) {
+            run(batch);
         }
     }
 
     /** Sees to it that somebody drives, on another thread. */
     void driveElsewhere() {
-        if (begin(null)) {
-            pool.workers().execute(this::run);
+        List<Entry> batch = begin(null);
+        if (batch != null) {
+            pool.workers().execute(() -> run(batch));
         }
     }
 
     /** For a caller that has just added one: syncs here if there is nothing else, since a lone writer needs no hop. */
     void driveAlone(@Nullable Outcome own) {
-        if (!begin(own)) {
+        List<Entry> mine = begin(own);
+        if (mine == null) {
             driveElsewhere();
             return;
         }
-        List<Entry> mine = take();
         OutcomeUnknownException unknown = sync(mine);
-        mine.forEach(entry -> settle(entry, unknown));
+        boolean others;
         lock.lock();
         try {
-            taken = List.of();
-            if (entries.isEmpty()) {
-                driven = false;
-                quiet.signalAll();
-                return;
+            others = settling || !settlements.isEmpty();
+            if (others) {
+                mine.forEach(entry -> settlements.add(new Settlement(entry, unknown)));
             }
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(this::run);
+        if (!others) {
+            mine.forEach(entry -> settle(new Settlement(entry, unknown))); // its future is known to this caller alone
+        }
+        List<Entry> next = next();
+        if (next != null) {
+            pool.workers().execute(() -> run(next));
+        }
     }
 
-    /** Becomes the driver; for a caller only if its own entry is all there is. */
-    private boolean begin(@Nullable Outcome alone) {
+    /** Becomes the driver, with all that is there; for a caller only if its own entry is all. Null if somebody drives already. */
+    private @Nullable List<Entry> begin(@Nullable Outcome alone) {
         lock.lock();
         try {
-            if (driven || entries.isEmpty()) {
-                return false;
-            }
-            if (alone != null && (entries.size() > 1 || entries.getFirst().outcome() != alone)) {
-                return false;
+            boolean only =
+                    alone == null || entries.size() == 1 && entries.get(0).outcome() == alone;
+            if (driven || entries.isEmpty() || !only) {
+                return null;
             }
             driven = true;
-            return true;
+            return take();
         } finally {
             lock.unlock();
         }
+    }
+
+    @GuardedBy("lock")
+    private List<Entry> take() {
+        taken = entries;
+        entries = new ArrayList<>();
+        syncedSince = System.nanoTime();
+        return taken;
     }
 
     // ---- driving
 
-    private List<Entry> take() {
+    /** By the driver: what to sync next; null if there is nothing, and it is the driver no more. */
+    private @Nullable List<Entry> next() {
         lock.lock();
         try {
-            taken = new ArrayList<>(entries);
-            entries.clear();
-            if (taken.isEmpty()) {
+            if (entries.isEmpty()) {
+                taken = List.of();
                 driven = false;
                 quiet.signalAll();
+                return null;
             }
-            return taken;
+            return take();
         } finally {
             lock.unlock();
         }
     }
 
     /** By the driver. */
-    private void run() {
+    private void run(List<Entry> first) {
+        List<Entry> batch = first;
+        while (batch != null) {
+            OutcomeUnknownException unknown = sync(batch);
+            boolean settle;
+            lock.lock();
+            try {
+                batch.forEach(entry -> settlements.add(new Settlement(entry, unknown)));
+                settle = !settling;
+                settling = true;
+            } finally {
+                lock.unlock();
+            }
+            batch = next();
+            if (settle && batch == null) {
+                settleAll();
+            } else if (settle) {
+                pool.workers().execute(this::settleAll);
+            }
+        }
+    }
+
+    /** By the one who settles. */
+    private void settleAll() {
         while (true) {
-            List<Entry> batch = take();
-            if (batch.isEmpty()) {
-                return;
+            Settlement next;
+            lock.lock();
+            try {
+                next = settlements.poll();
+                if (next == null) {
+                    settling = false;
+                    return;
+                }
+            } finally {
+                lock.unlock();
             }
-            if (!settle(batch.iterator(), sync(batch))) {
-                return; // another thread is the driver now
+            if (!pool.workers().publish(() -> settle(next), new GoOn(this))) {
+                return; // another thread settles the rest
             }
         }
     }
 
-    private void goOn(Iterator<Entry> batch, @Nullable OutcomeUnknownException unknown) {
-        if (settle(batch, unknown)) {
-            run();
+    /** Settling, taken up by another thread: a new object each time, so that the timer can tell one time from the next. */
+    private static final class GoOn implements Runnable {
+        private final SyncGate gate;
+
+        GoOn(SyncGate gate) {
+            this.gate = gate;
+        }
+
+        @Override
+        public void run() {
+            gate.settleAll();
         }
     }
 
-    /** Settles one after the other; a stage that blocks delays neither the others nor the next sync. */
-    private boolean settle(Iterator<Entry> batch, @Nullable OutcomeUnknownException unknown) {
-        while (batch.hasNext()) {
-            Entry entry = batch.next();
-            if (!pool.workers().publish(() -> settle(entry, unknown), () -> goOn(batch, unknown))) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private void settle(Entry entry, @Nullable OutcomeUnknownException unknown) {
+    private void settle(Settlement settlement) {
         waitingInPool.decrementAndGet();
-        entry.outcome().settle(entry.written() ? unknown : null);
+        Entry entry = settlement.entry();
+        entry.outcome().settle(entry.written() ? settlement.unknown() : null);
     }
 
+    /** Never throws: the driver must not die. */
     private @Nullable OutcomeUnknownException sync(List<Entry> batch) {
         Engine engine = null;
         for (Entry entry : batch) {
@@ -210,94 +266,92 @@ final class SyncGate {
         if (engine == null) {
             return null;
         }
-        try {
-            if (broken == engine) {
-                throw new IOException("an earlier sync of this connection has failed");
+        Throwable failure = null;
+        if (!broken) {
+            try {
+                engine.sync();
+            } catch (Throwable e) {
+                failure = e;
             }
-            engine.sync();
-            return null;
-        } catch (IOException | RuntimeException e) {
-            broken = engine;
-            return unknown("could not be synced to disk: " + e.getMessage(), e);
         }
+        if (failure == null && !broken) {
+            return null;
+        }
+        broken = true;
+        return unknown(failure == null ? "an earlier sync has failed" : String.valueOf(failure.getMessage()), failure);
     }
 
-    private OutcomeUnknownException unknown(String what, @Nullable Throwable cause) {
+    private OutcomeUnknownException unknown(String why, @Nullable Throwable cause) {
         return new OutcomeUnknownException(
-                "A commit " + what
-                        + ". It may be on disk, or be lost when the power fails. It is not repeated; read the database to"
-                        + " find out. Check the disk and the file system.",
+                "A commit could not be synced to disk: " + why
+                        + ". It may be on disk, or be lost when the power fails. It is not"
+                        + " repeated; read the database to find out. Check the disk and the file system.",
                 pool.stats(),
                 cause);
     }
 
-    /** On the timer: what has been here for too long waits for a sync that hangs, and cannot wait for ever. */
+    // ---- when the disk does not answer
+
+    /** On the timer, as long as anything is synced: what waits for a sync that hangs cannot wait for ever. */
     private void watch() {
-        List<Entry> hung = new ArrayList<>();
-        Entry oldest = null;
+        boolean hung;
         lock.lock();
         try {
-            long now = System.nanoTime();
-            for (List<Entry> all : List.of(taken, List.copyOf(entries))) {
-                for (Entry entry : all) {
-                    if (now - entry.addedAt() >= HUNG_NANOS) {
-                        hung.add(entry);
-                        broken = entry.engine();
-                    } else if (oldest == null) {
-                        oldest = entry;
-                    }
-                }
-            }
-            if (driven || oldest != null) {
+            hung = driven && System.nanoTime() - syncedSince >= HUNG_NANOS;
+            watched = driven || !entries.isEmpty();
+            if (watched) {
                 pool.workers().after(HUNG_NANOS / 4, this::watch);
-            } else {
-                watched.set(false); // add() looks after it has added, under this lock
             }
+        } finally {
+            lock.unlock();
+        }
+        if (hung) {
+            abandon("the disk has not answered for 30 s");
+        }
+    }
+
+    /** Calls the outcome of everything in the gate unknown. A sync that comes back later finds it settled. */
+    void abandon(String why) {
+        broken = true;
+        List<Entry> all = new ArrayList<>();
+        lock.lock();
+        try {
+            all.addAll(taken);
+            all.addAll(entries);
         } finally {
             lock.unlock();
         }
         List<Runnable> settles = new ArrayList<>();
-        for (Entry entry : hung) {
-            settles.add(() -> entry.outcome().settle(unknown("has not been synced within 30 s", null)));
+        for (Entry entry : all) {
+            settles.add(() -> entry.outcome().settle(entry.written() ? unknown(why, null) : null));
         }
         pool.workers().completeAll(settles);
     }
 
-    // ---- waiting
-
-    /** Makes durable what the lane's owner has committed, before it goes on. */
-    void awaitDurable(Engine engine) {
-        CompletableFuture<@Nullable Void> durable = new CompletableFuture<>();
-        Outcome own = unknown -> {
-            if (unknown == null) {
-                durable.complete(null);
-            } else {
-                durable.completeExceptionally(unknown);
-            }
-        };
-        add(engine, true, own);
-        driveAlone(own);
-        OutcomeUnknownException unknown = durable.<@Nullable OutcomeUnknownException>handle(
-                        (done, error) -> (OutcomeUnknownException) error)
-                .join(); // bounded by watch()
-        if (unknown != null) {
-            throw unknown;
-        }
-    }
-
-    /** Before a connection is closed: waits, bounded, until nothing of it is in the gate. */
+    /** Before a connection is closed: waits until nothing of it is to be synced; if the disk does not answer, not for ever. */
     void drain() {
         driveElsewhere();
-        long left = HUNG_NANOS;
+        boolean interrupted = false;
+        boolean left;
+        long deadline = System.nanoTime() + HUNG_NANOS;
         lock.lock();
         try {
-            while (driven && left > 0) {
-                left = quiet.awaitNanos(left);
+            while (driven && System.nanoTime() - deadline < 0) {
+                try {
+                    long unused = quiet.awaitNanos(deadline - System.nanoTime());
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            left = driven;
         } finally {
             lock.unlock();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (left) {
+            abandon("the disk has not answered for 30 s");
         }
     }
 }

@@ -228,15 +228,17 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             held.pop();
         }
         Lane last = session.end();
+        boolean ordered = work.access() == Access.WRITE || session.isUnsynced();
         if (last != null
                 && !reroute
-                && work.access() == Access.WRITE
+                && ordered
+                && last.access() == Access.WRITE
                 && last.engine().needsSync()) {
             T result = value;
             Throwable failure = error;
             SyncGate.Outcome outcome = unknown -> settleAtGate(result, failure, unknown);
             atGate = outcome;
-            pool.gate().add(last.engine(), error == null, outcome);
+            pool.gate().add(last.engine(), session.isUnsynced(), outcome);
             return new Served(null, pool.release(last), false);
         }
         if (last != null && last.isSnapshotOpen()) {
