@@ -25,7 +25,9 @@ import java.util.Map;
  * @param statementMisses statements that had to be prepared
  * @param waitTime the time that all tasks together waited for a connection
  * @param holdTime the time that connections were held by tasks and leases, all together
+ * @serial exclude
  */
+@SuppressWarnings("InvalidBlockTag") // @serial is known to javadoc
 public record PoolStats(
         String pool,
         Lanes readLanes,
@@ -46,11 +48,6 @@ public record PoolStats(
         Duration waitTime,
         Duration holdTime)
         implements Serializable {
-    /** Copies the map. */
-    public PoolStats {
-        closed = Map.copyOf(closed);
-    }
-
     /** Why a physical connection was closed. */
     public enum CloseReason {
         /** It was idle for longer than the maximum. */
@@ -81,7 +78,9 @@ public record PoolStats(
      * @param waiting tasks that wait for a lane
      * @param longestHeld how long the longest holder has held its lane; zero if none is held
      * @param holder what holds it: the class of the work or the statement without values; empty if none is held
+     * @serial exclude
      */
+    @SuppressWarnings("InvalidBlockTag")
     public record Lanes(
             int max, int idle, int borrowed, int opening, int closing, int waiting, Duration longestHeld, String holder)
             implements Serializable {

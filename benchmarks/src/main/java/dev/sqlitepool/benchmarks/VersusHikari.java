@@ -36,6 +36,7 @@ public final class VersusHikari {
      * Runs the comparison.
      *
      * @param arguments seconds for each round (default 2), and rounds (default 5)
+     * @throws Exception if an operation fails
      */
     public static void main(String[] arguments) throws Exception {
         double seconds = arguments.length > 0 ? Double.parseDouble(arguments[0]) : 2;

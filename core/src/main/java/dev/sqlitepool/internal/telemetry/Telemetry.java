@@ -153,7 +153,7 @@ public final class Telemetry {
                 busyRetries.sum(),
                 opened.sum(),
                 openFailures.sum(),
-                byReason,
+                Map.copyOf(byReason),
                 statementHits.sum(),
                 statementMisses.sum(),
                 Duration.ofNanos(waitNanos.sum()),
