@@ -152,7 +152,7 @@ final class Forms {
         }
     }
 
-    /** Work inside a session.transaction(). */
+    /** Work inside a transaction. */
     interface Nested<T, X extends Exception> {
         T run() throws SQLException, X;
     }
