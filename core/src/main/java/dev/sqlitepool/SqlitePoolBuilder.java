@@ -338,6 +338,11 @@ public final class SqlitePoolBuilder {
      *     #connectionFactory} is set, or if settings contradict each other
      */
     public SqlitePool build() {
+        return new LanePool(settings());
+    }
+
+    /** The settings so far, checked against each other. */
+    Settings settings() {
         int sources = (databasePath != null ? 1 : 0) + (inMemory ? 1 : 0) + (connectionFactory != null ? 1 : 0);
         if (sources != 1) {
             throw new IllegalArgumentException((sources == 0 ? "None" : "More than one")
@@ -356,7 +361,7 @@ public final class SqlitePoolBuilder {
         if (inMemory) {
             effective.remove("journal_mode"); // always "memory"
         }
-        return new LanePool(new Settings(
+        return new Settings(
                 name != null ? name : "sqlitepool-" + NUMBER.incrementAndGet(),
                 databasePath,
                 connectionFactory,
@@ -375,7 +380,7 @@ public final class SqlitePoolBuilder {
                 executor,
                 leakThreshold,
                 listener,
-                closeGrace));
+                closeGrace);
     }
 
     private static int atLeast(String setting, int value, int least) {

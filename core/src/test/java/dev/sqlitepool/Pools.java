@@ -2,6 +2,7 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.internal.Settings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,6 +60,11 @@ public final class Pools implements BeforeEachCallback, AfterEachCallback {
         pools.add(pool);
         names.add(name);
         return pool;
+    }
+
+    /** Settings for a pool that a test builds by itself, with a clock or engines of its own. */
+    public static Settings settings(SqlitePoolBuilder builder) {
+        return builder.name("test-pool-" + NUMBER.incrementAndGet() + "-end").settings();
     }
 
     public <P extends SqlitePool> P track(P pool, String name) {

@@ -7,7 +7,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.engine.Prepared;
@@ -17,7 +16,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -35,26 +33,9 @@ class StatementCacheTest {
 
         private Engine engine() throws SQLException {
             Duration none = Duration.ZERO;
-            return new Opener(new Settings(
-                            "test",
-                            directory.resolve("my.db"),
-                            null,
-                            1,
-                            none,
-                            null,
-                            null,
-                            Duration.ofDays(1),
-                            dev.sqlitepool.Durability.FULL,
-                            1,
-                            null,
-                            none,
-                            Map.of(),
-                            List.of(),
-                            1,
-                            null,
-                            null,
-                            null,
-                            none))
+            return new Opener(Pools.settings(SqlitePool.builder()
+                            .databasePath(directory.resolve("my.db"))
+                            .poolSize(1)))
                     .open(Access.WRITE);
         }
 

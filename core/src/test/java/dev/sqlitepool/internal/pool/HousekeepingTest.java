@@ -11,6 +11,7 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +20,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -55,26 +55,16 @@ class HousekeepingTest {
                                 .anyMatch(frame -> frame.getClassName().equals(HousekeepingTest.class.getName())));
             }
         };
-        Settings settings = new Settings(
-                "keeper-" + System.nanoTime() + "-end",
-                pools.file(),
-                null,
-                4,
-                Duration.ofSeconds(30),
-                Duration.ofHours(1),
-                Duration.ofMinutes(10),
-                Duration.ofDays(1), // sweeps are made by the test
-                Durability.NORMAL,
-                1_000,
-                null,
-                Duration.ofSeconds(5),
-                Map.of("journal_mode", "WAL"),
-                List.of(),
-                256,
-                null,
-                leakThreshold,
-                listener,
-                Duration.ofSeconds(10));
+        SqlitePoolBuilder builder = SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(4)
+                .healthCheckInterval(Duration.ofDays(1)) // sweeps are made by the test
+                .durability(Durability.NORMAL)
+                .listener(listener);
+        if (leakThreshold != null) {
+            builder.leakThreshold(leakThreshold);
+        }
+        Settings settings = Pools.settings(builder);
         return pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
     }
 

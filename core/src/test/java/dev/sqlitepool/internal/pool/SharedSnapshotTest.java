@@ -11,7 +11,6 @@ import dev.sqlitepool.internal.Settings;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -30,26 +29,11 @@ class SharedSnapshotTest {
     /** One read lane, and a clock that counts looks at it: no time passes, and no two moments are the same. */
     private LanePool openWithOneReader() {
         AtomicLong clock = new AtomicLong();
-        Settings settings = new Settings(
-                "snapshot-" + System.nanoTime() + "-end",
-                pools.file(),
-                null,
-                2,
-                Duration.ofSeconds(30),
-                null,
-                null,
-                Duration.ofDays(1),
-                Durability.NORMAL,
-                10_000,
-                null,
-                Duration.ofSeconds(5),
-                Map.of("journal_mode", "WAL"),
-                List.of(),
-                256,
-                null,
-                null,
-                null,
-                Duration.ofSeconds(10));
+        Settings settings = Pools.settings(SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(2)
+                .durability(Durability.NORMAL)
+                .healthCheckInterval(Duration.ofDays(1)));
         LanePool pool = pools.track(new LanePool(settings, clock::incrementAndGet, engine -> engine), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         return pool;

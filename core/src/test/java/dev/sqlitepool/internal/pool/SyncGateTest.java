@@ -19,7 +19,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -62,26 +61,13 @@ class SyncGateTest {
     }
 
     private LanePool open(Durability durability, String journal) {
-        Settings settings = new Settings(
-                "gate-" + System.nanoTime() + "-end",
-                pools.file(),
-                null,
-                4,
-                Duration.ofSeconds(30),
-                null,
-                null,
-                Duration.ofDays(1),
-                durability,
-                10_000,
-                null,
-                Duration.ofSeconds(5),
-                Map.of("journal_mode", journal),
-                List.of(),
-                256,
-                null,
-                null,
-                null,
-                Duration.ofSeconds(10));
+        Settings settings = Pools.settings(SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(4)
+                .durability(durability)
+                .pragma("journal_mode", journal)
+                .healthCheckInterval(Duration.ofDays(1))
+                .closeGrace(Duration.ofSeconds(10)));
         LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
