@@ -6,11 +6,13 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
@@ -380,7 +382,16 @@ public final class SqlitePoolBuilder {
                 executor,
                 leakThreshold,
                 listener,
-                closeGrace);
+                closeGrace,
+                parts());
+    }
+
+    /** All parts, but for those that the system property {@code dev.sqlitepool.off} names: for benchmarks. */
+    private static Set<Settings.Part> parts() {
+        Set<Settings.Part> parts = EnumSet.allOf(Settings.Part.class);
+        List<String> off = List.of(System.getProperty("dev.sqlitepool.off", "").split(",", -1));
+        parts.removeIf(part -> off.contains(part.name().toLowerCase(Locale.ROOT)));
+        return parts;
     }
 
     private static int atLeast(String setting, int value, int least) {

@@ -11,6 +11,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +38,20 @@ public record Settings(
         @Nullable Executor executor,
         @Nullable Duration leakThreshold,
         @Nullable PoolListener listener,
-        Duration closeGrace) {
+        Duration closeGrace,
+        Set<Part> parts) {
+
+    /** What makes the engine fast, each to be switched off so that a benchmark can show what it brings. */
+    public enum Part {
+        /** Commits share syncs. */
+        GATE,
+        /** Statements that wait share a transaction. */
+        GROUPS,
+        /** Reads that wait share a snapshot. */
+        SNAPSHOTS,
+        /** The driver's extra work beside each statement is left out. */
+        DRIVER
+    }
 
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
@@ -45,6 +59,12 @@ public record Settings(
     public Settings {
         pragmas = Collections.unmodifiableMap(new LinkedHashMap<>(pragmas));
         onConnect = List.copyOf(onConnect);
+        parts = Set.copyOf(parts);
+    }
+
+    /** Whether a part of the engine is in use. */
+    public boolean uses(Part part) {
+        return parts.contains(part);
     }
 
     /** Whether the database is in memory. */

@@ -42,6 +42,15 @@ public interface Engine {
     /** Whether the driver records generated keys; only users of JDBC need them, at a price. */
     void generatedKeys(boolean wanted);
 
+    /**
+     * Whether statements of different tasks may share the transaction that is open: not if its end could judge them together, as it does
+     * with deferred constraints.
+     */
+    boolean mayGroup() throws SQLException;
+
+    /** The rows that this connection has changed since it was opened, those of statements that failed included if they are kept. */
+    long totalChanges() throws SQLException;
+
     /** Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share one. */
     boolean sharesSnapshots();
 
@@ -82,9 +91,11 @@ public interface Engine {
         BUSY,
         /** The statement was interrupted. A transaction that had written is rolled back, or must be. */
         INTERRUPTED,
+        /** A constraint was violated. If a commit says so, the transaction stands and nothing of it is kept but by another commit. */
+        CONSTRAINT,
         /** The connection or the transaction may be damaged: the lane is discarded. */
         DOUBTFUL,
-        /** The statement failed by itself: constraint, syntax, type. */
+        /** The statement failed by itself: syntax, type and the like. */
         ORDINARY
     }
 }

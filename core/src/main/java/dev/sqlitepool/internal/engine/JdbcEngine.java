@@ -113,6 +113,16 @@ final class JdbcEngine implements Engine {
     public void generatedKeys(boolean wanted) {}
 
     @Override
+    public boolean mayGroup() {
+        return false;
+    }
+
+    @Override
+    public long totalChanges() {
+        return 0;
+    }
+
+    @Override
     public boolean sharesSnapshots() {
         return false;
     }
@@ -148,6 +158,9 @@ final class JdbcEngine implements Engine {
         }
         if (state.equals("25006")) {
             return Failure.READ_ONLY;
+        }
+        if (state.startsWith("23") || state.startsWith("40")) { // integrity; the engine has rolled back
+            return Failure.CONSTRAINT;
         }
         boolean broken = state.startsWith("08") || state.startsWith("53") || state.startsWith("58") || isClosed();
         return broken ? Failure.DOUBTFUL : Failure.ORDINARY;

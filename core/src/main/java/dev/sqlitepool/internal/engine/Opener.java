@@ -5,6 +5,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -144,7 +145,7 @@ public final class Opener {
         try {
             Engine engine;
             if (connection.isWrapperFor(SQLiteConnection.class)) {
-                SqliteEngine sqlite = new SqliteEngine(connection);
+                SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
                 engine = sqlite;
                 boolean mine = takeTurn();
                 try {
@@ -258,7 +259,7 @@ public final class Opener {
         }
     }
 
-    private static Connection connectInMemory() throws SQLException {
+    private Connection connectInMemory() throws SQLException {
         return JDBC.createConnection("jdbc:sqlite::memory:", flags(true));
     }
 
@@ -297,9 +298,10 @@ public final class Opener {
         return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
     }
 
-    private static Properties flags(boolean create) {
+    private Properties flags(boolean create) {
         // NOMUTEX: a lane has one owner, and the driver has a monitor of its own.
-        int flags = SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.NOMUTEX.flag;
+        int mutex = settings.uses(Part.DRIVER) ? SQLiteOpenMode.NOMUTEX.flag : SQLiteOpenMode.FULLMUTEX.flag;
+        int flags = SQLiteOpenMode.READWRITE.flag | mutex;
         Properties properties = new Properties();
         properties.setProperty("open_mode", Integer.toString(create ? flags | SQLiteOpenMode.CREATE.flag : flags));
         properties.setProperty("busy_timeout", Integer.toString(SqliteSetup.NATIVE_BUSY_MILLIS));

@@ -17,14 +17,31 @@ import org.sqlite.SQLiteException;
  * statement.
  */
 final class SqliteEngine implements Engine {
+    /**
+     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is mended by a later
+     * statement that inserts the parent. In attached databases nobody has looked for them.
+     */
+    private static final String UNSUITED_FOR_GROUPS =
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%DEFERR%')"
+                    + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE sql LIKE '%DEFERR%')"
+                    + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
+
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
     private @Nullable WalFile wal;
     private boolean needsSync;
+    private final boolean economical;
+    private @Nullable Prepared schemaVersion;
+    /** The schema for which {@link #mayGroup} was found. */
+    private long groupsInSchema = -1;
 
-    SqliteEngine(Connection opened) throws SQLException {
+    private boolean mayGroup;
+
+    /** Over a connection of the driver. If it is not economical, the driver does all that it does for users of JDBC. */
+    SqliteEngine(Connection opened, boolean economical) throws SQLException {
         this.opened = opened;
+        this.economical = economical;
         this.connection = opened.unwrap(SQLiteConnection.class);
         this.control = connection.createStatement();
         takeOver();
@@ -32,8 +49,8 @@ final class SqliteEngine implements Engine {
 
     /** Leaves out what the driver does beside each statement; the opposite of {@link #unwrapped}. */
     void takeOver() {
-        connection.getConnectionConfig().setAutoCommit(false);
-        connection.getConnectionConfig().setGetGeneratedKeys(false);
+        connection.getConnectionConfig().setAutoCommit(!economical);
+        connection.getConnectionConfig().setGetGeneratedKeys(!economical);
     }
 
     @Override
@@ -123,6 +140,37 @@ final class SqliteEngine implements Engine {
         connection.getConnectionConfig().setGetGeneratedKeys(wanted);
     }
 
+    @Override
+    public boolean mayGroup() throws SQLException {
+        Prepared version = schemaVersion;
+        if (version == null) {
+            version = prepare("PRAGMA schema_version");
+            schemaVersion = version;
+        }
+        long now = first(version);
+        if (now != groupsInSchema) {
+            try (Prepared unsuited = prepare(UNSUITED_FOR_GROUPS)) {
+                mayGroup = first(unsuited) == 0;
+            }
+            groupsInSchema = now;
+        }
+        return mayGroup;
+    }
+
+    private static long first(Prepared query) throws SQLException {
+        try {
+            query.start(new Object[0]);
+            return query.next() ? query.getLong(1) : -1;
+        } finally {
+            query.reset();
+        }
+    }
+
+    @Override
+    public long totalChanges() throws SQLException {
+        return connection.getDatabase().total_changes();
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
     void gated(WalFile file) throws SQLException {
         wal = file; // closed with the connection, whatever happens now
@@ -183,6 +231,8 @@ final class SqliteEngine implements Engine {
             case 15: // SQLITE_PROTOCOL
             case 26: // SQLITE_NOTADB
                 return Failure.DOUBTFUL;
+            case 19: // SQLITE_CONSTRAINT
+                return Failure.CONSTRAINT;
             default:
                 return isClosed() ? Failure.DOUBTFUL : Failure.ORDINARY;
         }

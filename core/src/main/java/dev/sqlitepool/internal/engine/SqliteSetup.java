@@ -63,6 +63,7 @@ final class SqliteSetup {
     boolean isGated(Access access) throws SQLException {
         boolean wanted = access == Access.WRITE
                 && settings.durability() == Durability.FULL
+                && settings.uses(Settings.Part.GATE)
                 && !System.getProperty("os.name").startsWith("Mac");
         if (!wanted || databaseFile() == null || !"wal".equalsIgnoreCase(read("journal_mode"))) {
             return false;

@@ -123,6 +123,15 @@ final class Forms {
         }
     }
 
+    /** Data in the transaction of a group: what fails leaves nothing behind, if the transaction still stands then. */
+    <T> T inGroup(Work.Data<T> data) throws SQLException {
+        T result = data.isAtomic()
+                ? data.run(session.connection())
+                : this.<T, RuntimeException>nested(() -> data.run(session.connection()));
+        session.transaction().requireStanding();
+        return result;
+    }
+
     private void rollBack(@Nullable Throwable reason) {
         session.closeCursors();
         Lane current = lane();
@@ -130,7 +139,7 @@ final class Forms {
         session.transaction().rollback(current, reason);
     }
 
-    private void commit() throws SQLException {
+    void commit() throws SQLException {
         Lane current = lane();
         current.leave();
         Patience patience = session.patience();

@@ -12,6 +12,8 @@ import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +35,8 @@ public final class Lane {
     /** How often an interrupt is repeated until it has had its effect. */
     public static final long INTERRUPT_PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
+    private static final long QUICK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final int REMEMBERED_TEXTS = 1_000;
     private static final int SNAPSHOT_READS = 64;
     private static final long SNAPSHOT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
@@ -52,6 +56,8 @@ public final class Lane {
     private boolean snapshotOpen;
     private long snapshotAt;
     private int snapshotReads;
+    /** Texts that took less than {@link #QUICK_NANOS} when they last ran here. */
+    private final Set<String> quick = new HashSet<>();
 
     private final ReentrantLock gate = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
@@ -360,6 +366,7 @@ public final class Lane {
             boolean needsRows)
             throws SQLException, X {
         Prepared prepared = statements.take(sql);
+        long started = System.nanoTime();
         try {
             beginStatement(0);
             check(prepared, values, needsRows);
@@ -381,7 +388,24 @@ public final class Lane {
         } finally {
             statements.give(sql, prepared);
             endStatement();
+            remember(sql, System.nanoTime() - started < QUICK_NANOS);
         }
+    }
+
+    private void remember(String sql, boolean wasQuick) {
+        if (access == Access.READ) {
+            return;
+        }
+        if (!wasQuick) {
+            quick.remove(sql);
+        } else if (quick.add(sql) && quick.size() > REMEMBERED_TEXTS) {
+            quick.clear();
+        }
+    }
+
+    /** Whether a statement has run here, and took no time worth mentioning when it last did. */
+    public boolean isQuick(String sql) {
+        return quick.contains(sql);
     }
 
     private static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {

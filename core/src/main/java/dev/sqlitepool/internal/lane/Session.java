@@ -214,6 +214,55 @@ public final class Session {
         return forms.perform(work, form);
     }
 
+    // ---- in a group: one session opens and ends the transaction, others join it for one statement each
+
+    /** Opens the transaction of a group, as its first. The session must have begun. */
+    public void openGroup() throws SQLException {
+        wholesale = true;
+        forms.begin(true);
+    }
+
+    /** Joins the transaction of a group, in place of {@link #begin}. */
+    public void joinGroup(Lane shared, Ticket next) {
+        wholesale = true;
+        begin(shared, next);
+        transaction.began();
+    }
+
+    /** Runs data in the transaction of a group. */
+    public <T> T performInGroup(Work.Data<T> data) throws SQLException {
+        return forms.inGroup(data);
+    }
+
+    /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
+    public boolean groupStands(Work.Data<?> data, long changesBefore) {
+        Lane own = lane;
+        if (own == null || own.doubt() != null || transaction.isLost() || isUnwanted()) {
+            return false;
+        }
+        try {
+            // INSERT OR FAIL, or a constraint that says so, keeps the rows before the one that failed.
+            return !data.isAtomic() || own.engine().totalChanges() == changesBefore;
+        } catch (SQLException e) {
+            own.doubt(CloseReason.DISCARDED);
+            return false;
+        }
+    }
+
+    /** Its statement is over: nothing can interrupt the lane for this session any more. */
+    public void leaveGroup(boolean first) {
+        leave(lane);
+        if (!first) {
+            transaction.ended();
+            lane = null;
+        }
+    }
+
+    /** Commits the transaction of a group; for the session that opened it, before its {@link #end}. */
+    public void commitGroup() throws SQLException {
+        forms.commit();
+    }
+
     Forms forms() {
         return forms;
     }

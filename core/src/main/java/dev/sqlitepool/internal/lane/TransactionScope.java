@@ -125,7 +125,7 @@ final class TransactionScope {
                 throw e; // the transaction stands, and may be committed again
             }
             boolean rolledBack = rollback(lane, e);
-            if (failure != Failure.ORDINARY || !rolledBack) {
+            if (failure != Failure.CONSTRAINT || !rolledBack) {
                 throw unknown(lane, e);
             }
             throw e;

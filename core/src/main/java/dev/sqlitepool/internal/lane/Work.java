@@ -50,6 +50,11 @@ public sealed interface Work<T> {
             return SqlText.label(sql);
         }
 
+        /** Whether it is a single statement without foreign code, so that SQLite alone sees to it that it has all of its effect or none. */
+        boolean isAtomic() {
+            return shape == CHANGES;
+        }
+
         T run(SessionConnection connection) throws SQLException {
             return shape.run(connection, sql, rows);
         }

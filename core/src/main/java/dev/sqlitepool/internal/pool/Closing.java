@@ -47,14 +47,7 @@ final class Closing implements PoolFuture.Origin {
     PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
             List<Runnable> settles = new ArrayList<>();
-            for (Lanes lanes : groups) {
-                for (Waiter waiter : lanes.group().close()) {
-                    Runnable settle = waiter.failed(Refusal.closed(pool.settings(), pool.stats()));
-                    if (settle != null) {
-                        settles.add(settle);
-                    }
-                }
-            }
+            endWaiting(settles);
             workers.completeAll(settles);
             long grace = Settings.nanos(pool.settings().closeGrace());
             workers.after(grace, () -> workers.execute(this::endByForce));
@@ -62,6 +55,17 @@ final class Closing implements PoolFuture.Origin {
             advance();
         }
         return future;
+    }
+
+    private void endWaiting(List<Runnable> settles) {
+        for (Lanes lanes : groups) {
+            for (Waiter waiter : lanes.group().close()) {
+                Runnable settle = waiter.failed(Refusal.closed(pool.settings(), pool.stats()));
+                if (settle != null) {
+                    settles.add(settle);
+                }
+            }
+        }
     }
 
     void beginAndWait() {
@@ -86,6 +90,7 @@ final class Closing implements PoolFuture.Origin {
 
     private void endByForce() {
         List<Runnable> settles = new ArrayList<>();
+        endWaiting(settles); // they waited again, to be repeated
         for (Lanes lanes : groups) {
             for (Waiter holder : lanes.loans().keySet()) {
                 Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));

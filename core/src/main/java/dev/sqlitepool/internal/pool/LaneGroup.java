@@ -5,7 +5,6 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.Waiter.State;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -61,20 +60,9 @@ final class LaneGroup {
     record Unfit(boolean taken, boolean again, @Nullable Waiter waiter) {}
 
     /** What the lanes do at one moment. */
-    record Snapshot(
-            int idle,
-            int borrowed,
-            int opening,
-            int closing,
-            int waiting,
-            @Nullable Waiter oldest,
-            long since) {}
-
-    private record Loan(Waiter holder, long since) {}
+    record Snapshot(int idle, int borrowed, int opening, int closing, int waiting, Loans.@Nullable Loan oldest) {}
 
     private final int max;
-    private final LongAdder waitNanos;
-    private final LongAdder holdNanos;
 
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -82,13 +70,10 @@ final class LaneGroup {
     private final Deque<Lane> idle = new ArrayDeque<>();
 
     @GuardedBy("lock")
-    private final Map<Lane, Loan> borrowed = new HashMap<>();
+    private final Loans borrowed;
 
     @GuardedBy("lock")
     private final WaitQueue queue;
-
-    @GuardedBy("lock")
-    private int leases;
 
     @GuardedBy("lock")
     private int opening;
@@ -102,8 +87,7 @@ final class LaneGroup {
     LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
         this.max = max;
         this.queue = queue;
-        this.waitNanos = waitNanos;
-        this.holdNanos = holdNanos;
+        this.borrowed = new Loans(waitNanos, holdNanos);
     }
 
     int max() {
@@ -149,21 +133,12 @@ final class LaneGroup {
     /** Leases hold at most all but one of the lanes, so that short work gets through. */
     @GuardedBy("lock")
     private boolean mayLease() {
-        return leases < Math.max(1, max - 1);
-    }
-
-    @GuardedBy("lock")
-    private void lend(Lane lane, Waiter waiter, long now) {
-        borrowed.put(lane, new Loan(waiter, now));
-        waitNanos.add(now - waiter.queuedAt());
-        if (waiter.isLease()) {
-            leases++;
-        }
+        return borrowed.leases() < Math.max(1, max - 1);
     }
 
     @GuardedBy("lock")
     private boolean needsOpening() {
-        return !closed && opening < queue.size() && idle.size() + borrowed.size() + opening + closing < max;
+        return opening < queue.size() && idle.size() + borrowed.size() + opening + closing < max;
     }
 
     /** A waiter has ended while it was queued. */
@@ -187,22 +162,10 @@ final class LaneGroup {
     Waiter release(Lane lane, long now) {
         lock.lock();
         try {
-            unlend(lane, now);
+            borrowed.remove(lane, now);
             return offer(lane, now);
         } finally {
             lock.unlock();
-        }
-    }
-
-    @GuardedBy("lock")
-    private void unlend(Lane lane, long now) {
-        Loan loan = borrowed.remove(lane);
-        if (loan == null) {
-            throw new IllegalStateException("a lane was released that nobody had borrowed");
-        }
-        holdNanos.add(now - loan.since());
-        if (loan.holder().isLease()) {
-            leases--;
         }
     }
 
@@ -211,7 +174,7 @@ final class LaneGroup {
     Waiter releaseCold(Lane lane, long now) {
         lock.lock();
         try {
-            unlend(lane, now);
+            borrowed.remove(lane, now);
             Waiter next = offer(lane, now);
             if (next == null) {
                 idle.addFirst(idle.removeLast());
@@ -229,7 +192,7 @@ final class LaneGroup {
         if (waiter == null) {
             idle.addLast(lane);
         } else {
-            lend(lane, waiter, now);
+            borrowed.add(lane, waiter, now);
         }
         return waiter;
     }
@@ -240,15 +203,18 @@ final class LaneGroup {
         return queue.size() == 0 || idle.isEmpty() ? null : offer(idle.removeLast(), now);
     }
 
-    /** Passes a lane with an open snapshot on to the first who waits, if it may share it; null if the lane stays with its holder. */
+    /**
+     * Passes a lane on as it is, with what its holder has begun on it, to the first who waits, if the test wants it; null if the lane
+     * stays with its holder.
+     */
     @Nullable
-    Waiter share(Lane lane, long now) {
+    Waiter pass(Lane lane, Predicate<Waiter> wanted, long now) {
         lock.lock();
         try {
-            Waiter next = queue.grantShared(lane, lane.snapshotAt());
+            Waiter next = queue.grantFirst(lane, wanted);
             if (next != null) {
-                unlend(lane, now);
-                lend(lane, next, now);
+                borrowed.remove(lane, now);
+                borrowed.add(lane, next, now);
             }
             return next;
         } finally {
@@ -275,7 +241,7 @@ final class LaneGroup {
     Waiter retire(Lane lane, long now) {
         lock.lock();
         try {
-            unlend(lane, now);
+            borrowed.remove(lane, now);
             closing++;
             return offerIdle(now);
         } finally {
@@ -293,13 +259,28 @@ final class LaneGroup {
             if (closed) {
                 return new Unfit(false, false, null);
             }
-            unlend(lane, now);
+            borrowed.remove(lane, now);
             closing++;
             boolean again = waiter.move(State.RUNNING, State.QUEUED); // else it has ended meanwhile
             if (again) {
                 queue.putBack(waiter);
             }
             return new Unfit(true, again, offerIdle(now));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What these have done is undone: they wait again, at the head of the queue, in the same order. Those who have ended do not. */
+    void repeat(List<? extends Waiter> undone) {
+        lock.lock();
+        try {
+            for (int i = undone.size() - 1; i >= 0; i--) {
+                Waiter waiter = undone.get(i);
+                if (waiter.move(State.COMMITTING, State.QUEUED) || waiter.move(State.RUNNING, State.QUEUED)) {
+                    queue.putBack(waiter);
+                }
+            }
         } finally {
             lock.unlock();
         }
@@ -331,7 +312,7 @@ final class LaneGroup {
         lock.lock();
         try {
             opening--;
-            if (closed) {
+            if (closed && queue.size() == 0) {
                 closing++;
                 return new Opened(null, true);
             }
@@ -388,7 +369,7 @@ final class LaneGroup {
                 Lane lane = lanes.next();
                 if (wanted.test(lane)) {
                     lanes.remove();
-                    lend(lane, borrower, now);
+                    borrowed.add(lane, borrower, now);
                     return lane;
                 }
             }
@@ -402,11 +383,7 @@ final class LaneGroup {
     Map<Waiter, Long> loans() {
         lock.lock();
         try {
-            Map<Waiter, Long> loans = new HashMap<>();
-            for (Loan loan : borrowed.values()) {
-                loans.put(loan.holder(), loan.since());
-            }
-            return loans;
+            return borrowed.holders();
         } finally {
             lock.unlock();
         }
@@ -414,7 +391,10 @@ final class LaneGroup {
 
     // ---- closing
 
-    /** Closes the group: nobody comes in any more. Returns those who waited, ended; the caller fails them. */
+    /**
+     * Closes the group: nobody comes in any more, but those who must {@link #repeat}. Returns those who waited, ended; the caller fails
+     * them.
+     */
     List<Waiter> close() {
         lock.lock();
         try {
@@ -429,7 +409,7 @@ final class LaneGroup {
     boolean isTerminated() {
         lock.lock();
         try {
-            return closed && idle.isEmpty() && borrowed.isEmpty() && opening + closing == 0;
+            return closed && idle.isEmpty() && borrowed.size() == 0 && opening + closing == 0;
         } finally {
             lock.unlock();
         }
@@ -447,15 +427,8 @@ final class LaneGroup {
     Snapshot snapshot() {
         lock.lock();
         try {
-            Waiter oldest = null;
-            long since = 0;
-            for (Loan loan : borrowed.values()) {
-                if (oldest == null || loan.since() - since < 0) {
-                    oldest = loan.holder();
-                    since = loan.since();
-                }
-            }
-            return new Snapshot(idle.size(), borrowed.size(), opening, closing, queue.size(), oldest, since);
+            Loans.Loan oldest = borrowed.oldest();
+            return new Snapshot(idle.size(), borrowed.size(), opening, closing, queue.size(), oldest);
         } finally {
             lock.unlock();
         }

@@ -5,6 +5,7 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
@@ -241,13 +242,38 @@ final class Lanes {
 
     /** Whether a snapshot on the lane would be shared: only if somebody waits already, since nobody waits to form a group. */
     boolean mayShareSnapshots(Lane lane) {
-        return access == Access.READ && lane.engine().sharesSnapshots() && group.isAwaited();
+        return access == Access.READ
+                && settings.uses(Part.SNAPSHOTS)
+                && lane.engine().sharesSnapshots()
+                && isAwaited();
     }
 
-    /** Passes a lane with an open snapshot on, see {@link LaneGroup#share}. */
+    /** Whether anybody waits. */
+    boolean isAwaited() {
+        return group.isAwaited();
+    }
+
+    /** Passes a lane with an open snapshot on to the first who waits, if it may share the snapshot. */
     @Nullable
     Waiter share(Lane lane) {
-        return group.share(lane, telemetry.now());
+        return group.pass(
+                lane,
+                waiter -> waiter.sharesSnapshots() && waiter.queuedAt() - lane.snapshotAt() <= 0,
+                telemetry.now());
+    }
+
+    /** Passes a lane with the transaction of a group on to the first who waits, if it may join. */
+    @Nullable
+    Waiter join(Lane lane) {
+        return group.pass(lane, waiter -> waiter.joinsGroups(lane), telemetry.now());
+    }
+
+    /** See {@link LaneGroup#repeat}. */
+    void repeat(List<? extends Waiter> undone) {
+        group.repeat(undone);
+        // Their deadlines may be before the one for which the expiry is armed.
+        workers.after(Math.max(0, undone.get(0).deadline() - telemetry.now()), this::expireNow);
+        armExpiry();
     }
 
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
@@ -407,7 +433,7 @@ final class Lanes {
 
     PoolStats.Lanes stats() {
         LaneGroup.Snapshot now = group.snapshot();
-        Waiter oldest = now.oldest();
+        Loans.Loan oldest = now.oldest();
         return new PoolStats.Lanes(
                 group.max(),
                 now.idle(),
@@ -415,8 +441,8 @@ final class Lanes {
                 now.opening(),
                 now.closing(),
                 now.waiting(),
-                oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - now.since())),
-                oldest == null ? "" : oldest.label());
+                oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
+                oldest == null ? "" : oldest.holder().label());
     }
 
     /** The holder of a lane that is being looked at. */

@@ -2,11 +2,13 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import java.sql.SQLException;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,12 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private final @Nullable Thread caller;
 
     private final @Nullable Throwable submittedAt;
+    /** Never again in a group; its server's, passed on with the lane. */
+    private boolean alone;
+    /** How it has ended in a group that could not be kept; it waits only for its turn to say so. */
+    private @Nullable Throwable known;
+
+    private @Nullable Grouped<T> grouped;
     /** What the gate settles; its server's. */
     private SyncGate.@Nullable Outcome atGate;
 
@@ -68,6 +76,32 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return work instanceof Work.Data<T> data
                 && data.verb() == Verb.READ
                 && data.shape().mayRead();
+    }
+
+    /**
+     * A statement that writes and whose end SQLite can judge by itself; many rows would take the others' time, and so may a text of
+     * which nothing is known yet.
+     */
+    @Override
+    boolean joinsGroups(Lane lane) {
+        return mayGroup() && data().rows().length <= Group.RUNS_OF_ONE && lane.isQuick(data().sql());
+    }
+
+    private boolean mayGroup() {
+        return !alone
+                && work instanceof Work.Data<T> data
+                && (data.verb() == Verb.CHANGE || data.verb() == Verb.WITH)
+                && pool.settings().uses(Part.GROUPS)
+                && Objects.requireNonNull(lanes()).access() == Access.WRITE;
+    }
+
+    /** How many statements it is. */
+    int runs() {
+        return data().rows().length;
+    }
+
+    private Work.Data<T> data() {
+        return (Work.Data<T>) work;
     }
 
     // ---- its end from outside
@@ -154,7 +188,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     public void run() {
         Task<?> task = this;
         while (true) {
-            Served served = task.serve();
+            Served served = task.mayGroup() ? new Group(task.pool, task).serve() : task.serve();
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             Runnable settle = served.settle();
@@ -188,21 +222,24 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
      */
     record Served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {}
 
+    /** What became of it in a group, whose end is still to come. */
+    private record Grouped<T>(@Nullable T value, @Nullable Throwable error) {}
+
     /** Its entry at the gate, after it was served with none of its own to settle. */
     SyncGate.@Nullable Outcome atGate() {
         return atGate;
     }
 
-    private static void nothing() {}
+    static void nothing() {}
 
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
         if (!granted.isSnapshotOpen()) { // else it has just been used, and is passed on to be shared
-            Lanes.Fitness fitness = where.fitness(granted, this);
-            if (!fitness.fit()) {
-                return new Served(Task::nothing, fitness.rest(), fitness.again());
+            Served unfit = unfit(where, granted);
+            if (unfit != null) {
+                return unfit;
             }
             if (sharesSnapshots() && where.mayShareSnapshots(granted)) {
                 granted.beginSnapshot();
@@ -214,7 +251,9 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         boolean reroute = false;
         try {
             session.begin(granted, this);
-            if (!isEnded()) {
+            if (known != null) {
+                error = known;
+            } else if (!isEnded()) {
                 value = session.perform(work);
             }
         } catch (Throwable e) {
@@ -254,6 +293,91 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             return new Served(Task::nothing, rest, true);
         }
         return new Served(outcome(value, error), rest, false);
+    }
+
+    /** What remains if a granted lane cannot be used; null if it can. */
+    @Nullable
+    Served unfit(Lanes where, Lane granted) {
+        Lanes.Fitness fitness = where.fitness(granted, this);
+        return fitness.fit() ? null : new Served(Task::nothing, fitness.rest(), fitness.again());
+    }
+
+    // ---- its run in a group; by the worker that owns the group's lane
+
+    /** As its first: takes the lane and opens the transaction; false if that failed. */
+    boolean openGroup(Lane granted) {
+        try {
+            session.begin(granted, this);
+            session.openGroup();
+            return true;
+        } catch (Throwable e) {
+            grouped = new Grouped<>(null, e);
+            session.struckBy(e);
+            return false;
+        }
+    }
+
+    /**
+     * Runs in the transaction of a group.
+     *
+     * @param first whether it has opened the group; else it has just been granted the lane
+     * @return whether all that the group has done so far is still there, and of this task all or nothing
+     */
+    boolean runInGroup(Lane shared, boolean first) {
+        if (!first) {
+            session.joinGroup(shared, this);
+        }
+        long changes = 0;
+        try {
+            if (isEnded()) {
+                return true;
+            }
+            changes = shared.engine().totalChanges();
+            T value = session.performInGroup(data());
+            grouped = new Grouped<>(value, null);
+            return commit(); // else it was ended when it had already changed something
+        } catch (Throwable e) {
+            grouped = new Grouped<>(null, e);
+            session.struckBy(e);
+            return session.groupStands(data(), changes);
+        } finally {
+            session.leaveGroup(first);
+        }
+    }
+
+    /** As its first: commits the transaction. */
+    void commitGroup() throws SQLException {
+        try {
+            session.commitGroup();
+        } catch (Throwable e) {
+            session.struckBy(e);
+            throw e;
+        }
+    }
+
+    /** As its first: rolls back what is open, and gives the lane away. */
+    @Nullable
+    Lane closeGroup() {
+        return session.end();
+    }
+
+    /** Whether it has failed in the group by itself. */
+    boolean hasFailed() {
+        return grouped != null && grouped.error() != null;
+    }
+
+    /** What it did in the group is undone: it will run again, alone; but if it has put the lane in doubt its error is its end. */
+    void undone(boolean errorStands) {
+        alone = true;
+        known = errorStands && grouped != null ? grouped.error() : null;
+        grouped = null;
+    }
+
+    /** How it ends when the group has ended: with its own error, or with the group's, or well. */
+    SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
+        Grouped<T> result = grouped == null ? new Grouped<>(null, groupError) : grouped;
+        Throwable error = result.error() == null ? groupError : result.error();
+        return unknown -> settleAtGate(result.value(), error, unknown);
     }
 
     /** Its commit is in the WAL, and now on disk, or nobody knows. */

@@ -8,6 +8,7 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,16 +89,16 @@ final class WaitQueue {
         return null;
     }
 
-    /** Grants a lane to the first, if it may share a snapshot that was begun at that time; null if not. */
+    /** Grants a lane to the first, if the test wants it; null if not. */
     @Nullable
-    Waiter grantShared(Lane lane, long snapshotAt) {
+    Waiter grantFirst(Lane lane, Predicate<Waiter> wanted) {
         while (true) {
             Waiter first = waiters.peekFirst();
             if (first == null) {
                 return null;
             }
             if (first.state() == State.QUEUED) {
-                if (!first.sharesSnapshots() || first.queuedAt() - snapshotAt > 0) {
+                if (!wanted.test(first)) {
                     return null;
                 }
                 if (first.grant(lane)) {

@@ -114,6 +114,11 @@ abstract class Waiter implements Ticket {
         return false;
     }
 
+    /** Whether it is a statement that may run in the transaction of a group on that lane, which the caller owns. */
+    boolean joinsGroups(Lane lane) {
+        return false;
+    }
+
     /** Called after a grant, outside all locks: sees to it that the work is done. */
     abstract void granted();
 

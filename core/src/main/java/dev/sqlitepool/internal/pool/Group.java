@@ -1,0 +1,133 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Lane;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Statements that waited in a row for the write lane, in one transaction: most of a small write is BEGIN and COMMIT. Confined to the
+ * worker that serves the lane.
+ *
+ * <p>The first task opens the transaction. When its statement is done, the lane is passed on, transaction and all, to the next in the
+ * queue, if that may join: nobody waits to form a group. A statement is atomic by itself; a batch, or one whose rows are mapped, has a
+ * savepoint. So one that fails fails alone, and the point up to which its task can be called off is its success.
+ *
+ * <p><b>Why nothing takes effect twice.</b> Statements are repeated only if the transaction is certain not to have been committed:
+ * either COMMIT was not issued, and the session that opened the transaction has rolled it back or the connection is closed, which does
+ * the same; or COMMIT failed with a constraint and ROLLBACK succeeded. Any other failure of COMMIT may have happened all the same:
+ * then all of them end with an unknown outcome. Each is repeated at most once, alone, in a transaction of its own.
+ *
+ * <p><b>Why none is lost, and the order is kept.</b> Every member is either added to the gate, in the order of the queue, or put back
+ * at the head of the queue in that order, before the lane is given back; the gate settles in its order.
+ */
+final class Group {
+    /** How many rows a batch may have to join. */
+    static final int RUNS_OF_ONE = 64;
+
+    private static final int RUNS = 512;
+    private static final long NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private final LanePool pool;
+    private final Task<?> first;
+    private final Lanes where;
+    private final Lane lane;
+    private final List<Task<?>> members = new ArrayList<>();
+
+    /** A group of one, which has been granted the write lane. */
+    Group(LanePool pool, Task<?> first) {
+        this.pool = pool;
+        this.first = first;
+        this.where = Objects.requireNonNull(first.lanes());
+        this.lane = Objects.requireNonNull(first.lane());
+    }
+
+    /** As {@link Task#serve}. */
+    Task.Served serve() {
+        Task.Served unfit = first.unfit(where, lane);
+        if (unfit != null) {
+            return unfit;
+        }
+        members.add(first);
+        Held held = Held.push(pool, first.heldAs(), where);
+        boolean stands;
+        try {
+            stands = first.openGroup(lane) && runAll();
+        } finally {
+            held.pop();
+        }
+        Throwable failure = stands ? commit() : null;
+        boolean repeat = members.size() > 1 && (!stands || failure instanceof Undone);
+        Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
+        boolean committed = stands && failure == null;
+        boolean unsynced = committed && lane.engine().needsSync();
+        boolean doubtful = lane.doubt() != null;
+        Lane last = Objects.requireNonNull(first.closeGroup());
+        if (repeat) {
+            Task<?> culprit = members.get(members.size() - 1);
+            members.forEach(member -> member.undone(doubtful && member == culprit));
+            where.repeat(members);
+            return new Task.Served(Task::nothing, pool.release(last), false);
+        }
+        for (Task<?> member : members) {
+            pool.gate().add(last.engine(), unsynced && !member.hasFailed(), member.inGroup(error));
+        }
+        return new Task.Served(null, pool.release(last), false);
+    }
+
+    /** Runs the first and those who may join it; false if what they have done cannot be kept. */
+    private boolean runAll() {
+        long until = pool.telemetry().now() + NANOS;
+        int runs = 0;
+        Task<?> member = first;
+        while (true) {
+            if (!member.runInGroup(lane, member == first)) {
+                return false;
+            }
+            runs += member.runs();
+            boolean more = runs < RUNS && pool.telemetry().now() - until < 0 && (member != first || mayGroup());
+            if (!more || !(where.join(lane) instanceof Task<?> next)) {
+                return true;
+            }
+            members.add(next);
+            member = next;
+        }
+    }
+
+    private boolean mayGroup() {
+        try {
+            return where.isAwaited() && lane.engine().mayGroup();
+        } catch (SQLException e) {
+            pool.telemetry().debug("a group could not be formed", e);
+            return false;
+        }
+    }
+
+    /** Null if it is committed. */
+    private @Nullable Throwable commit() {
+        if (members.stream().allMatch(Task::hasFailed)) {
+            return null; // there is nothing to commit
+        }
+        try {
+            first.commitGroup();
+            return null;
+        } catch (SQLException e) {
+            return lane.engine().failure(e) == Failure.CONSTRAINT ? new Undone(e) : e;
+        } catch (Throwable e) {
+            return e;
+        }
+    }
+
+    /** The transaction is rolled back because of a constraint that only its end could judge. */
+    private static final class Undone extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Undone(SQLException cause) {
+            super(cause);
+        }
+    }
+}
