@@ -366,7 +366,7 @@ public final class Lane {
             boolean needsRows)
             throws SQLException, X {
         Prepared prepared = statements.take(sql);
-        long started = System.nanoTime();
+        long started = telemetry.now();
         try {
             beginStatement(0);
             check(prepared, values, needsRows);
@@ -388,7 +388,7 @@ public final class Lane {
         } finally {
             statements.give(sql, prepared);
             endStatement();
-            remember(sql, System.nanoTime() - started < QUICK_NANOS);
+            remember(sql, telemetry.now() - started < QUICK_NANOS);
         }
     }
 
