@@ -63,6 +63,25 @@ public interface PoolListener {
     default void databaseChanged(Path database, boolean vanished) {}
 
     /**
+     * The write-ahead log has reached {@link SqlitePoolBuilder#walSizeLimit}, and a read that still needs it keeps it from shrinking:
+     * writes wait for it. Told when it has taken some time, once for each wait.
+     *
+     * @param walSize bytes of the log's file
+     * @param reader the class of the work or the statement that has read for longest; empty if none of this pool reads
+     * @param held how long it has read
+     */
+    default void walLimitReached(long walSize, String reader, Duration held) {}
+
+    /**
+     * A read has held its snapshot for half of {@link SqlitePoolBuilder#maxReadAge} or, if it is ended, for all of it.
+     *
+     * @param reader the class of the work or the statement
+     * @param held how long it has read
+     * @param ended whether it has been interrupted because of it
+     */
+    default void readTooOld(String reader, Duration held, boolean ended) {}
+
+    /**
      * Events were dropped because this listener was too slow.
      *
      * @param count how many

@@ -25,6 +25,8 @@ import java.util.Map;
  * @param statementMisses statements that had to be prepared
  * @param waitTime the time that all tasks together waited for a connection
  * @param holdTime the time that connections were held by tasks and leases, all together
+ * @param checkpoints times the write-ahead log was copied into the database by the pool, as far as readers allowed
+ * @param walSize bytes of the write-ahead log's file when the connection that writes was last given back; zero if there is none
  * @serial exclude
  */
 @SuppressWarnings("InvalidBlockTag") // @serial is known to javadoc
@@ -46,7 +48,9 @@ public record PoolStats(
         long statementHits,
         long statementMisses,
         Duration waitTime,
-        Duration holdTime)
+        Duration holdTime,
+        long checkpoints,
+        long walSize)
         implements Serializable {
     /** Why a physical connection was closed. */
     public enum CloseReason {

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * {@link IllegalArgumentException} that names setting, value and rule; nothing is silently repaired.
  */
 public final class SqlitePoolBuilder {
+    private static final long LEAST_WAL_SIZE = 1L << 18;
     private static final AtomicInteger NUMBER = new AtomicInteger();
     private static final Pattern PRAGMA_NAME = Pattern.compile("[a-z_]+");
     private static final Pattern PRAGMA_VALUE = Pattern.compile("[-+]?[A-Za-z0-9_.]+");
@@ -47,6 +48,9 @@ public final class SqlitePoolBuilder {
     private @Nullable String name;
     private @Nullable PoolListener listener;
     private Duration closeGrace = Duration.ofSeconds(30);
+    private long walSizeLimit = 64L << 20;
+    private @Nullable Duration maxReadAge;
+    private boolean externalCheckpointer;
 
     SqlitePoolBuilder() {
         pragmas.put("journal_mode", "WAL");
@@ -333,6 +337,48 @@ public final class SqlitePoolBuilder {
     }
 
     /**
+     * The most bytes that the write-ahead log takes on disk, but for the transaction that passes the limit. The pool copies the log
+     * into the database in the background long before; but a log cannot shrink past a snapshot that somebody still reads. At the limit the
+     * connection that writes waits for those readers, and writes queue: a forgotten reader slows writers down, and does not fill the
+     * disk. A read that itself waits for a write then waits until that has timed out. Default 64 MiB.
+     *
+     * @param walSizeLimit bytes, at least 262,144
+     * @return this builder
+     */
+    public SqlitePoolBuilder walSizeLimit(long walSizeLimit) {
+        if (walSizeLimit < LEAST_WAL_SIZE) {
+            throw new IllegalArgumentException(
+                    "walSizeLimit was " + walSizeLimit + " bytes; it must be at least " + LEAST_WAL_SIZE + ".");
+        }
+        this.walSizeLimit = walSizeLimit;
+        return this;
+    }
+
+    /**
+     * The longest time that a read may hold its snapshot, since the log cannot shrink past it. At half the age there is a warning in the
+     * log and for the listener; at the age the read is interrupted and fails with {@link java.sql.SQLTimeoutException}. Work that is busy
+     * outside the database at that moment keeps its snapshot until it uses its connection again. Default: none.
+     *
+     * @param maxReadAge more than zero
+     * @return this builder
+     */
+    public SqlitePoolBuilder maxReadAge(Duration maxReadAge) {
+        this.maxReadAge = positive("maxReadAge", maxReadAge, "leave it out for no limit");
+        return this;
+    }
+
+    /**
+     * Another program copies the write-ahead log into the database, as Litestream does, and must be the only one: the pool makes no
+     * checkpoint while it is open, and neither does SQLite. {@code walSizeLimit} has no effect then. Default: off.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder externalCheckpointer() {
+        this.externalCheckpointer = true;
+        return this;
+    }
+
+    /**
      * Makes the pool. Opens nothing and starts no thread.
      *
      * @return a new pool
@@ -383,6 +429,9 @@ public final class SqlitePoolBuilder {
                 leakThreshold,
                 listener,
                 closeGrace,
+                walSizeLimit,
+                maxReadAge,
+                externalCheckpointer,
                 parts());
     }
 

@@ -39,6 +39,9 @@ public record Settings(
         @Nullable Duration leakThreshold,
         @Nullable PoolListener listener,
         Duration closeGrace,
+        long walSizeLimit,
+        @Nullable Duration maxReadAge,
+        boolean externalCheckpointer,
         Set<Part> parts) {
 
     /** What makes the engine fast, each to be switched off so that a benchmark can show what it brings. */
@@ -50,8 +53,13 @@ public record Settings(
         /** Reads that wait share a snapshot. */
         SNAPSHOTS,
         /** The driver's extra work beside each statement is left out. */
-        DRIVER
+        DRIVER,
+        /** The log is copied into the database beside the commits, and not in one of a thousand of them. */
+        CHECKPOINTS
     }
+
+    /** As SQLite's own default, a thousand pages. */
+    private static final long CHECKPOINT_SIZE = 4L << 20;
 
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
@@ -65,6 +73,16 @@ public record Settings(
     /** Whether a part of the engine is in use. */
     public boolean uses(Part part) {
         return parts.contains(part);
+    }
+
+    /** Whether the pool itself copies the write-ahead log into the database. */
+    public boolean checkpoints() {
+        return uses(Part.CHECKPOINTS) && !externalCheckpointer && !inMemory();
+    }
+
+    /** From how many bytes of the log on it is copied into the database, and to how many its file shrinks afterwards. */
+    public long checkpointSize() {
+        return Math.min(CHECKPOINT_SIZE, walSizeLimit / 4);
     }
 
     /** Whether the database is in memory. */

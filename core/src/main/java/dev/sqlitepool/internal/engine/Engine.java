@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
+import java.io.SyncFailedException;
 import java.sql.Connection;
 import java.sql.SQLException;
 
@@ -65,6 +66,27 @@ public interface Engine {
      * where commits are always durable by themselves, or never.
      */
     void syncByItself(boolean each) throws SQLException;
+
+    /** The bytes of the file in which the write-ahead log is; negative if this connection knows of none. */
+    long walSize();
+
+    /**
+     * Copies the write-ahead log into the database, as far as readers allow. Outside a transaction only.
+     *
+     * @param truncate waits a moment for writers and readers outside, and if all is copied makes the log empty; else it waits for nobody
+     * @throws SyncFailedException if nobody knows what of the files is on disk
+     */
+    Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException;
+
+    /**
+     * What a checkpoint has done.
+     *
+     * @param complete all of the log is in the database, and the next writer begins it anew, or will as soon as no reader uses it
+     */
+    record Checkpoint(boolean complete, long logPages, long copiedPages) {}
+
+    /** Brings the statistics of the query planner up to date, where it is worth it, with a limit on what is read for them. */
+    void optimize() throws SQLException;
 
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();

@@ -139,6 +139,19 @@ final class JdbcEngine implements Engine {
     public void syncByItself(boolean each) {}
 
     @Override
+    public long walSize() {
+        return -1;
+    }
+
+    @Override
+    public Checkpoint checkpoint(boolean truncate) {
+        return new Checkpoint(true, 0, 0);
+    }
+
+    @Override
+    public void optimize() {}
+
+    @Override
     public void interrupt() {
         PreparedStatement target = running;
         if (target != null) {

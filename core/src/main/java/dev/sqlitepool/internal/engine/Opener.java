@@ -128,7 +128,7 @@ public final class Opener {
         try {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
-                gate(sqlite, access);
+                openLog(sqlite, access);
             }
             done = true;
             return engine;
@@ -178,15 +178,22 @@ public final class Opener {
         }
     }
 
-    /** After the hooks, which may have changed the journal. Where the WAL cannot be synced from here SQLite syncs each commit. */
-    private void gate(SqliteEngine engine, Access access) throws SQLException {
+    /**
+     * After the hooks, which may have changed the journal. Where the WAL cannot be opened, SQLite syncs each commit and makes checkpoints
+     * by itself.
+     */
+    private void openLog(SqliteEngine engine, Access access) throws SQLException {
         SqliteSetup setup = new SqliteSetup(settings, engine.driver());
         Path found = setup.databaseFile();
-        if (found != null && setup.isGated(access)) {
+        if (found != null && access == Access.WRITE && setup.isWal()) {
             try {
-                engine.gated(new WalFile(found));
+                engine.logs(new WalFile(found));
+                setup.boundLog();
+                if (setup.isGated()) {
+                    engine.gated();
+                }
             } catch (IOException e) {
-                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot sync the WAL of " + found, e);
+                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot open the WAL of " + found, e);
             }
         }
     }

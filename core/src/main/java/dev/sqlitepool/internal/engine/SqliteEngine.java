@@ -1,7 +1,9 @@
 package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
+import java.io.SyncFailedException;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,7 @@ final class SqliteEngine implements Engine {
     private final SQLiteConnection connection;
     private final Statement control;
     private @Nullable WalFile wal;
+    private boolean gated;
     private boolean needsSync;
     private final boolean economical;
     private @Nullable Prepared schemaVersion;
@@ -171,10 +174,15 @@ final class SqliteEngine implements Engine {
         return connection.getDatabase().total_changes();
     }
 
+    /** Has a write-ahead log; it is closed with the connection. */
+    void logs(WalFile file) {
+        wal = file;
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
-    void gated(WalFile file) throws SQLException {
-        wal = file; // closed with the connection, whatever happens now
+    void gated() throws SQLException {
         run("PRAGMA synchronous=NORMAL");
+        gated = true;
         needsSync = true;
     }
 
@@ -198,10 +206,39 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void syncByItself(boolean each) throws SQLException {
-        if (wal != null && needsSync == each) {
+        if (gated && needsSync == each) {
             run(each ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
             needsSync = !each;
         }
+    }
+
+    @Override
+    public long walSize() {
+        WalFile file = wal;
+        return file == null ? -1 : file.size();
+    }
+
+    @Override
+    public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
+        String mode = truncate ? "TRUNCATE" : "PASSIVE";
+        try (ResultSet result = control.executeQuery("PRAGMA wal_checkpoint(" + mode + ")")) {
+            boolean busy = !result.next() || result.getInt(1) != 0;
+            long log = result.getLong(2);
+            long copied = result.getLong(3);
+            return new Checkpoint(!busy && log == copied, log, copied);
+        } catch (SQLException e) {
+            int code = code(e);
+            if (code == SQLiteErrorCode.SQLITE_IOERR_FSYNC.code
+                    || code == SQLiteErrorCode.SQLITE_IOERR_DIR_FSYNC.code) {
+                throw (SyncFailedException) new SyncFailedException(e.getMessage()).initCause(e);
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public void optimize() throws SQLException {
+        run("PRAGMA optimize"); // which limits by itself what ANALYZE reads
     }
 
     @Override

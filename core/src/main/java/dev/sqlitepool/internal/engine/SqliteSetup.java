@@ -55,20 +55,43 @@ final class SqliteSetup {
         set("query_only", access == Access.READ ? "ON" : "OFF");
     }
 
+    /** Whether the database has a write-ahead log, and it exists. */
+    boolean isWal() throws SQLException {
+        return databaseFile() != null
+                && "wal".equalsIgnoreCase(read("journal_mode"))
+                && read("schema_version") != null; // a first look at the database: it makes the WAL
+    }
+
     /**
-     * Whether the commits of this connection are synced by the pool: in WAL mode, where COMMIT appends frames that are chained by
-     * checksums, so that a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT. Not on
-     * macOS, where Java's sync of a descriptor does not reach the disk.
+     * Whether the commits of a connection that writes to a WAL are synced by the pool: COMMIT appends frames that are chained by
+     * checksums, so a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT. Not on macOS, where
+     * Java's sync of a descriptor does not reach the disk.
      */
-    boolean isGated(Access access) throws SQLException {
-        boolean wanted = access == Access.WRITE
-                && settings.durability() == Durability.FULL
+    boolean isGated() {
+        return settings.durability() == Durability.FULL
                 && settings.uses(Settings.Part.GATE)
                 && !System.getProperty("os.name").startsWith("Mac");
-        if (!wanted || databaseFile() == null || !"wal".equalsIgnoreCase(read("journal_mode"))) {
-            return false;
+    }
+
+    /**
+     * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log anew its file shrinks, so that its size
+     * tells how long the log is. What the user has set stays.
+     */
+    void boundLog() throws SQLException {
+        if (settings.externalCheckpointer()) {
+            setUnlessChosen("wal_autocheckpoint", 0);
+        } else if (settings.checkpoints()) {
+            String page = read("page_size");
+            long pageSize = page == null ? 4096 : Long.parseLong(page);
+            setUnlessChosen("wal_autocheckpoint", Math.min(Integer.MAX_VALUE, settings.walSizeLimit() / pageSize + 1));
+            setUnlessChosen("journal_size_limit", settings.checkpointSize());
         }
-        return read("schema_version") != null; // a first look at the database: it makes the WAL
+    }
+
+    private void setUnlessChosen(String pragma, long value) throws SQLException {
+        if (!settings.pragmas().containsKey(pragma)) {
+            set(pragma, Long.toString(value));
+        }
     }
 
     /** Checkpoints all of the WAL into the synced database file, waiting for readers up to the busy timeout. */

@@ -49,6 +49,15 @@ final class WalFile {
         }
     }
 
+    /** Its length in bytes; negative if it cannot be told. */
+    long size() {
+        try {
+            return open.length();
+        } catch (IOException e) {
+            return -1;
+        }
+    }
+
     /** Syncs all that has been appended before the call. */
     void sync() throws IOException {
         lock.lock();

@@ -22,6 +22,12 @@ public interface Host {
     /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
     boolean hasReadLanes();
 
+    /**
+     * Waits until the write-ahead log is within its limit; for a session that holds the write lane and is about to write, outside a
+     * transaction. Returns early if the session is not wanted any more.
+     */
+    void boundLog(Lane lane, Session session);
+
     /** The pool at this moment, for exceptions. */
     PoolStats stats();
 }

@@ -408,6 +408,18 @@ public final class Lane {
         return quick.contains(sql);
     }
 
+    /** Brings the planner's statistics up to date, or gives up after a time. */
+    public void optimize(long nanos) {
+        beginStatement(nanos);
+        try {
+            engine.optimize();
+        } catch (SQLException e) {
+            telemetry.debug("the statistics of the query planner were not brought up to date", e);
+        } finally {
+            endStatement();
+        }
+    }
+
     private static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
         if (values.length != prepared.parameterCount()) {
             throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "

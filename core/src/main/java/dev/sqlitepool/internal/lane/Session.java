@@ -9,6 +9,7 @@ import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
@@ -36,6 +37,8 @@ public final class Session {
     /** Statements of this session that stand on a row: while there is one, the lane cannot be given back. */
     private int cursors;
 
+    private final ReadClock reading;
+
     /** Writes are switched off on the only lane, and must be switched on again. */
     private boolean refusing;
 
@@ -54,6 +57,7 @@ public final class Session {
         this.telemetry = telemetry;
         this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.transaction = new TransactionScope(host);
+        this.reading = new ReadClock(telemetry);
         this.ticket = ticket;
     }
 
@@ -157,6 +161,7 @@ public final class Session {
         }
         refusing = false;
         lane = null;
+        reading.look(false);
         return last;
     }
 
@@ -175,6 +180,7 @@ public final class Session {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
+        lookWhetherItReads();
         boolean kept = current == null
                 || transaction.isOpen()
                 || current.doubt() == CloseReason.CHANGED
@@ -237,16 +243,7 @@ public final class Session {
     /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
     public boolean groupStands(Work.Data<?> data, long changesBefore) {
         Lane own = lane;
-        if (own == null || own.doubt() != null || transaction.isLost() || isUnwanted()) {
-            return false;
-        }
-        try {
-            // INSERT OR FAIL, or a constraint that says so, keeps the rows before the one that failed.
-            return !data.isAtomic() || own.engine().totalChanges() == changesBefore;
-        } catch (SQLException e) {
-            own.doubt(CloseReason.DISCARDED);
-            return false;
-        }
+        return own != null && !isUnwanted() && transaction.standsAfter(own, data, changesBefore);
     }
 
     /** Its statement is over: nothing can interrupt the lane for this session any more. */
@@ -344,6 +341,9 @@ public final class Session {
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         }
+        if (verb.needsWriteLane() && canCheckpoint(current)) {
+            host.boundLog(current, this);
+        }
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
         if (verb == Verb.MAINTENANCE && reader) {
             throw new SQLException(
@@ -358,6 +358,19 @@ public final class Session {
         return current;
     }
 
+    /** Whether a session that commits by itself is between two transactions on the write lane. */
+    private boolean canCheckpoint(Lane current) {
+        return form == Form.CONNECTION
+                && !wholesale
+                && current.access() == Access.WRITE
+                && !transaction.isOpen()
+                && !hasCursors();
+    }
+
+    private boolean hasCursors() {
+        return cursors > 0 || view != null && view.hasOpenResults();
+    }
+
     boolean canMove(Lane current) {
         return form == Form.CONNECTION
                 && !wholesale
@@ -369,7 +382,7 @@ public final class Session {
     /** Goes to the write lane, and stays there. */
     Lane move() throws SQLException {
         Lane from = Objects.requireNonNull(lane);
-        if (cursors > 0 || view != null && view.hasOpenResults()) {
+        if (hasCursors()) {
             throw new SQLException(
                     "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"
                             + " its rows to the end or close it first, or use transaction(…).",
@@ -394,6 +407,13 @@ public final class Session {
 
     /** Follows what a statement that succeeded has done to the transaction. */
     void succeeded(Lane current, Verb verb) throws SQLException {
+        follow(current, verb);
+        if (verb.isControl()) {
+            lookWhetherItReads();
+        }
+    }
+
+    private void follow(Lane current, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN:
                 transaction.began();
@@ -417,6 +437,19 @@ public final class Session {
     /** A statement begins to stand on a row, or ends to. */
     void cursors(int change) {
         cursors += change;
+        lookWhetherItReads();
+    }
+
+    /** A statement, a cursor or a transaction has begun or ended. */
+    void lookWhetherItReads() {
+        if (form == Form.CONNECTION && !wholesale) {
+            reading.look(transaction.isOpen() || hasCursors());
+        }
+    }
+
+    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
+    public Duration hasReadFor(long now) {
+        return reading.lasted(now);
     }
 
     boolean isInTransaction() {

@@ -265,11 +265,13 @@ final class StatementView {
 
     private ResultSet tracked(ResultSet result) {
         results.add(result);
+        session.lookWhetherItReads();
         return JdbcView.proxy(ResultSet.class, (method, arguments) -> {
             switch (method.getName()) {
                 case "close":
                     result.close();
                     results.remove(result);
+                    session.lookWhetherItReads();
                     finished.remove(result);
                     return null;
                 case "isClosed":

@@ -190,6 +190,20 @@ final class TransactionScope {
         return error;
     }
 
+    /** Whether all that was done before a statement that failed is still there, and nothing of the statement itself. */
+    boolean standsAfter(Lane lane, Work.Data<?> failed, long changesBefore) {
+        if (lane.doubt() != null || isLost()) {
+            return false;
+        }
+        try {
+            // INSERT OR FAIL, or a constraint that says so, keeps the rows before the one that failed.
+            return !failed.isAtomic() || lane.engine().totalChanges() == changesBefore;
+        } catch (SQLException e) {
+            lane.doubt(CloseReason.DISCARDED);
+            return false;
+        }
+    }
+
     private void loseIfOpen(SQLException error) {
         if (open && lost == null) {
             lost = error;

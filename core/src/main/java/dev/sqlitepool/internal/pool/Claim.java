@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.LockSupport;
@@ -35,6 +36,11 @@ final class Claim extends Waiter {
     @Nullable
     Throwable submittedAt() {
         return owner.submittedAt();
+    }
+
+    @Override
+    Duration hasReadFor(Duration held, long now) {
+        return owner.hasReadFor(held, now);
     }
 
     @Override

@@ -119,6 +119,9 @@ final class Closing implements PoolFuture.Origin {
         if (!begun.get()) {
             return;
         }
+        if (!pool.checkpointer().closed() && !finished.get()) {
+            return;
+        }
         for (Lanes lanes : groups) {
             closeIdle(lanes);
             if (!finished.get() && !lanes.group().isTerminated()) {

@@ -6,7 +6,9 @@ import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
+import java.sql.SQLTimeoutException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -30,6 +32,8 @@ final class Housekeeper {
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
     /** Loans that have been reported; confined to the sweep. */
+    private final Set<Waiter> warned = java.util.Collections.newSetFromMap(new WeakHashMap<>());
+
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
     Housekeeper(LanePool pool, Telemetry telemetry, Workers workers, Opener opener, List<Lanes> groups) {
@@ -74,7 +78,11 @@ final class Housekeeper {
     }
 
     private List<Duration> limits() {
-        return java.util.stream.Stream.of(settings.maxConnectionAge(), settings.maxIdleTime(), settings.leakThreshold())
+        return java.util.stream.Stream.of(
+                        settings.maxConnectionAge(),
+                        settings.maxIdleTime(),
+                        settings.leakThreshold(),
+                        settings.maxReadAge())
                 .filter(Objects::nonNull)
                 .map(Objects::requireNonNull)
                 .toList();
@@ -88,6 +96,8 @@ final class Housekeeper {
             probe(lanes);
             reportLeaks(lanes);
         }
+        endOldReads();
+        pool.checkpointer().optimizeNowAndThen();
     }
 
     private void checkFile() {
@@ -137,6 +147,37 @@ final class Housekeeper {
                 lanes.closeBorrowed(lane, CloseReason.STALE);
             }
         }
+    }
+
+    /** Warns of reads whose snapshot keeps the log from shrinking, then ends them. */
+    private void endOldReads() {
+        Duration limit = settings.maxReadAge();
+        if (limit == null || !pool.hasReadLanes()) {
+            return;
+        }
+        List<Runnable> settles = new ArrayList<>();
+        for (Map.Entry<Waiter, Duration> loan : pool.readLanes().loans().entrySet()) {
+            Waiter holder = loan.getKey();
+            Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
+            boolean end = held.compareTo(limit) >= 0;
+            if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
+                String label = holder.label();
+                telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);
+                telemetry.tell(listener -> listener.readTooOld(label, held, end));
+            }
+            Runnable settle = end ? holder.revoke(tooOld(limit)) : null;
+            if (settle != null) {
+                settles.add(settle);
+            }
+        }
+        workers.completeAll(settles);
+    }
+
+    private static SQLTimeoutException tooOld(Duration limit) {
+        return new SQLTimeoutException(
+                "The read was ended because it held its snapshot for longer than maxReadAge, " + limit.toNanos() / 1e9
+                        + " s: the write-ahead log cannot shrink past it. Read in smaller parts, or allow more.",
+                "57014");
     }
 
     private void reportLeaks(Lanes lanes) {

@@ -271,6 +271,17 @@ final class LaneGroup {
         }
     }
 
+    /** A borrowed lane goes from its holder to another who needs it now. */
+    void handOver(Lane lane, Waiter next, long now) {
+        lock.lock();
+        try {
+            borrowed.remove(lane, now);
+            borrowed.add(lane, next, now);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** What these have done is undone: they wait again, at the head of the queue, in the same order. Those who have ended do not. */
     void repeat(List<? extends Waiter> undone) {
         lock.lock();

@@ -8,6 +8,7 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -72,6 +73,11 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     String label() {
         return "lease";
+    }
+
+    @Override
+    Duration hasReadFor(Duration held, long now) {
+        return session.hasReadFor(now);
     }
 
     @Override

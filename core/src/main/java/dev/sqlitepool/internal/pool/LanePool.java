@@ -51,6 +51,7 @@ public final class LanePool implements SqlitePool, Host {
 
     private final UnaryOperator<Engine> engines;
     private final SyncGate gate;
+    private final Checkpointer checkpointer;
     private final Housekeeper housekeeper;
     private final Closing closing;
     private final BlockingView blocking = new BlockingView(this);
@@ -77,6 +78,7 @@ public final class LanePool implements SqlitePool, Host {
                 ? write
                 : new Lanes(Access.READ, size - 1, this, settings, telemetry, workers, opener, waiting);
         List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
+        this.checkpointer = new Checkpointer(this, opener, telemetry, workers);
         this.closing = new Closing(this, telemetry, workers, groups);
         this.housekeeper = new Housekeeper(this, telemetry, workers, opener, groups);
     }
@@ -103,6 +105,10 @@ public final class LanePool implements SqlitePool, Host {
         return gate;
     }
 
+    Checkpointer checkpointer() {
+        return checkpointer;
+    }
+
     Housekeeper housekeeper() {
         return housekeeper;
     }
@@ -115,6 +121,14 @@ public final class LanePool implements SqlitePool, Host {
     @Nullable
     Throwable submissionTrace() {
         return settings.leakThreshold() == null ? null : new Throwable("submitted here");
+    }
+
+    Lanes readLanes() {
+        return read;
+    }
+
+    Lanes writeLanes() {
+        return write;
     }
 
     Lanes lanesOf(Lane lane) {
@@ -207,6 +221,11 @@ public final class LanePool implements SqlitePool, Host {
         } finally {
             owner.claim(null);
         }
+    }
+
+    @Override
+    public void boundLog(Lane lane, Session session) {
+        checkpointer.bound(lane, () -> !session.isUnwanted() && !isClosed());
     }
 
     @Override

@@ -180,6 +180,18 @@ final class Lanes {
      */
     @Nullable
     Runnable release(Lane lane) {
+        Checkpointer checkpointer = pool.checkpointer();
+        if (access == Access.WRITE && checkpointer.mustHold(lane)) {
+            long now = telemetry.now();
+            group.handOver(lane, new Maintenance("checkpoint", now), now);
+            return () -> checkpointer.hold(lane);
+        }
+        return giveBack(lane);
+    }
+
+    /** As {@link #release}, whatever the size of the log. */
+    @Nullable
+    Runnable giveBack(Lane lane) {
         long now = telemetry.now();
         CloseReason reason = reasonToClose(lane, now);
         if (reason != null) {
@@ -209,7 +221,7 @@ final class Lanes {
     @Nullable
     Lane borrowIdle(Predicate<Lane> wanted) {
         long now = telemetry.now();
-        return group.borrowIdle(wanted, new HealthCheck(now), now);
+        return group.borrowIdle(wanted, new Maintenance("health check", now), now);
     }
 
     /** Gives back what {@link #borrowIdle} gave; if nobody waits it is the last to be used, as before. */
@@ -416,6 +428,9 @@ final class Lanes {
             pool.gate().drain();
         }
         try {
+            if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
+                pool.checkpointer().optimize(lane);
+            }
             opener.close(lane.engine());
         } catch (Throwable e) {
             telemetry.warn("a connection could not be closed", e);
@@ -443,26 +458,5 @@ final class Lanes {
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
                 oldest == null ? "" : oldest.holder().label());
-    }
-
-    /** The holder of a lane that is being looked at. */
-    private static final class HealthCheck extends Waiter {
-        HealthCheck(long now) {
-            joinsNowhere(now);
-        }
-
-        @Override
-        void granted() {}
-
-        @Override
-        @Nullable
-        Runnable failed(Throwable error) {
-            return null;
-        }
-
-        @Override
-        String label() {
-            return "health check";
-        }
     }
 }

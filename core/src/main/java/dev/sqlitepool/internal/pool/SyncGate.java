@@ -79,6 +79,11 @@ final class SyncGate {
         return broken;
     }
 
+    /** A sync of somebody else has failed: nobody knows what of the log is on disk. */
+    void distrust() {
+        broken = true;
+    }
+
     /** A TRUNCATE checkpoint has succeeded on a new connection. */
     void repaired() {
         broken = false;

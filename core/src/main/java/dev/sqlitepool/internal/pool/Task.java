@@ -9,6 +9,7 @@ import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -68,6 +69,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** Whether it runs on a thread that waits for it, and on no other. */
     boolean hasCaller() {
         return caller != null;
+    }
+
+    @Override
+    Duration hasReadFor(Duration held, long now) {
+        return work instanceof Work.Code<T> code && code.form() == Form.CONNECTION ? session.hasReadFor(now) : held;
     }
 
     /** A single read whose first keyword says that it can be nothing else. */

@@ -4,6 +4,7 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -137,6 +138,15 @@ abstract class Waiter implements Ticket {
     @Nullable
     Runnable revoke(Throwable error) {
         return null;
+    }
+
+    /**
+     * For how long it has held a snapshot, as far as can be told.
+     *
+     * @param held for how long it has held its lane
+     */
+    Duration hasReadFor(Duration held, long now) {
+        return held;
     }
 
     /** Under what name the thread that runs it holds its lane. */

@@ -41,6 +41,10 @@ public final class Telemetry {
     public final LongAdder statementMisses = new LongAdder();
     public final LongAdder waitNanos = new LongAdder();
     public final LongAdder holdNanos = new LongAdder();
+    public final LongAdder checkpoints = new LongAdder();
+    /** The size of the write-ahead log when the write lane was last given back. */
+    public volatile long walSize;
+
     private final Map<CloseReason, LongAdder> closed = new EnumMap<>(CloseReason.class);
 
     private final String pool;
@@ -157,6 +161,8 @@ public final class Telemetry {
                 statementHits.sum(),
                 statementMisses.sum(),
                 Duration.ofNanos(waitNanos.sum()),
-                Duration.ofNanos(holdNanos.sum()));
+                Duration.ofNanos(holdNanos.sum()),
+                checkpoints.sum(),
+                walSize);
     }
 }
