@@ -35,6 +35,9 @@ final class SyncGate {
     interface Outcome {
         /** Settles with success, or with the error. */
         void settle(@Nullable OutcomeUnknownException unknown);
+
+        /** Whether everybody can see that it is settled. */
+        boolean isSettled();
     }
 
     private record Entry(Engine engine, boolean written, Outcome outcome) {}
@@ -234,18 +237,27 @@ final class SyncGate {
             } finally {
                 lock.unlock();
             }
-            if (!pool.workers().publish(() -> settle(next), new GoOn(this))) {
+            if (!pool.workers()
+                    .publish(() -> settle(next), new GoOn(this, next.entry().outcome()))) {
                 return; // another thread settles the rest
             }
         }
     }
 
     /** Settling, taken up by another thread: a new object each time, so that the timer can tell one time from the next. */
-    private static final class GoOn implements Runnable {
+    private static final class GoOn implements Workers.Ordered {
         private final SyncGate gate;
+        private final Outcome before;
 
-        GoOn(SyncGate gate) {
+        GoOn(SyncGate gate, Outcome before) {
             this.gate = gate;
+            this.before = before;
+        }
+
+        /** A stage may be overtaken, an acknowledgement not, even if its thread is not running at the moment. */
+        @Override
+        public boolean isReady() {
+            return before.isSettled();
         }
 
         @Override

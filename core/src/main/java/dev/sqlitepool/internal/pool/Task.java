@@ -279,9 +279,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 && ordered
                 && last.access() == Access.WRITE
                 && last.engine().needsSync()) {
-            T result = value;
-            Throwable failure = error;
-            SyncGate.Outcome outcome = unknown -> settleAtGate(result, failure, unknown);
+            SyncGate.Outcome outcome = new AtGate(value, error);
             atGate = outcome;
             pool.gate().add(last.engine(), session.isUnsynced(), outcome);
             return new Served(null, pool.release(last), false);
@@ -383,15 +381,28 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
         Grouped<T> result = grouped == null ? new Grouped<>(null, groupError) : grouped;
         Throwable error = result.error() == null ? groupError : result.error();
-        return unknown -> settleAtGate(result.value(), error, unknown);
+        return new AtGate(result.value(), error);
     }
 
-    /** Its commit is in the WAL, and now on disk, or nobody knows. */
-    private void settleAtGate(@Nullable T value, @Nullable Throwable error, @Nullable OutcomeUnknownException unknown) {
-        if (unknown == null) {
-            outcome(value, error).run();
-        } else {
-            outcome(null, unknown).run();
+    /** Its commit is in the WAL, and will be on disk, or nobody will know. */
+    private final class AtGate implements SyncGate.Outcome {
+        private final @Nullable T value;
+        private final @Nullable Throwable error;
+
+        AtGate(@Nullable T value, @Nullable Throwable error) {
+            this.value = value;
+            this.error = error;
+        }
+
+        @Override
+        public void settle(@Nullable OutcomeUnknownException unknown) {
+            outcome(unknown == null ? value : null, unknown == null ? error : unknown)
+                    .run();
+        }
+
+        @Override
+        public boolean isSettled() {
+            return future.isDone();
         }
     }
 

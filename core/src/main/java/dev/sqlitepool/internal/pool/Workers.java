@@ -35,6 +35,11 @@ final class Workers implements Executor {
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+    /** What remains after a completion that must come first: it is not taken away before that. */
+    interface Ordered extends Runnable {
+        boolean isReady();
+    }
+
     /** A thread of the pool. */
     private static final class Worker extends Thread {
         private final AtomicReference<@Nullable Runnable> rest = new AtomicReference<>();
@@ -223,7 +228,8 @@ final class Workers implements Executor {
             Runnable rest = worker.rest.get();
             if (rest != null) {
                 any = true;
-                if (rest == worker.seen && worker.rest.compareAndSet(rest, null)) {
+                boolean ready = !(rest instanceof Ordered ordered) || ordered.isReady();
+                if (rest == worker.seen && ready && worker.rest.compareAndSet(rest, null)) {
                     execute(rest);
                 }
             }
