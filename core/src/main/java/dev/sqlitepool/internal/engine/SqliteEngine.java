@@ -6,10 +6,15 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
+import org.sqlite.core.Codes;
+import org.sqlite.core.CoreStatement;
+import org.sqlite.core.DB;
 
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
@@ -31,6 +36,7 @@ final class SqliteEngine implements Engine {
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
+    private final Map<String, CoreStatement> commands = new HashMap<>();
     private @Nullable WalFile wal;
     private boolean gated;
     private boolean needsSync;
@@ -80,20 +86,38 @@ final class SqliteEngine implements Engine {
         control.executeUpdate(sql);
     }
 
+    /** Runs what begins, divides and ends transactions: prepared once, since it would take as long to prepare as to run. */
+    private void command(String sql) throws SQLException {
+        CoreStatement statement = commands.get(sql);
+        if (statement == null) {
+            statement = (CoreStatement) connection.prepareStatement(sql);
+            commands.put(sql, statement);
+        }
+        DB db = statement.getDatabase();
+        try {
+            int code = statement.pointer.safeRunInt(DB::step);
+            if (code != Codes.SQLITE_DONE) {
+                db.throwex(code);
+            }
+        } finally {
+            statement.pointer.safeRunInt(DB::reset); // gives the error of the step again, which is thrown already
+        }
+    }
+
     @Override
     public void begin(boolean write) throws SQLException {
-        run(write ? "BEGIN IMMEDIATE" : "BEGIN");
+        command(write ? "BEGIN IMMEDIATE" : "BEGIN");
     }
 
     @Override
     public void commit() throws SQLException {
-        run("COMMIT");
+        command("COMMIT");
     }
 
     @Override
     public void rollback() throws SQLException {
         try {
-            run("ROLLBACK");
+            command("ROLLBACK");
         } catch (SQLException e) {
             // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has done it by itself.
             if (code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
@@ -104,32 +128,32 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void savepoint(int level) throws SQLException {
-        run("SAVEPOINT sqlitepool_" + level);
+        command("SAVEPOINT sqlitepool_" + level);
     }
 
     @Override
     public void rollbackTo(int level) throws SQLException {
-        run("ROLLBACK TO sqlitepool_" + level);
-        run("RELEASE sqlitepool_" + level);
+        command("ROLLBACK TO sqlitepool_" + level);
+        command("RELEASE sqlitepool_" + level);
     }
 
     @Override
     public void release(int level) throws SQLException {
-        run("RELEASE sqlitepool_" + level);
+        command("RELEASE sqlitepool_" + level);
     }
 
     @Override
     public boolean inTransaction() throws SQLException {
         // sqlite-jdbc does not expose sqlite3_get_autocommit(); BEGIN fails with SQLITE_ERROR inside a transaction.
         try {
-            run("BEGIN");
+            command("BEGIN");
         } catch (SQLException e) {
             if (code(e) == SQLiteErrorCode.SQLITE_ERROR.code) {
                 return true;
             }
             throw e;
         }
-        run("ROLLBACK");
+        command("ROLLBACK");
         return false;
     }
 
