@@ -7,8 +7,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Turns a row into an object: what aiosqlite calls a row factory. Called on the thread that runs the statement, while it
  * holds the connection, so it should be short; an instance may be used by several statements at once and must then be
- * thread-safe. It should depend on nothing but the row: a statement that could not be committed together with others is repeated, and
- * its rows are mapped again.
+ * thread-safe.
  *
  * @param <T> what a row becomes
  */

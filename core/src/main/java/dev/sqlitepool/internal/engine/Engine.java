@@ -49,9 +49,6 @@ public interface Engine {
      */
     boolean mayGroup() throws SQLException;
 
-    /** The rows that this connection has changed since it was opened, those of statements that failed included if they are kept. */
-    long totalChanges() throws SQLException;
-
     /** Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share one. */
     boolean sharesSnapshots();
 

@@ -118,11 +118,6 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
-    public long totalChanges() {
-        return 0;
-    }
-
-    @Override
     public boolean sharesSnapshots() {
         return false;
     }
@@ -172,10 +167,15 @@ final class JdbcEngine implements Engine {
         if (state.equals("25006")) {
             return Failure.READ_ONLY;
         }
-        if (state.startsWith("23") || state.startsWith("40")) { // integrity; the engine has rolled back
+        if (state.startsWith("23")
+                || state.startsWith("40") && !state.equals("40003")) { // integrity; the engine has rolled back
             return Failure.CONSTRAINT;
         }
-        boolean broken = state.startsWith("08") || state.startsWith("53") || state.startsWith("58") || isClosed();
+        boolean broken = state.equals("40003") // completion unknown
+                || state.startsWith("08")
+                || state.startsWith("53")
+                || state.startsWith("58")
+                || isClosed();
         return broken ? Failure.DOUBTFUL : Failure.ORDINARY;
     }
 

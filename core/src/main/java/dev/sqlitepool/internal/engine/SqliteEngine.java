@@ -29,8 +29,8 @@ final class SqliteEngine implements Engine {
      * statement that inserts the parent. In attached databases nobody has looked for them.
      */
     private static final String UNSUITED_FOR_GROUPS =
-            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%DEFERR%')"
-                    + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE sql LIKE '%DEFERR%')"
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE instr(upper(sql), 'DEFERR'))"
+                    + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE instr(upper(sql), 'DEFERR'))"
                     + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
 
     private final Connection opened;
@@ -170,7 +170,7 @@ final class SqliteEngine implements Engine {
     @Override
     public boolean mayGroup() throws SQLException {
         Prepared version = schemaVersion;
-        if (version == null) {
+        if (version == null || version.isClosed()) {
             version = prepare("PRAGMA schema_version");
             schemaVersion = version;
         }
@@ -191,11 +191,6 @@ final class SqliteEngine implements Engine {
         } finally {
             query.reset();
         }
-    }
-
-    @Override
-    public long totalChanges() throws SQLException {
-        return connection.getDatabase().total_changes();
     }
 
     /** Has a write-ahead log; it is closed with the connection. */

@@ -21,8 +21,16 @@ import org.jspecify.annotations.Nullable;
 final class Forms {
     private final Session session;
 
+    /** The last statement in a group ran without a savepoint. */
+    private boolean bare;
+
     Forms(Session session) {
         this.session = session;
+    }
+
+    /** Whether the last statement in a group, if it failed, may have left something behind. */
+    boolean ranBare() {
+        return bare;
     }
 
     private Lane lane() {
@@ -125,9 +133,24 @@ final class Forms {
 
     /** Data in the transaction of a group: what fails leaves nothing behind, if the transaction still stands then. */
     <T> T inGroup(Work.Data<T> data) throws SQLException {
-        T result = data.isAtomic()
-                ? data.run(session.connection())
-                : this.<T, RuntimeException>nested(() -> data.run(session.connection()));
+        Lane own = lane();
+        // Inside a transaction SQLite keeps the first rows of some statements that fail, and does not even count them:
+        // OR FAIL, the types
+        // of STRICT tables, errors of table-valued functions. So the first failure of a text undoes the group, and from
+        // then on it has
+        // a savepoint.
+        bare = data.isAtomic() && !own.texts().isFallible(data.sql());
+        T result;
+        try {
+            result = bare
+                    ? data.run(session.connection())
+                    : this.<T, RuntimeException>nested(() -> data.run(session.connection()));
+        } catch (Throwable e) {
+            if (bare) {
+                own.texts().failed(data.sql());
+            }
+            throw e;
+        }
         session.transaction().requireStanding();
         return result;
     }

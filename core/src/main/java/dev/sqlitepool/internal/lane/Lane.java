@@ -12,8 +12,6 @@ import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
-import java.util.HashSet;
-import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -35,8 +33,9 @@ public final class Lane {
     /** How often an interrupt is repeated until it has had its effect. */
     public static final long INTERRUPT_PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
-    private static final long QUICK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
-    private static final int REMEMBERED_TEXTS = 1_000;
+    /** What those who came before in a group wait for one who takes longer than it used to. */
+    private static final long HURRY_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
     private static final int SNAPSHOT_READS = 64;
     private static final long SNAPSHOT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
@@ -53,11 +52,13 @@ public final class Lane {
     private long idleSince;
     private long probedAt;
     private @Nullable CloseReason doubt;
+    /** For good, even if it is {@link #trust trusted} again: there may be temporary or attached tables. */
+    private boolean changed;
+
     private boolean snapshotOpen;
     private long snapshotAt;
     private int snapshotReads;
-    /** Texts that took less than {@link #QUICK_NANOS} when they last ran here. */
-    private final Set<String> quick = new HashSet<>();
+    private final KnownTexts texts = new KnownTexts();
 
     private final ReentrantLock gate = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
@@ -79,6 +80,14 @@ public final class Lane {
 
     @GuardedBy("gate")
     private boolean watched;
+
+    @GuardedBy("gate")
+    private long watchedUntil;
+
+    @GuardedBy("gate")
+    private boolean hurried;
+    /** How long a statement may take that others wait for, 0 for no limit. The owner's. */
+    private long hurryNanos;
 
     /**
      * A lane over a connection that is set up.
@@ -172,6 +181,7 @@ public final class Lane {
         if (doubt == null) {
             doubt = reason;
         }
+        changed |= reason == CloseReason.CHANGED;
     }
 
     /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
@@ -244,6 +254,7 @@ public final class Lane {
         } finally {
             gate.unlock();
         }
+        hurryNanos = 0;
         if (statements.closeRunning()) {
             depth = 1;
             endStatement();
@@ -267,9 +278,7 @@ public final class Lane {
      * @param ownNanos its own timeout, which counts if it is shorter than the pool's; 0 for none
      */
     void beginStatement(long ownNanos) {
-        long nanos = ownNanos == 0 || statementTimeoutNanos != 0 && statementTimeoutNanos < ownNanos
-                ? statementTimeoutNanos
-                : ownNanos;
+        long nanos = shorter(ownNanos, shorter(hurryNanos, statementTimeoutNanos));
         if (depth++ > 0 || nanos == 0) {
             return;
         }
@@ -277,15 +286,17 @@ public final class Lane {
         try {
             timeoutNanos = nanos;
             timedOut = false;
+            hurried = nanos == hurryNanos;
             statementDeadline = System.nanoTime() + nanos;
             timed = true;
-            if (!watched) {
-                watched = true;
-                watchAfter(nanos);
-            }
+            watchUntil(statementDeadline, nanos);
         } finally {
             gate.unlock();
         }
+    }
+
+    private static long shorter(long nanos, long others) {
+        return nanos == 0 || others != 0 && others < nanos ? others : nanos;
     }
 
     void endStatement() {
@@ -301,16 +312,25 @@ public final class Lane {
         }
     }
 
-    private void watchAfter(long nanos) {
-        Future<?> unused = timer.schedule(this::watch, nanos, TimeUnit.NANOSECONDS);
+    /** One watch for each lane, not one for each statement; an earlier deadline takes the place of a later one. */
+    @GuardedBy("gate")
+    private void watchUntil(long deadline, long nanos) {
+        if (!watched || deadline - watchedUntil < 0) {
+            watched = true;
+            watchedUntil = deadline;
+            Future<?> unused = timer.schedule(() -> watch(deadline), nanos, TimeUnit.NANOSECONDS);
+        }
     }
 
-    /** Runs on the timer as long as statements run: one watch for each lane, not one for each statement. */
-    private void watch() {
+    /** Runs on the timer as long as statements run. */
+    private void watch(long at) {
         gate.lock();
         try {
+            if (!watched || watchedUntil != at) {
+                return; // another one has taken its place
+            }
+            watched = false;
             if (!timed) {
-                watched = false;
                 return;
             }
             long left = statementDeadline - System.nanoTime();
@@ -322,7 +342,7 @@ public final class Lane {
                 engine.interrupt();
                 left = INTERRUPT_PERIOD_NANOS;
             }
-            watchAfter(left);
+            watchUntil(System.nanoTime() + left, left);
         } finally {
             gate.unlock();
         }
@@ -388,24 +408,39 @@ public final class Lane {
         } finally {
             statements.give(sql, prepared);
             endStatement();
-            remember(sql, telemetry.now() - started < QUICK_NANOS);
+            if (access == Access.WRITE) {
+                texts.took(sql, telemetry.now() - started);
+            }
         }
     }
 
-    private void remember(String sql, boolean wasQuick) {
-        if (access == Access.READ) {
-            return;
+    /** Until {@link #leave} a statement that takes too long is interrupted, since those before it wait to be acknowledged. */
+    void hurry() {
+        hurryNanos = HURRY_NANOS;
+    }
+
+    /** Whether the statement that was interrupted could have gone on, but for the hurry. */
+    public boolean wasHurried() {
+        gate.lock();
+        try {
+            return timedOut && hurried;
+        } finally {
+            gate.unlock();
         }
-        if (!wasQuick) {
-            quick.remove(sql);
-        } else if (quick.add(sql) && quick.size() > REMEMBERED_TEXTS) {
-            quick.clear();
-        }
+    }
+
+    /** Whether statements of different tasks may share the transaction that is open. */
+    public boolean mayGroup() throws SQLException {
+        return !changed && engine.mayGroup();
+    }
+
+    KnownTexts texts() {
+        return texts;
     }
 
     /** Whether a statement has run here, and took no time worth mentioning when it last did. */
     public boolean isQuick(String sql) {
-        return quick.contains(sql);
+        return texts.isQuick(sql);
     }
 
     /** Brings the planner's statistics up to date, or gives up after a time. */

@@ -232,6 +232,7 @@ public final class Session {
     public void joinGroup(Lane shared, Ticket next) {
         wholesale = true;
         begin(shared, next);
+        shared.hurry();
         transaction.began();
     }
 
@@ -241,9 +242,9 @@ public final class Session {
     }
 
     /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
-    public boolean groupStands(Work.Data<?> data, long changesBefore) {
+    public boolean groupStands() {
         Lane own = lane;
-        return own != null && !isUnwanted() && transaction.standsAfter(own, data, changesBefore);
+        return own != null && own.doubt() == null && !transaction.isLost() && !isUnwanted() && !forms.ranBare();
     }
 
     /** Its statement is over: nothing can interrupt the lane for this session any more. */

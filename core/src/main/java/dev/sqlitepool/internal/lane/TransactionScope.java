@@ -190,20 +190,6 @@ final class TransactionScope {
         return error;
     }
 
-    /** Whether all that was done before a statement that failed is still there, and nothing of the statement itself. */
-    boolean standsAfter(Lane lane, Work.Data<?> failed, long changesBefore) {
-        if (lane.doubt() != null || isLost()) {
-            return false;
-        }
-        try {
-            // INSERT OR FAIL, or a constraint that says so, keeps the rows before the one that failed.
-            return !failed.isAtomic() || lane.engine().totalChanges() == changesBefore;
-        } catch (SQLException e) {
-            lane.doubt(CloseReason.DISCARDED);
-            return false;
-        }
-    }
-
     private void loseIfOpen(SQLException error) {
         if (open && lost == null) {
             lost = error;
@@ -229,13 +215,22 @@ final class TransactionScope {
     /** Opens a savepoint and returns its level. */
     int savepoint(Lane lane) throws SQLException {
         requireStanding();
-        lane.engine().savepoint(savepoints + 1);
+        try {
+            lane.engine().savepoint(savepoints + 1);
+        } catch (SQLException e) {
+            throw failed(lane, e, Verb.BEGIN); // virtual tables write now
+        }
         return ++savepoints;
     }
 
     void release(Lane lane, int level) throws SQLException {
         requireStanding();
-        lane.engine().release(level);
+        try {
+            lane.engine().release(level);
+        } catch (SQLException e) {
+            loseIfOpen(e); // what was to be kept or undone is neither
+            throw failed(lane, e, Verb.RELEASE);
+        }
         savepoints = level - 1;
     }
 

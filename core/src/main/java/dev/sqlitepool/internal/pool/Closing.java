@@ -47,7 +47,7 @@ final class Closing implements PoolFuture.Origin {
     PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
             List<Runnable> settles = new ArrayList<>();
-            endWaiting(settles);
+            endWaiting(settles, false);
             workers.completeAll(settles);
             long grace = Settings.nanos(pool.settings().closeGrace());
             workers.after(grace, () -> workers.execute(this::endByForce));
@@ -57,9 +57,9 @@ final class Closing implements PoolFuture.Origin {
         return future;
     }
 
-    private void endWaiting(List<Runnable> settles) {
+    private void endWaiting(List<Runnable> settles, boolean force) {
         for (Lanes lanes : groups) {
-            for (Waiter waiter : lanes.group().close()) {
+            for (Waiter waiter : lanes.group().close(force)) {
                 Runnable settle = waiter.failed(Refusal.closed(pool.settings(), pool.stats()));
                 if (settle != null) {
                     settles.add(settle);
@@ -90,7 +90,7 @@ final class Closing implements PoolFuture.Origin {
 
     private void endByForce() {
         List<Runnable> settles = new ArrayList<>();
-        endWaiting(settles); // they waited again, to be repeated
+        endWaiting(settles, true); // they waited again, to be repeated
         for (Lanes lanes : groups) {
             for (Waiter holder : lanes.loans().keySet()) {
                 Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * worker that serves the lane.
  *
  * <p>The first task opens the transaction. When its statement is done, the lane is passed on, transaction and all, to the next in the
- * queue, if that may join: nobody waits to form a group. A statement is atomic by itself; a batch, or one whose rows are mapped, has a
- * savepoint. So one that fails fails alone, and the point up to which its task can be called off is its success.
+ * queue, if that may join: nobody waits to form a group. No foreign code joins. A batch has a savepoint, and so has every text that has
+ * failed before; the first failure of another undoes the group. The point up to which a task can be called off is its success.
  *
  * <p><b>Why nothing takes effect twice.</b> Statements are repeated only if the transaction is certain not to have been committed:
  * either COMMIT was not issued, and the session that opened the transaction has rolled it back or the connection is closed, which does
@@ -53,6 +53,7 @@ final class Group {
             return unfit;
         }
         members.add(first);
+        long began = pool.telemetry().now();
         Held held = Held.push(pool, first.heldAs(), where);
         boolean stands;
         try {
@@ -65,12 +66,12 @@ final class Group {
         Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
         boolean committed = stands && failure == null;
         boolean unsynced = committed && lane.engine().needsSync();
-        boolean doubtful = lane.doubt() != null;
+        boolean errorStands = lane.doubt() != null && !lane.wasHurried();
         Lane last = Objects.requireNonNull(first.closeGroup());
         if (repeat) {
             Task<?> culprit = members.get(members.size() - 1);
-            members.forEach(member -> member.undone(doubtful && member == culprit));
-            where.repeat(members);
+            members.forEach(member -> member.undone(errorStands && member == culprit));
+            where.repeat(members, began);
             return new Task.Served(Task::nothing, pool.release(last), false);
         }
         for (Task<?> member : members) {
@@ -85,7 +86,9 @@ final class Group {
         int runs = 0;
         Task<?> member = first;
         while (true) {
-            if (!member.runInGroup(lane, member == first)) {
+            boolean stands = member.runInGroup(lane, member == first);
+            Thread.interrupted(); // what a function in SQL has done to this thread is not the next one's
+            if (!stands) {
                 return false;
             }
             runs += member.runs();
@@ -100,8 +103,8 @@ final class Group {
 
     private boolean mayGroup() {
         try {
-            return where.isAwaited() && lane.engine().mayGroup();
-        } catch (SQLException e) {
+            return where.isAwaited() && lane.mayGroup();
+        } catch (SQLException | RuntimeException e) {
             pool.telemetry().debug("a group could not be formed", e);
             return false;
         }

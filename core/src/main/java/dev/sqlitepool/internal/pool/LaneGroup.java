@@ -83,6 +83,9 @@ final class LaneGroup {
 
     @GuardedBy("lock")
     private boolean closed;
+    /** Those who are in the middle of something are ended, too. */
+    @GuardedBy("lock")
+    private boolean forced;
 
     LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
         this.max = max;
@@ -282,16 +285,23 @@ final class LaneGroup {
         }
     }
 
-    /** What these have done is undone: they wait again, at the head of the queue, in the same order. Those who have ended do not. */
-    void repeat(List<? extends Waiter> undone) {
+    /**
+     * What these have done is undone: they wait again, at the head of the queue, in the same order, and the time that they have held the
+     * lane is not theirs. Those who have ended do not.
+     *
+     * @return those whom a closing pool has ended by force; the caller fails them
+     */
+    List<Waiter> repeat(List<? extends Waiter> undone, long held, long now) {
         lock.lock();
         try {
             for (int i = undone.size() - 1; i >= 0; i--) {
                 Waiter waiter = undone.get(i);
                 if (waiter.move(State.COMMITTING, State.QUEUED) || waiter.move(State.RUNNING, State.QUEUED)) {
-                    queue.putBack(waiter);
+                    waiter.waitsAgain(held, now);
+                    queue.addFirst(waiter);
                 }
             }
+            return forced ? queue.endAll() : List.of();
         } finally {
             lock.unlock();
         }
@@ -406,10 +416,11 @@ final class LaneGroup {
      * Closes the group: nobody comes in any more, but those who must {@link #repeat}. Returns those who waited, ended; the caller fails
      * them.
      */
-    List<Waiter> close() {
+    List<Waiter> close(boolean force) {
         lock.lock();
         try {
             closed = true;
+            forced = force;
             return queue.endAll();
         } finally {
             lock.unlock();

@@ -281,10 +281,19 @@ final class Lanes {
     }
 
     /** See {@link LaneGroup#repeat}. */
-    void repeat(List<? extends Waiter> undone) {
-        group.repeat(undone);
-        // Their deadlines may be before the one for which the expiry is armed.
-        workers.after(Math.max(0, undone.get(0).deadline() - telemetry.now()), this::expireNow);
+    void repeat(List<? extends Waiter> undone, long since) {
+        long now = telemetry.now();
+        List<Runnable> settles = new ArrayList<>();
+        for (Waiter ended : group.repeat(undone, now - since, now)) {
+            Runnable settle = ended.failed(Refusal.closed(settings, pool.stats()));
+            if (settle != null) {
+                settles.add(settle);
+            }
+        }
+        workers.completeAll(settles);
+        for (Waiter waiter : undone) { // their deadlines may be before the one for which the expiry is armed
+            workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
+        }
         armExpiry();
     }
 
@@ -394,6 +403,8 @@ final class Lanes {
         Runnable rest = result.close() ? () -> close(lane, CloseReason.POOL_CLOSED) : next(result.waiter(), null);
         if (rest != null) {
             rest.run();
+        } else if (group.isClosed()) {
+            pool.advanceClose();
         }
     }
 

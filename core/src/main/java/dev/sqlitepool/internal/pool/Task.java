@@ -97,6 +97,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return !alone
                 && work instanceof Work.Data<T> data
                 && (data.verb() == Verb.CHANGE || data.verb() == Verb.WITH)
+                && !data.shape().mayRead() // a mapper is code: it could wait for a member, and would run twice
                 && pool.settings().uses(Part.GROUPS)
                 && Objects.requireNonNull(lanes()).access() == Access.WRITE;
     }
@@ -274,11 +275,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
         Lane last = session.end();
         boolean ordered = work.access() == Access.WRITE || session.isUnsynced();
-        if (last != null
-                && !reroute
-                && ordered
-                && last.access() == Access.WRITE
-                && last.engine().needsSync()) {
+        if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             SyncGate.Outcome outcome = new AtGate(value, error);
             atGate = outcome;
             pool.gate().add(last.engine(), session.isUnsynced(), outcome);
@@ -331,19 +328,17 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (!first) {
             session.joinGroup(shared, this);
         }
-        long changes = 0;
         try {
             if (isEnded()) {
                 return true;
             }
-            changes = shared.engine().totalChanges();
             T value = session.performInGroup(data());
             grouped = new Grouped<>(value, null);
             return commit(); // else it was ended when it had already changed something
         } catch (Throwable e) {
             grouped = new Grouped<>(null, e);
             session.struckBy(e);
-            return session.groupStands(data(), changes);
+            return session.groupStands();
         } finally {
             session.leaveGroup(first);
         }

@@ -58,6 +58,13 @@ final class WaitQueue {
         waitingInPool.incrementAndGet();
     }
 
+    /** Queues a waiter again that had its turn: before all others. */
+    void addFirst(Waiter waiter) {
+        waiters.addFirst(waiter);
+        waiting++;
+        waitingInPool.incrementAndGet();
+    }
+
     private void left() {
         waiting--;
         waitingInPool.decrementAndGet();

@@ -86,6 +86,12 @@ abstract class Waiter implements Ticket {
         return deadline;
     }
 
+    /** It waits again, after a turn that came to nothing and was not waiting. Called under the group's lock. */
+    final void waitsAgain(long turn, long now) {
+        deadline += turn;
+        queuedAt = now;
+    }
+
     /** Called under the group's lock. */
     final boolean grant(Lane granted) {
         lane = granted;

@@ -128,6 +128,13 @@ class GroupTest {
         return futures;
     }
 
+    /** From its first failure on a text has a savepoint in groups; before, a failure undoes the group. */
+    private static void failOnce(LanePool pool) {
+        pool.execute(INSERT, -1).join();
+        assertThatThrownBy(() -> pool.execute(INSERT, -1).join()).hasMessageContaining("UNIQUE");
+        pool.execute("DELETE FROM t").join();
+    }
+
     private static List<Integer> rows(SqlitePool pool) {
         return pool.query("SELECT x FROM t ORDER BY x", row -> row.getInt(1)).join();
     }
@@ -180,8 +187,9 @@ class GroupTest {
         assertThat(tooEarly).isEmpty();
     }
 
+    /** A mapper is code: it may wait for those before it, and must not be called again. */
     @Test
-    void batchesAndReturningStatementsJoin() {
+    void batchesJoinAndStatementsWithAMapperRunAlone() {
         LanePool pool = open();
         List<CompletableFuture<Object>> all = inARow(
                 pool,
@@ -194,7 +202,7 @@ class GroupTest {
         assertThat(all.get(1).join()).isEqualTo(new long[] {1, 1});
         assertThat(all.get(2).join()).isEqualTo(List.of(4));
         assertThat(rows(pool)).containsExactly(1, 2, 3, 4, 5);
-        assertThat(commits).hasValue(1);
+        assertThat(commits).hasValue(3);
     }
 
     @Test
@@ -265,6 +273,7 @@ class GroupTest {
     @Test
     void oneThatFailsFailsAlone() {
         LanePool pool = open();
+        failOnce(pool);
         List<CompletableFuture<Long>> all = inARow(
                 pool,
                 () -> List.of(
@@ -275,6 +284,21 @@ class GroupTest {
         assertThat(error(all.get(1))).isInstanceOf(SQLException.class).hasMessageContaining("UNIQUE");
         assertThat(rows(pool)).containsExactly(1, 2, 3);
         assertThat(commits).hasValue(1);
+    }
+
+    @Test
+    void theFirstFailureOfATextUndoesTheGroupAndEachIsRepeatedAlone() {
+        LanePool pool = open();
+        List<CompletableFuture<Long>> all = inARow(
+                pool,
+                () -> List.of(
+                        pool.execute(INSERT, 1),
+                        pool.execute(INSERT, 1),
+                        pool.execute(INSERT, 2),
+                        pool.execute(INSERT, 3)));
+        assertThat(error(all.get(1))).isInstanceOf(SQLException.class).hasMessageContaining("UNIQUE");
+        assertThat(rows(pool)).containsExactly(1, 2, 3);
+        assertThat(commits).hasValue(2);
     }
 
     @Test
@@ -381,6 +405,26 @@ class GroupTest {
                         pool.execute(INSERT, 1), pool.execute(slow, 200, 10_000_000_000L), pool.execute(INSERT, 2)));
         assertThat(error(all.get(1))).isInstanceOf(java.sql.SQLTimeoutException.class);
         assertThat(rows(pool)).containsExactly(1, 2, 101);
+    }
+
+    /** Those who came before wait for it to be acknowledged: only for some milliseconds. */
+    @Test
+    void oneThatTakesLongerThanItUsedToIsRepeatedAlone() {
+        LanePool pool = open();
+        String slow =
+                "INSERT INTO t SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                        + " WHERE i < ?) SELECT i FROM n)";
+        pool.execute(slow, 77).join();
+        List<CompletableFuture<Long>> all = inARow(pool, () -> {
+            CompletableFuture<Long> before = pool.execute(INSERT, 1);
+            CompletableFuture<Long> endless = pool.execute(slow, 10_000_000_000L);
+            before.thenRun(() -> endless.cancel(true));
+            return List.of(before, endless, pool.execute(INSERT, 2));
+        });
+        assertThat(all.get(0).join()).isEqualTo(1);
+        assertThat(all.get(1)).isCancelled();
+        assertThat(all.get(2).join()).isEqualTo(1);
+        assertThat(rows(pool)).containsExactly(1, 2, 77);
     }
 
     // ---- cancelling
@@ -492,6 +536,7 @@ class GroupTest {
 
     private void commitFails(Fate fate, int kept) {
         LanePool pool = open();
+        failOnce(pool);
         List<CompletableFuture<Long>> all = inARow(pool, () -> {
             fates.add(Engine::commit);
             fates.add(fate);
