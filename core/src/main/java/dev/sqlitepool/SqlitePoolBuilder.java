@@ -340,7 +340,8 @@ public final class SqlitePoolBuilder {
      * The most bytes that the write-ahead log takes on disk, but for the transaction that passes the limit. The pool copies the log
      * into the database in the background long before; but a log cannot shrink past a snapshot that somebody still reads. At the limit the
      * connection that writes waits for those readers, and writes queue: a forgotten reader slows writers down, and does not fill the
-     * disk. A read that itself waits for a write then waits until that has timed out. Default 64 MiB.
+     * disk. A read that itself waits for a write then waits until that has timed out. Only a connection that writes under an open cursor of
+     * its own passes the limit, since it would wait for itself. Default 64 MiB.
      *
      * @param walSizeLimit bytes, at least 262,144
      * @return this builder
@@ -369,7 +370,8 @@ public final class SqlitePoolBuilder {
 
     /**
      * Another program copies the write-ahead log into the database, as Litestream does, and must be the only one: the pool makes no
-     * checkpoint while it is open, and neither does SQLite. {@code walSizeLimit} has no effect then. Default: off.
+     * checkpoint while it is open, and neither does SQLite, but for the one that repairs the log after a failed sync. {@code walSizeLimit} has
+     * no effect then. Default: off.
      *
      * @return this builder
      */
@@ -404,6 +406,10 @@ public final class SqlitePoolBuilder {
         if (size > 1 && "exclusive".equalsIgnoreCase(pragmas.get("locking_mode"))) {
             throw new IllegalArgumentException("locking_mode was EXCLUSIVE with poolSize " + size
                     + "; an exclusive connection locks the others out.");
+        }
+        if (externalCheckpointer && pragmas.containsKey("wal_autocheckpoint")) {
+            throw new IllegalArgumentException("wal_autocheckpoint was " + pragmas.get("wal_autocheckpoint")
+                    + " with externalCheckpointer(), which sets it to 0: leave one of them out.");
         }
         Map<String, String> effective = new LinkedHashMap<>(pragmas);
         if (inMemory) {

@@ -70,7 +70,9 @@ public interface Engine {
     /**
      * Copies the write-ahead log into the database, as far as readers allow. Outside a transaction only.
      *
-     * @param truncate waits a moment for writers and readers outside, and if all is copied makes the log empty; else it waits for nobody
+     * Waits for nobody.
+     *
+     * @param truncate makes the log empty if all is copied and nobody reads it; it keeps other writers out meanwhile
      * @throws SyncFailedException if nobody knows what of the files is on disk
      */
     Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException;

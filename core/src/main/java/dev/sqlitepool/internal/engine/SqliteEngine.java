@@ -240,7 +240,10 @@ final class SqliteEngine implements Engine {
     @Override
     public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
         String mode = truncate ? "TRUNCATE" : "PASSIVE";
-        try (ResultSet result = control.executeQuery("PRAGMA wal_checkpoint(" + mode + ")")) {
+        if (truncate) {
+            connection.setBusyTimeout(0); // it would wait with the writers' lock
+        }
+        try (ResultSet result = control.executeQuery("PRAGMA main.wal_checkpoint(" + mode + ")")) {
             boolean busy = !result.next() || result.getInt(1) != 0;
             long log = result.getLong(2);
             long copied = result.getLong(3);
@@ -252,12 +255,16 @@ final class SqliteEngine implements Engine {
                 throw (SyncFailedException) new SyncFailedException(e.getMessage()).initCause(e);
             }
             throw e;
+        } finally {
+            if (truncate) {
+                connection.setBusyTimeout(SqliteSetup.NATIVE_BUSY_MILLIS);
+            }
         }
     }
 
     @Override
     public void optimize() throws SQLException {
-        run("PRAGMA optimize"); // which limits by itself what ANALYZE reads
+        run("PRAGMA optimize=0x10012"); // all tables, with a limit on what ANALYZE reads
     }
 
     @Override

@@ -50,6 +50,9 @@ final class SqliteSetup {
                 set(pragma.getKey(), pragma.getValue());
             }
         }
+        if (settings.externalCheckpointer()) {
+            set("wal_autocheckpoint", "0"); // before any hook can write
+        }
         set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
         // Last: from here on this connection cannot even switch to WAL.
         set("query_only", access == Access.READ ? "ON" : "OFF");
@@ -78,9 +81,7 @@ final class SqliteSetup {
      * tells how long the log is. What the user has set stays.
      */
     void boundLog() throws SQLException {
-        if (settings.externalCheckpointer()) {
-            setUnlessChosen("wal_autocheckpoint", 0);
-        } else if (settings.checkpoints()) {
+        if (settings.checkpoints()) {
             String page = read("page_size");
             long pageSize = page == null ? 4096 : Long.parseLong(page);
             setUnlessChosen("wal_autocheckpoint", Math.min(Integer.MAX_VALUE, settings.walSizeLimit() / pageSize + 1));

@@ -66,6 +66,7 @@ final class Forms {
             if (!session.ticket().commit()) {
                 session.requireTicket();
             }
+            session.beforeTransaction();
             session.committedUnsynced();
             return data.run(session.connection());
         }
@@ -116,6 +117,9 @@ final class Forms {
     /** Begins, repeating while another process holds the database, as long as it is wanted. */
     void begin(boolean write) throws SQLException {
         Lane current = lane();
+        if (write) {
+            session.beforeTransaction();
+        }
         Patience patience = session.patience();
         while (true) {
             session.requireTicket();

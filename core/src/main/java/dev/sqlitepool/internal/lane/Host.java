@@ -23,10 +23,17 @@ public interface Host {
     boolean hasReadLanes();
 
     /**
-     * Waits until the write-ahead log is within its limit; for a session that holds the write lane and is about to write, outside a
-     * transaction. Returns early if the session is not wanted any more.
+     * Waits until the write-ahead log is within its limit; for a session that holds the write lane and is about to begin a transaction, if
+     * only of one statement.
+     *
+     * @throws SQLException if the waiting thread was interrupted
+     * @throws dev.sqlitepool.PoolTimeoutException if it has taken too long
+     * @throws java.util.concurrent.CancellationException if the session is not wanted any more
      */
-    void boundLog(Lane lane, Session session);
+    void beforeTransaction(Lane lane, Session session) throws SQLException;
+
+    /** Fails if what the lane commits by itself from now on could not be relied upon. */
+    void requireTrust(Lane lane) throws SQLException;
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();

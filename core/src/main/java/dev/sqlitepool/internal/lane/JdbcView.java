@@ -73,6 +73,7 @@ final class JdbcView {
         statements.forEach(StatementView::release);
         metadataResults.forEach(JdbcView::closeQuietly);
         metadataResults.clear();
+        session.lookWhetherItReads();
     }
 
     void end() {
@@ -236,6 +237,7 @@ final class JdbcView {
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
                 metadataResults.add(result);
+                session.lookWhetherItReads();
                 return metadataResult(result);
             }
             return answer;
@@ -249,6 +251,7 @@ final class JdbcView {
                 case "close":
                     result.close();
                     metadataResults.remove(result);
+                    session.lookWhetherItReads();
                     return null;
                 case "isClosed":
                     return result.isClosed();

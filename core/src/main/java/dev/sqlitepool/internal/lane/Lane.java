@@ -448,7 +448,7 @@ public final class Lane {
         beginStatement(nanos);
         try {
             engine.optimize();
-        } catch (SQLException e) {
+        } catch (SQLException | RuntimeException e) {
             telemetry.debug("the statistics of the query planner were not brought up to date", e);
         } finally {
             endStatement();

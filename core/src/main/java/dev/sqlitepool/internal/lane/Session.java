@@ -10,7 +10,6 @@ import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -261,6 +260,14 @@ public final class Session {
         forms.commit();
     }
 
+    /** Before a transaction begins that may write. */
+    void beforeTransaction() throws SQLException {
+        Lane own = lane;
+        if (own != null && own.access() == Access.WRITE) {
+            host.beforeTransaction(own, this);
+        }
+    }
+
     Forms forms() {
         return forms;
     }
@@ -303,13 +310,10 @@ public final class Session {
     /** Every use passes here first: is the session alive, on its thread, and wanted? */
     void requireAlive() {
         if (!alive) {
-            throw new IllegalStateException(
-                    "This connection was returned to the pool when its work ended; use it only inside"
-                            + " the work, or acquire() a lease.");
+            throw Misuse.returned();
         }
         if (owner != Thread.currentThread()) {
-            throw new IllegalStateException("This connection belongs to the thread that runs the work, " + owner
-                    + "; it was used by " + Thread.currentThread() + ".");
+            throw Misuse.ofAnotherThread(owner);
         }
         requireTicket();
     }
@@ -326,11 +330,7 @@ public final class Session {
     Lane ready(String sql, Verb verb) throws SQLException {
         requireAlive();
         if (form != Form.CONNECTION && verb.isRefusedInside()) {
-            throw new SQLException(
-                    SqlText.label(sql) + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
-                            + "(…): it would break or ignore what the form promises. Use connection(…) for it"
-                            + (verb.isControl() ? ", or savepoint(…)." : "."),
-                    "25001");
+            throw Misuse.inside(form, sql, verb);
         }
         if (verb != Verb.END) {
             transaction.requireStanding();
@@ -342,14 +342,10 @@ public final class Session {
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         }
-        if (verb.needsWriteLane() && canCheckpoint(current)) {
-            host.boundLog(current, this);
-        }
+        beforeWrite(current, verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK") ? Verb.READ : verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
         if (verb == Verb.MAINTENANCE && reader) {
-            throw new SQLException(
-                    SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.",
-                    "25001");
+            throw Misuse.insideReadOnly(sql);
         }
         boolean mayChange = verb == Verb.MAINTENANCE || verb == Verb.SCHEMA;
         if (mayChange && SqlText.changesConnection(sql)) {
@@ -359,13 +355,16 @@ public final class Session {
         return current;
     }
 
-    /** Whether a session that commits by itself is between two transactions on the write lane. */
-    private boolean canCheckpoint(Lane current) {
-        return form == Form.CONNECTION
-                && !wholesale
-                && current.access() == Access.WRITE
-                && !transaction.isOpen()
-                && !hasCursors();
+    /** Before a connection does what it commits by itself, sooner or later. */
+    private void beforeWrite(Lane current, Verb verb) throws SQLException {
+        boolean commits = form == Form.CONNECTION && !wholesale && current.access() == Access.WRITE;
+        if (commits && (verb.needsWriteLane() || verb == Verb.WITH)) {
+            host.requireTrust(current);
+            if (!transaction.isOpen() && !hasCursors()) { // it would wait for its own cursors
+                host.beforeTransaction(current, this);
+                host.requireTrust(current);
+            }
+        }
     }
 
     private boolean hasCursors() {
@@ -384,17 +383,16 @@ public final class Session {
     Lane move() throws SQLException {
         Lane from = Objects.requireNonNull(lane);
         if (hasCursors()) {
-            throw new SQLException(
-                    "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"
-                            + " its rows to the end or close it first, or use transaction(…).",
-                    "24000");
+            throw Misuse.underCursor();
         }
         if (view != null) {
             view.closeStatements();
         }
         from.leave();
         telemetry.moves.increment();
-        return take(from, Access.WRITE);
+        Lane to = take(from, Access.WRITE);
+        beforeWrite(to, Verb.WITH);
+        return to;
     }
 
     private Lane take(@Nullable Lane from, Access access) throws SQLException {

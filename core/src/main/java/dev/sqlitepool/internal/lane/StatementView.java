@@ -82,6 +82,7 @@ final class StatementView {
             JdbcView.closeQuietly(physical);
             physical = null;
         }
+        session.lookWhetherItReads();
     }
 
     private Statement physical(Lane lane) throws Throwable {
@@ -292,6 +293,7 @@ final class StatementView {
                 Object answer = JdbcView.call(result, method, arguments);
                 if (steps && Objects.equals(answer, false) && results.remove(result)) {
                     finished.add(result);
+                    session.lookWhetherItReads();
                 }
                 return answer;
             } catch (SQLException e) {

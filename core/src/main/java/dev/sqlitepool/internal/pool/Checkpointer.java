@@ -1,49 +1,57 @@
 package dev.sqlitepool.internal.pool;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Checkpoint;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.SyncFailedException;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever gives the write lane back looks at the size of the log's file: one system call. Past a few megabytes, or when nobody has
- * written for a while, a <em>pass</em> copies the log into the database, on a connection of its own, beside readers and writers; it waits
- * for nobody. When all is copied and no reader needs the log, SQLite begins it anew with the next write, and its file shrinks. Under a
- * steady stream of writes a pass never gets to the end of the log. So at the limit the write lane is <em>held</em>: it goes to nobody
- * before a checkpoint has emptied the log. While it is held the log does not grow, so the readers that began before come to an end,
- * and those that begin meanwhile soon read the database itself: the wait is for the longest of the reads that were there.
+ * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file: one system call. Past a few megabytes, or when
+ * nobody has written for a while, a <em>pass</em> copies the log into the database, on a connection of its own, beside readers and writers; it
+ * waits for nobody. When all is copied and no reader uses the log, SQLite begins it anew with the next write, and its file shrinks. Under a
+ * steady stream of writes a pass never gets to the end of the log. So at the limit the one who is about to write first empties the log; the
+ * others wait behind him for the write lane. Meanwhile the log does not grow: the readers who began before come to an end, then all is
+ * copied; those who began meanwhile come to an end, then the log is emptied; who begins after that reads the database itself. So the wait is
+ * for two generations of readers at most.
  *
- * <p>Why the log stays within the limit: the lane is granted only in {@link Lanes#giveBack}, and everybody who has written passes
- * {@link #mustHold} before it, so nobody begins to write past the limit; and one who keeps the lane and commits by itself passes {@link
- * #bound}. Why nobody waits for ever: those who wait for the lane have their deadlines, and the hold ends with the pool.
+ * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
+ * Only a connection that writes under a cursor of its own is let through, since it would wait for itself. Why nobody waits for ever: the
+ * wait ends with the acquire timeout, with the task, and with the pool.
  *
- * <p>At most one pass runs: {@link #running} is taken by compare-and-set, and what a pass may have missed the next write or the look after
- * the quiet time starts again. Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is.
+ * <p>At most one pass runs: {@link #running} is taken by compare-and-set; what a pass may have missed the next write or the look after the
+ * quiet time starts again. Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is.
  */
 final class Checkpointer {
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final long LONGEST_BACKOFF_NANOS = TimeUnit.MINUTES.toNanos(5);
     private static final long TELL_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
     private static final long OPTIMIZE_PERIOD_NANOS = TimeUnit.HOURS.toNanos(4);
     /** How long the planner's statistics may take. */
     private static final long OPTIMIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final long FAILURE_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    /** A log that is smaller than this is not worth a pass when it is quiet. */
+    private static final long SMALL_LOG = 1L << 18;
 
     private final LanePool pool;
     private final Settings settings;
@@ -61,11 +69,19 @@ final class Checkpointer {
 
     private volatile long writtenAt;
     private volatile long optimizedAt;
+    /** After a pass that failed, none begins before this. */
+    private volatile long notBefore;
 
-    private final ReentrantLock lock = new ReentrantLock();
-    /** Used by the pass that runs; opened by the first, closed when it is quiet. */
-    @GuardedBy("lock")
+    private final AtomicInteger failures = new AtomicInteger();
+
+    /**
+     * Of whoever has taken {@link #running}. Opened by the first pass, closed when it is quiet; with an external checkpointer it only stays
+     * open.
+     */
     private @Nullable Engine engine;
+
+    private int generation;
+    private volatile boolean keptOpen;
 
     Checkpointer(LanePool pool, Opener opener, Telemetry telemetry, Workers workers) {
         this.pool = pool;
@@ -76,37 +92,135 @@ final class Checkpointer {
         this.step = settings.walSizeLimit() / 4;
         this.threshold = settings.checkpointSize();
         this.optimizedAt = telemetry.now();
+        this.notBefore = optimizedAt;
     }
 
-    // ---- looking
+    // ---- before the writers
 
-    /**
-     * Called by the owner of the write lane before it is given back.
-     *
-     * @return whether it must be given to {@link #hold} instead
-     */
-    boolean mustHold(Lane lane) {
-        if (!settings.checkpoints() || lane.doubt() != null || pool.isClosed()) {
-            return false;
-        }
+    /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
+    void beforeTransaction(Lane lane, Session session) throws SQLException {
         long size = lane.engine().walSize();
-        if (size < 0) {
-            return false;
+        if (size < 0 || settings.inMemory()) {
+            return;
         }
         telemetry.walSize = size;
+        if (settings.externalCheckpointer() && !keptOpen) {
+            startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
+        }
+        if (!settings.checkpoints()) {
+            return;
+        }
         dirty = true;
-        writtenAt = telemetry.now();
+        long now = telemetry.now();
+        writtenAt = now;
         watch(QUIET_NANOS);
         if (size > settings.walSizeLimit()) {
-            return true;
-        }
-        if (size <= settings.checkpointSize()) {
+            empty(lane, session, now);
+        } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
-        } else if (size > threshold) {
+        } else if (size > threshold && now - notBefore >= 0) {
             startPass(false);
         }
-        return false;
     }
+
+    /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
+    private void empty(Lane lane, Session session, long since) throws SQLException {
+        long timeout = Settings.nanos(settings.acquireTimeout());
+        boolean told = false;
+        boolean copied = false;
+        SQLException failure = null;
+        while (!pool.isClosed()) {
+            if (session.isUnwanted()) {
+                throw new CancellationException(
+                        "The task was ended while it waited for readers of the write-ahead log.");
+            }
+            boolean done = false;
+            try {
+                copied = copied || checkpoint(lane, false);
+                done = copied && checkpoint(lane, true);
+            } catch (SQLException e) {
+                if (lane.engine().failure(e) == Failure.DOUBTFUL) { // a full disk, perhaps: it may pass
+                    lane.doubt(CloseReason.DISCARDED);
+                    failed(e);
+                    failure = e;
+                }
+            }
+            long waited = telemetry.now() - since;
+            if (failure != null && (done || waited > timeout)) {
+                throw failure;
+            }
+            if (done) {
+                telemetry.walSize = 0;
+                threshold = settings.checkpointSize();
+                dirty = false;
+                return;
+            }
+            if (waited > timeout) {
+                throw timedOut();
+            }
+            if (!told && waited > TELL_NANOS) {
+                told = true;
+                tell();
+            }
+            pause(
+                    failure != null
+                            ? FAILURE_PAUSE_NANOS
+                            : ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+        }
+    }
+
+    private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
+        try {
+            Checkpoint done = lane.engine().checkpoint(truncate);
+            telemetry.checkpoints.increment();
+            return done.complete();
+        } catch (SyncFailedException e) {
+            lane.doubt(CloseReason.DISCARDED);
+            failed(e);
+            throw new SQLException(
+                    "The database could not be synced; nothing of this was written: " + e.getMessage(), "58030", e);
+        }
+    }
+
+    private static void pause(long nanos) throws SQLException {
+        LockSupport.parkNanos(nanos);
+        if (Thread.interrupted()) {
+            Thread.currentThread().interrupt();
+            throw LanePool.interrupted();
+        }
+    }
+
+    private PoolTimeoutException timedOut() {
+        telemetry.timeouts.increment();
+        PoolTimeoutException error =
+                Refusal.logFull(settings, pool.writeLanes().stats().holder(), reader(), pool.stats());
+        telemetry.tell(listener -> listener.acquireTimedOut(error));
+        return error;
+    }
+
+    private String reader() {
+        Map.Entry<Waiter, Duration> oldest =
+                pool.hasReadLanes() ? pool.readLanes().oldestReader() : null;
+        return oldest == null
+                ? "a reader outside this pool"
+                : "\"" + oldest.getKey().label() + "\", which has read for " + oldest.getValue();
+    }
+
+    private void tell() {
+        long size = telemetry.walSize;
+        telemetry.warn(
+                "writes wait because the write-ahead log has reached its limit, " + size
+                        + " bytes, and cannot shrink past " + reader()
+                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit",
+                null);
+        Map.Entry<Waiter, Duration> oldest =
+                pool.hasReadLanes() ? pool.readLanes().oldestReader() : null;
+        String reader = oldest == null ? "" : oldest.getKey().label();
+        Duration held = oldest == null ? Duration.ZERO : oldest.getValue();
+        telemetry.tell(listener -> listener.walLimitReached(size, reader, held));
+    }
+
+    // ---- beside the writers
 
     private void watch(long nanos) {
         if (!watching.get() && watching.compareAndSet(false, true)) {
@@ -120,71 +234,82 @@ final class Checkpointer {
         if (pool.isClosed()) {
             return;
         }
-        long quiet = telemetry.now() - writtenAt;
-        if (quiet < QUIET_NANOS) {
-            watch(QUIET_NANOS - quiet);
+        long now = telemetry.now();
+        long wait = Math.max(QUIET_NANOS - (now - writtenAt), notBefore - now);
+        if (wait > 0) {
+            watch(wait);
         } else {
             startPass(true);
         }
     }
 
-    // ---- beside the writers
-
-    private void startPass(boolean last) {
+    private void startPass(boolean quiet) {
         if (running.compareAndSet(false, true)) {
-            workers.execute(() -> pass(last));
+            workers.execute(() -> pass(quiet));
         }
     }
 
-    /** One pass; the last one before a quiet time closes the connection. */
-    private void pass(boolean last) {
+    /** One pass; a complete one at a quiet time closes the connection. */
+    private void pass(boolean quiet) {
         try {
-            if (dirty && !pool.isClosed()) {
+            if (settings.externalCheckpointer()) {
+                engine = connection();
+                keptOpen = true;
+            } else if (dirty && !pool.isClosed() && !(quiet && isNotWorthIt())) {
                 dirty = false;
                 Checkpoint done = connection().checkpoint(false);
                 telemetry.checkpoints.increment();
-                dirty |= !done.complete();
+                if (!done.complete()) {
+                    dirty = true;
+                }
+                failures.set(0);
                 threshold = telemetry.walSize + step;
             }
         } catch (Throwable e) {
             dirty = true;
             failed(e);
+            threshold = telemetry.walSize + step;
+            long backoff = Math.min(LONGEST_BACKOFF_NANOS, QUIET_NANOS << Math.min(failures.get(), 10));
+            notBefore = telemetry.now() + backoff;
             closeConnection();
         } finally {
-            boolean closed = pool.isClosed();
-            if (last || closed) {
+            if (pool.isClosed() || quiet && !dirty) {
                 closeConnection();
             }
             running.set(false);
             if (pool.isClosed()) {
                 pool.advanceClose();
-            } else if (dirty || !last) {
+            } else if (settings.checkpoints() && (dirty || !quiet)) {
                 watch(QUIET_NANOS);
             }
         }
     }
 
-    private Engine connection() throws SQLException {
-        lock.lock();
-        try {
-            if (engine == null) {
-                engine = pool.engines().apply(opener.open(Access.READ));
-            }
-            return engine;
-        } finally {
-            lock.unlock();
+    /** A small log is recovered in no time, and a database whose write lane is closed was copied when it closed, or will be. */
+    private boolean isNotWorthIt() {
+        boolean not = telemetry.walSize < SMALL_LOG || pool.writeLanes().stats().live() == 0;
+        if (not) {
+            dirty = false;
         }
+        return not;
+    }
+
+    private Engine connection() throws SQLException {
+        if (engine != null && generation != opener.generation()) {
+            closeConnection(); // to a file that is not the database any more
+        }
+        Engine open = engine;
+        if (open == null) {
+            generation = opener.generation();
+            open = pool.engines().apply(opener.open(Access.READ));
+            engine = open;
+        }
+        return open;
     }
 
     private void closeConnection() {
-        Engine last;
-        lock.lock();
-        try {
-            last = engine;
-            engine = null;
-        } finally {
-            lock.unlock();
-        }
+        Engine last = engine;
+        engine = null;
         if (last != null) {
             try {
                 opener.close(last);
@@ -194,11 +319,17 @@ final class Checkpointer {
         }
     }
 
+    /** Tells the first time, and leaves the rest to the reader of details. */
     private void failed(Throwable error) {
         if (error instanceof SyncFailedException) {
             pool.gate().distrust(); // a later sync proves nothing about the pages that this one lost
         }
-        telemetry.warn("a checkpoint failed; the write-ahead log grows until one succeeds", error);
+        if (failures.getAndIncrement() == 0) {
+            telemetry.warn(
+                    "a checkpoint failed; the write-ahead log grows, at most to its limit, until one succeeds", error);
+        } else {
+            telemetry.debug("a checkpoint failed again", error);
+        }
     }
 
     /**
@@ -210,13 +341,7 @@ final class Checkpointer {
         if (!running.compareAndSet(false, true)) {
             return false;
         }
-        boolean open;
-        lock.lock();
-        try {
-            open = engine != null;
-        } finally {
-            lock.unlock();
-        }
+        boolean open = engine != null;
         if (open) {
             workers.execute(() -> {
                 closeConnection();
@@ -227,73 +352,6 @@ final class Checkpointer {
             running.set(false);
         }
         return !open;
-    }
-
-    // ---- at the limit
-
-    /** Keeps the write lane until the log is empty, then gives it back. On a worker. */
-    void hold(Lane lane) {
-        truncate(lane, () -> !pool.isClosed());
-        Runnable rest = pool.writeLanes().giveBack(lane);
-        if (rest != null) {
-            rest.run();
-        }
-    }
-
-    /** For one who has the write lane and is about to write outside a transaction; waits as long as that is wanted. */
-    void bound(Lane lane, BooleanSupplier wanted) {
-        if (mustHold(lane)) {
-            truncate(lane, wanted);
-        }
-    }
-
-    private void truncate(Lane lane, BooleanSupplier wanted) {
-        long since = telemetry.now();
-        boolean told = false;
-        while (wanted.getAsBoolean()) {
-            try {
-                Checkpoint done = lane.engine().checkpoint(true);
-                telemetry.checkpoints.increment();
-                if (done.complete()) {
-                    telemetry.walSize = 0;
-                    dirty = false;
-                    return;
-                }
-            } catch (SQLException e) {
-                Failure failure = lane.engine().failure(e);
-                if (failure == Failure.DOUBTFUL) {
-                    failed(e);
-                    lane.doubt(CloseReason.DISCARDED);
-                }
-                if (failure != Failure.BUSY) {
-                    return; // interrupted because its session is not wanted any more
-                }
-            } catch (SyncFailedException e) {
-                failed(e);
-                lane.doubt(CloseReason.DISCARDED);
-                return;
-            }
-            if (!told && telemetry.now() - since > TELL_NANOS) {
-                told = true;
-                tell();
-            }
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
-        }
-    }
-
-    private void tell() {
-        PoolStats.Lanes readers = pool.readLanes().stats();
-        long size = telemetry.walSize;
-        String reader = pool.hasReadLanes() ? readers.holder() : "";
-        telemetry.warn(
-                "writes wait because the write-ahead log has reached its limit, " + size
-                        + " bytes, and cannot shrink past "
-                        + (reader.isEmpty()
-                                ? "a reader outside this pool"
-                                : "\"" + reader + "\", which has read for " + readers.longestHeld())
-                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit",
-                null);
-        telemetry.tell(listener -> listener.walLimitReached(size, reader, readers.longestHeld()));
     }
 
     // ---- statistics for the query planner
@@ -311,7 +369,7 @@ final class Checkpointer {
         }
     }
 
-    /** By the lane's owner. Bounded in time. */
+    /** By the lane's owner. Bounded in time; never throws. */
     void optimize(Lane lane) {
         if (!settings.inMemory() && lane.doubt() == null) {
             lane.optimize(OPTIMIZE_NANOS);

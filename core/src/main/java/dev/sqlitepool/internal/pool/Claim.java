@@ -63,6 +63,12 @@ final class Claim extends Waiter {
         return owner.revoke(reason);
     }
 
+    @Override
+    @Nullable
+    Runnable endRead(Throwable reason) {
+        return owner.endRead(reason);
+    }
+
     /** Wakes the thread, so that it sees that its session is not wanted any more. */
     void wake() {
         LockSupport.unpark(thread);

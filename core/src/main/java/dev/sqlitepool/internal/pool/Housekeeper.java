@@ -165,7 +165,7 @@ final class Housekeeper {
                 telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);
                 telemetry.tell(listener -> listener.readTooOld(label, held, end));
             }
-            Runnable settle = end ? holder.revoke(tooOld(limit)) : null;
+            Runnable settle = end ? holder.endRead(tooOld(limit)) : null;
             if (settle != null) {
                 settles.add(settle);
             }

@@ -274,17 +274,6 @@ final class LaneGroup {
         }
     }
 
-    /** A borrowed lane goes from its holder to another who needs it now. */
-    void handOver(Lane lane, Waiter next, long now) {
-        lock.lock();
-        try {
-            borrowed.remove(lane, now);
-            borrowed.add(lane, next, now);
-        } finally {
-            lock.unlock();
-        }
-    }
-
     /**
      * What these have done is undone: they wait again, at the head of the queue, in the same order, and the time that they have held the
      * lane is not theirs. Those who have ended do not.

@@ -52,6 +52,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @GuardedBy("lock")
     private boolean returned;
+    /** Why it was ended by force. */
+    private volatile @Nullable Throwable ended;
 
     LaneLease(LanePool pool) {
         this.pool = pool;
@@ -143,6 +145,20 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
     }
 
+    /** Ends the work that runs; if a transaction is open between two of them, the whole loan. */
+    @Override
+    @Nullable
+    Runnable endRead(Throwable error) {
+        Run<?> running;
+        lock.lock();
+        try {
+            running = current;
+        } finally {
+            lock.unlock();
+        }
+        return running == null ? revoke(error) : running.revoked(error);
+    }
+
     /** Ends the loan now: fails what waits, interrupts what runs. */
     @Override
     @Nullable
@@ -152,6 +168,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         lock.lock();
         try {
             released = true;
+            ended = error;
             running = current;
             for (Run<?> run : queue) {
                 if (run.move(State.QUEUED, State.ENDED)) {
@@ -187,7 +204,12 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             lock.unlock();
         }
         if (!accepted) {
-            run.refuse(new IllegalStateException("This lease has been released; acquire another."));
+            Throwable why = ended;
+            run.refuse(new IllegalStateException(
+                    why == null
+                            ? "This lease has been released; acquire another."
+                            : "This lease was ended: " + why.getMessage() + " Acquire another.",
+                    why));
         } else if (full) {
             run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
         } else {

@@ -5,6 +5,7 @@ import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
@@ -224,8 +225,18 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public void boundLog(Lane lane, Session session) {
-        checkpointer.bound(lane, () -> !session.isUnwanted() && !isClosed());
+    public void beforeTransaction(Lane lane, Session session) throws SQLException {
+        checkpointer.beforeTransaction(lane, session);
+    }
+
+    @Override
+    public void requireTrust(Lane lane) throws SQLException {
+        if (gate.isBroken() || lane.doubt() == CloseReason.DISCARDED) {
+            throw new SQLException(
+                    "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
+                            + " Begin anew with another one.",
+                    "58030");
+        }
     }
 
     @Override

@@ -180,18 +180,6 @@ final class Lanes {
      */
     @Nullable
     Runnable release(Lane lane) {
-        Checkpointer checkpointer = pool.checkpointer();
-        if (access == Access.WRITE && checkpointer.mustHold(lane)) {
-            long now = telemetry.now();
-            group.handOver(lane, new Maintenance("checkpoint", now), now);
-            return () -> checkpointer.hold(lane);
-        }
-        return giveBack(lane);
-    }
-
-    /** As {@link #release}, whatever the size of the log. */
-    @Nullable
-    Runnable giveBack(Lane lane) {
         long now = telemetry.now();
         CloseReason reason = reasonToClose(lane, now);
         if (reason != null) {
@@ -221,7 +209,7 @@ final class Lanes {
     @Nullable
     Lane borrowIdle(Predicate<Lane> wanted) {
         long now = telemetry.now();
-        return group.borrowIdle(wanted, new Maintenance("health check", now), now);
+        return group.borrowIdle(wanted, new Maintenance(now), now);
     }
 
     /** Gives back what {@link #borrowIdle} gave; if nobody waits it is the last to be used, as before. */
@@ -242,6 +230,19 @@ final class Lanes {
             next.granted();
         }
         close(lane, reason);
+    }
+
+    /** Who has held a snapshot for longest, and for how long; null if nobody holds one. */
+    Map.@Nullable Entry<Waiter, Duration> oldestReader() {
+        long now = telemetry.now();
+        Map.Entry<Waiter, Duration> oldest = null;
+        for (Map.Entry<Waiter, Duration> loan : loans().entrySet()) {
+            Duration reads = loan.getKey().hasReadFor(loan.getValue(), now);
+            if (!reads.isZero() && (oldest == null || reads.compareTo(oldest.getValue()) > 0)) {
+                oldest = Map.entry(loan.getKey(), reads);
+            }
+        }
+        return oldest;
     }
 
     /** Those who hold a lane now, and for how long. */
@@ -438,10 +439,10 @@ final class Lanes {
         if (access == Access.WRITE) {
             pool.gate().drain();
         }
+        if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
+            pool.checkpointer().optimize(lane);
+        }
         try {
-            if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
-                pool.checkpointer().optimize(lane);
-            }
             opener.close(lane.engine());
         } catch (Throwable e) {
             telemetry.warn("a connection could not be closed", e);

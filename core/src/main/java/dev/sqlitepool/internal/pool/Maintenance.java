@@ -2,12 +2,9 @@ package dev.sqlitepool.internal.pool;
 
 import org.jspecify.annotations.Nullable;
 
-/** The holder of a lane that the pool itself looks at, or whose log it empties. Waits for nothing. */
+/** The holder of a lane that the pool itself looks at. Waits for nothing. */
 final class Maintenance extends Waiter {
-    private final String what;
-
-    Maintenance(String what, long now) {
-        this.what = what;
+    Maintenance(long now) {
         joinsNowhere(now);
     }
 
@@ -22,6 +19,6 @@ final class Maintenance extends Waiter {
 
     @Override
     String label() {
-        return what;
+        return "health check";
     }
 }

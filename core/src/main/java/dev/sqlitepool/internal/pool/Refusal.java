@@ -21,6 +21,17 @@ final class Refusal {
                 stats);
     }
 
+    /** The write-ahead log is at its limit, and a reader keeps it there. */
+    static PoolTimeoutException logFull(Settings settings, String task, String reader, PoolStats stats) {
+        return new PoolTimeoutException(
+                settings.name() + ": \"" + task + "\" could not write within " + seconds(settings.acquireTimeout())
+                        + ": the write-ahead log has reached its limit, " + stats.walSize()
+                        + " bytes, and cannot shrink past "
+                        + reader + ": " + described(stats)
+                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit.",
+                stats);
+    }
+
     static PoolExhaustedException exhausted(Settings settings, PoolStats stats) {
         return new PoolExhaustedException(
                 settings.name() + ": " + stats.waiting() + " tasks wait already, which is all that maxWaiters allows: "

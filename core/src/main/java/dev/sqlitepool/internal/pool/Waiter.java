@@ -155,6 +155,16 @@ abstract class Waiter implements Ticket {
         return held;
     }
 
+    /**
+     * Ends what it reads, because its snapshot is too old.
+     *
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    Runnable endRead(Throwable error) {
+        return revoke(error);
+    }
+
     /** Under what name the thread that runs it holds its lane. */
     Object heldAs() {
         return this;

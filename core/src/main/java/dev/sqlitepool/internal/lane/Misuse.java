@@ -1,0 +1,42 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.internal.lane.Work.Form;
+import java.sql.SQLException;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** What is said to those who ask a connection for what it must not do. Stateless. */
+final class Misuse {
+    private Misuse() {}
+
+    static IllegalStateException returned() {
+        return new IllegalStateException(
+                "This connection was returned to the pool when its work ended; use it only inside"
+                        + " the work, or acquire() a lease.");
+    }
+
+    static IllegalStateException ofAnotherThread(@Nullable Thread owner) {
+        return new IllegalStateException("This connection belongs to the thread that runs the work, " + owner
+                + "; it was used by " + Thread.currentThread() + ".");
+    }
+
+    static SQLException inside(Form form, String sql, Verb verb) {
+        return new SQLException(
+                SqlText.label(sql) + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
+                        + "(…): it would break or ignore what the form promises. Use connection(…) for it"
+                        + (verb.isControl() ? ", or savepoint(…)." : "."),
+                "25001");
+    }
+
+    static SQLException insideReadOnly(String sql) {
+        return new SQLException(
+                SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
+    }
+
+    static SQLException underCursor() {
+        return new SQLException(
+                "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"
+                        + " its rows to the end or close it first, or use transaction(…).",
+                "24000");
+    }
+}
