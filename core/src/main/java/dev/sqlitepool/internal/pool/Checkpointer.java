@@ -67,6 +67,7 @@ final class Checkpointer {
     /** Something may have been written since the last pass that copied everything. */
     private volatile boolean dirty;
 
+    private volatile boolean wrote;
     private volatile long writtenAt;
     private volatile long optimizedAt;
     /** After a pass that failed, none begins before this. */
@@ -104,6 +105,7 @@ final class Checkpointer {
             return;
         }
         telemetry.walSize = size;
+        wrote = true;
         if (settings.externalCheckpointer() && !keptOpen) {
             startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
         }
@@ -369,9 +371,9 @@ final class Checkpointer {
         }
     }
 
-    /** By the lane's owner. Bounded in time; never throws. */
+    /** By the lane's owner. Bounded in time; never throws. Does nothing to a database in which nobody has written. */
     void optimize(Lane lane) {
-        if (!settings.inMemory() && lane.doubt() == null) {
+        if (wrote && lane.doubt() == null) {
             lane.optimize(OPTIMIZE_NANOS);
         }
     }

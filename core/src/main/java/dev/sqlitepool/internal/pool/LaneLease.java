@@ -208,7 +208,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             run.refuse(new IllegalStateException(
                     why == null
                             ? "This lease has been released; acquire another."
-                            : "This lease was ended: " + why.getMessage() + " Acquire another.",
+                            : "This lease has been released by force: " + why.getMessage() + " Acquire another.",
                     why));
         } else if (full) {
             run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
