@@ -82,6 +82,16 @@ public interface PoolListener {
     default void readTooOld(String reader, Duration held, boolean ended) {}
 
     /**
+     * This pool has opened a database file that another pool of this process has open, by whatever path. Told once for each pool, and
+     * logged. Both work on, but in each other's way: between two pools there is no queue, so writers wait as for another process, up
+     * to {@link SqlitePoolBuilder#busyTimeout}. Give one pool to all who use the file.
+     *
+     * @param database the file, symbolic links resolved
+     * @param otherPool the name of the other pool; there may be more
+     */
+    default void databaseShared(Path database, String otherPool) {}
+
+    /**
      * Events were dropped because this listener was too slow.
      *
      * @param count how many

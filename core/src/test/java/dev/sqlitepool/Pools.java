@@ -73,6 +73,10 @@ public final class Pools implements BeforeEachCallback, AfterEachCallback {
         return pool;
     }
 
+    public void closeAll() {
+        pools.forEach(SqlitePool::close);
+    }
+
     /** The test leaves a connection of its own or a damaged file behind: no look at files. */
     public void filesMayStay() {
         filesMayStay = true;

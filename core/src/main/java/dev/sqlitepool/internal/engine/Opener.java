@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.engine;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
+import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
@@ -18,7 +19,8 @@ import java.util.IdentityHashMap;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
@@ -27,13 +29,18 @@ import org.sqlite.SQLiteOpenMode;
 /**
  * Opens and closes the physical connections of one database, and knows which file that is. Thread-safe.
  *
- * <p>Setting up and closing SQLite connections take turns: the switch to WAL wants to be alone, and while the last connection
- * closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY. Factories and hooks run outside the turn, since
+ * <p>Setting up and closing SQLite connections take turns, see {@link OpenFile}. Factories and hooks run outside the turn, since
  * they may hang.
  */
 public final class Opener {
+    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
+
+    /** How much longer than for another process one waits for a turn in this one: the last close may have a long WAL to checkpoint. */
+    private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
+
     private final Settings settings;
-    private final ReentrantLock turn = new ReentrantLock(true);
+    private final Consumer<Consumer<PoolListener>> events;
+    private final AtomicBoolean saidShared = new AtomicBoolean();
 
     private final Object state = new Object();
 
@@ -53,8 +60,14 @@ public final class Opener {
     @GuardedBy("state")
     private boolean vanished;
 
-    public Opener(Settings settings) {
+    /**
+     * Opens nothing yet.
+     *
+     * @param events is given what the listener shall be told; called under no lock
+     */
+    public Opener(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
+        this.events = events;
     }
 
     /** The generation that a connection opened now would have. */
@@ -134,35 +147,20 @@ public final class Opener {
             return engine;
         } finally {
             if (!done) {
-                giveUp(engine.opened());
+                giveUp(engine);
             }
         }
     }
 
     private Engine setUp(Access access) throws SQLException {
         Connection connection = connect(access);
+        Engine engine = null;
         boolean done = false;
         try {
-            Engine engine;
             if (connection.isWrapperFor(SQLiteConnection.class)) {
                 SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
                 engine = sqlite;
-                boolean mine = takeTurn();
-                try {
-                    SqliteSetup setup = new SqliteSetup(settings, sqlite.driver());
-                    requireFile(setup.databaseFile());
-                    setup.apply(access);
-                    Path found = setup.databaseFile();
-                    remember(found);
-                    if (truncateFirst && access == Access.WRITE) {
-                        setup.truncateWal();
-                        truncateFirst = false;
-                    }
-                } finally {
-                    if (mine) {
-                        turn.unlock();
-                    }
-                }
+                setUp(sqlite, access);
             } else {
                 engine = new JdbcEngine(connection);
                 if (access == Access.READ) {
@@ -172,10 +170,51 @@ public final class Opener {
             done = true;
             return engine;
         } finally {
-            if (!done) {
-                giveUp(connection);
+            if (!done && engine != null) {
+                giveUp(engine);
+            } else if (!done) {
+                forget(connection);
+                closeQuietly(connection::close);
             }
         }
+    }
+
+    private void setUp(SqliteEngine engine, Access access) throws SQLException {
+        SqliteSetup setup = new SqliteSetup(settings, engine.driver());
+        Path found = setup.databaseFile(); // known without a look at the database
+        requireFile(found);
+        if (found == null) {
+            setup.apply(access);
+            return;
+        }
+        OpenFile.Use use =
+                OpenFile.use(found, this, settings.name(), Settings.nanos(settings.busyTimeout()) + TURN_NANOS);
+        engine.uses(use);
+        boolean mine = use.takeTurn();
+        try {
+            setup.apply(access);
+            remember(found);
+            if (truncateFirst && access == Access.WRITE) {
+                setup.truncateWal();
+                truncateFirst = false;
+            }
+        } finally {
+            if (mine) {
+                use.endTurn();
+            }
+        }
+        String other = use.opened();
+        if (other != null && saidShared.compareAndSet(false, true)) {
+            warn("the database file " + found + " is open in the pool " + other
+                    + " of this process too. Give one pool to all who"
+                    + " use the file: between two pools, writers wait for each other as for another process, and get SQLITE_BUSY"
+                    + " after the busyTimeout.");
+            events.accept(listener -> listener.databaseShared(found, other));
+        }
+    }
+
+    private void warn(String what) {
+        LOG.log(System.Logger.Level.WARNING, () -> settings.name() + ": " + what);
     }
 
     /**
@@ -193,14 +232,14 @@ public final class Opener {
                     engine.gated();
                 }
             } catch (IOException e) {
-                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot open the WAL of " + found, e);
+                LOG.log(System.Logger.Level.DEBUG, "cannot open the WAL of " + found, e);
             }
         }
     }
 
-    private void giveUp(Connection connection) {
-        forget(connection);
-        closeQuietly(connection);
+    private void giveUp(Engine engine) {
+        forget(engine.opened());
+        closeQuietly(engine::close);
     }
 
     /** The hooks get the connection as the driver opens it. */
@@ -353,33 +392,22 @@ public final class Opener {
 
     /** Closes a connection that {@link #open} returned. */
     public void close(Engine engine) throws SQLException {
-        boolean mine = takeTurn();
         try {
             engine.close();
         } finally {
-            if (mine) {
-                turn.unlock();
-            }
             forget(engine.opened());
         }
     }
 
-    /** Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary. */
-    private boolean takeTurn() {
-        try {
-            return turn.tryLock(Settings.nanos(settings.busyTimeout()) + 1_000_000_000L, TimeUnit.NANOSECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return turn.tryLock();
-        }
+    private interface Close {
+        void run() throws SQLException;
     }
 
-    private static void closeQuietly(Connection connection) {
+    private static void closeQuietly(Close connection) {
         try {
-            connection.close();
-        } catch (SQLException e) {
-            System.getLogger("dev.sqlitepool")
-                    .log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+            connection.run();
+        } catch (SQLException | RuntimeException e) {
+            LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
         }
     }
 

@@ -37,6 +37,7 @@ final class SqliteEngine implements Engine {
     private final SQLiteConnection connection;
     private final Statement control;
     private final Map<String, CoreStatement> commands = new HashMap<>();
+    private OpenFile.@Nullable Use file;
     private @Nullable WalFile wal;
     private boolean gated;
     private boolean needsSync;
@@ -198,6 +199,11 @@ final class SqliteEngine implements Engine {
         wal = file;
     }
 
+    /** From here on the connection is one of those that have the file open; its close takes its turn there. */
+    void uses(OpenFile.Use use) {
+        file = use;
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
     void gated() throws SQLException {
         run("PRAGMA synchronous=NORMAL");
@@ -335,6 +341,23 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void close() throws SQLException {
+        OpenFile.Use use = file;
+        if (use == null) {
+            closeAll();
+            return;
+        }
+        boolean mine = use.takeTurn();
+        try {
+            closeAll();
+        } finally {
+            if (mine) {
+                use.endTurn();
+            }
+            use.end();
+        }
+    }
+
+    private void closeAll() throws SQLException {
         try {
             if (wal != null) {
                 wal.close();

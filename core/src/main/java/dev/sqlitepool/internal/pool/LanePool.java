@@ -70,7 +70,7 @@ public final class LanePool implements SqlitePool, Host {
         this.engines = engines;
         this.workers = new Workers(settings.name(), settings.executor());
         this.telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
-        Opener opener = new Opener(settings);
+        Opener opener = new Opener(settings, telemetry::tell);
         AtomicInteger waiting = new AtomicInteger();
         this.gate = new SyncGate(this, waiting);
         int size = settings.poolSize();

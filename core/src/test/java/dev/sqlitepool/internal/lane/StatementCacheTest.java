@@ -33,9 +33,11 @@ class StatementCacheTest {
 
         private Engine engine() throws SQLException {
             Duration none = Duration.ZERO;
-            return new Opener(Pools.settings(SqlitePool.builder()
-                            .databasePath(directory.resolve("my.db"))
-                            .poolSize(1)))
+            return new Opener(
+                            Pools.settings(SqlitePool.builder()
+                                    .databasePath(directory.resolve("my.db"))
+                                    .poolSize(1)),
+                            event -> {})
                     .open(Access.WRITE);
         }
 
