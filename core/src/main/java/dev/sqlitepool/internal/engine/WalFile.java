@@ -30,11 +30,16 @@ final class WalFile {
         this.path = database.resolveSibling(database.getFileName() + "-wal");
         identity = keyOf(path);
         open = new RandomAccessFile(path.toFile(), "rw");
-        if (!identity.equals(keyOf(path))) {
-            open.close();
-            throw new IOException(path + " was replaced while it was opened");
+        boolean done = false;
+        try {
+            requireSame();
+            syncDirectory();
+            done = true;
+        } finally {
+            if (!done) {
+                open.close();
+            }
         }
-        syncDirectory();
     }
 
     /** The WAL's entry in its directory must be found again. As SQLite does, one goes on where a directory cannot be synced. */
@@ -66,11 +71,15 @@ final class WalFile {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
             open.getFD().sync();
-            if (!identity.equals(keyOf(path))) {
-                throw new IOException(path + " is not the file any more that it was");
-            }
+            requireSame();
         } finally {
             lock.unlock();
+        }
+    }
+
+    private void requireSame() throws IOException {
+        if (!identity.equals(keyOf(path))) {
+            throw new IOException(path + " is not the file any more that it was");
         }
     }
 

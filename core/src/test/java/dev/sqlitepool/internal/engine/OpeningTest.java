@@ -14,6 +14,7 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystems;
@@ -29,6 +30,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -43,6 +45,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sqlite.SQLiteConfig;
+import org.sqlite.jdbc4.JDBC4Connection;
 
 class OpeningTest {
     @RegisterExtension
@@ -611,6 +614,32 @@ class OpeningTest {
         assertThat(calls).as("a place that opens is not opened again").hasValue(1);
         assertThat(pool.blocking().query("SELECT count(*) FROM sqlite_schema", row -> row.getInt(1)))
                 .containsExactly(1);
+    }
+
+    /** The last step of an opening fails; the Pools extension sees that no descriptor of the WAL is left. */
+    @Test
+    void anOpeningThatFailsAtItsLastStepLeavesNoFileOpen() throws SQLException {
+        AtomicBoolean well = new AtomicBoolean();
+        SqlitePool pool = from(access -> new JDBC4Connection(url(), pools.file().toString(), new Properties()) {
+            @Override
+            public Statement createStatement() throws SQLException {
+                Statement statement = super.createStatement();
+                return (Statement) Proxy.newProxyInstance(
+                        OpeningTest.class.getClassLoader(),
+                        new Class<?>[] {Statement.class},
+                        (self, method, values) -> {
+                            if (!well.get() && values != null && "PRAGMA synchronous=NORMAL".equals(values[0])) {
+                                throw new SQLException("of the driver");
+                            }
+                            return method.invoke(statement, values);
+                        });
+            }
+        });
+        assertThatThrownBy(() -> pool.blocking().execute("CREATE TABLE t (x)")).hasMessage("of the driver");
+        assertThat(pool.stats().live()).isZero();
+        assertThat(Pools.openFiles(pools.directory())).isEmpty();
+        well.set(true);
+        assertWorks(pool);
     }
 
     // ---- hooks
