@@ -95,7 +95,7 @@ public interface PoolConnection {
      * This connection as JDBC, for libraries that want one: jOOQ, Jdbi, Spring's {@code JdbcTemplate}. It obeys the same
      * rules, is dead when the work has returned, and its {@code close()} closes only this view. What is opened through it
      * is closed when the work returns. {@code unwrap} to the driver's class gives the physical connection and makes the
-     * pool discard it afterwards.
+     * pool discard it afterwards, or in memory undo what it can see.
      *
      * @return the same object on every call
      */

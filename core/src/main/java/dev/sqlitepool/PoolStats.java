@@ -62,7 +62,7 @@ public record PoolStats(
         STALE,
         /** After an error or an interrupt nobody could be sure of its state. */
         DISCARDED,
-        /** Work changed it in a way that must not reach the next user, or unwrapped it. */
+        /** Work changed it in a way that must not reach the next user, or unwrapped it. Not in memory, where it is put right. */
         CHANGED,
         /** The database file was deleted or replaced under the pool. */
         DATABASE_CHANGED,

@@ -74,7 +74,8 @@ public final class SqlitePoolBuilder {
 
     /**
      * One private database in memory, for the life of the pool, on a single connection that never expires. {@code poolSize}
-     * must then be 1 or left out.
+     * must then be 1 or left out. What work changes in the connection (pragmas, temporary tables, attached databases) is undone when it
+     * ends; not so what it does to the driver's connection through {@code unwrap}, such as defining functions.
      *
      * @return this builder
      */

@@ -378,6 +378,7 @@ class ConnectionTest {
                 "PRAGMA recursive_triggers = ON",
                 "PRAGMA synchronous = OFF",
                 "PRAGMA busy_timeout = 1",
+                "PRAGMA cell_size_check = ON",
                 "ATTACH ':memory:' AS other",
                 "CREATE TEMP TABLE u (x)",
                 "CREATE TEMPORARY VIEW u AS SELECT 1",
@@ -433,10 +434,11 @@ class ConnectionTest {
                         number(c, "PRAGMA recursive_triggers"),
                         number(c, "PRAGMA synchronous"),
                         number(c, "PRAGMA busy_timeout"),
+                        number(c, "PRAGMA cell_size_check"),
                         number(c, "SELECT count(*) FROM temp.sqlite_schema"),
                         number(c, "SELECT count(*) FROM pragma_database_list WHERE name NOT IN ('main', 'temp')")))
                 .as(how)
-                .containsExactly(1, 0, 0, 2, 5, 0, 0);
+                .containsExactly(1, 0, 0, 2, 5, 0, 0, 0);
     }
 
     private static int number(PoolConnection c, String sql) throws SQLException {

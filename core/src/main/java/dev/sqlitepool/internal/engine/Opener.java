@@ -57,6 +57,9 @@ public final class Opener {
 
     private volatile boolean truncateFirst;
 
+    /** Of the one connection in memory. */
+    private volatile @Nullable Baseline baseline;
+
     @GuardedBy("state")
     private boolean vanished;
 
@@ -142,6 +145,9 @@ public final class Opener {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
                 openLog(sqlite, access);
+                if (settings.inMemory()) {
+                    baseline = new Baseline(sqlite);
+                }
             }
             done = true;
             return engine;
@@ -383,10 +389,12 @@ public final class Opener {
         }
     }
 
-    /** Gives a connection that cannot be replaced, since it is the database, the pragmas again with which it was opened. */
+    /** Makes a connection that cannot be replaced, since it is the database, what it was when it was opened. */
     public void restore(Engine engine) throws SQLException {
-        if (engine.connection() instanceof SQLiteConnection sqlite) {
-            new SqliteSetup(settings, sqlite).apply(Access.WRITE);
+        Baseline wanted = baseline;
+        if (wanted != null) {
+            engine.rollback(); // should the session have failed to
+            wanted.restore();
         }
     }
 

@@ -19,10 +19,13 @@ final class SqlText {
     private static final Set<String> HARMLESS_PRAGMAS = Set.of(
             "application_id",
             "data_version",
+            "foreign_key_check",
             "freelist_count",
             "incremental_vacuum",
+            "integrity_check",
             "optimize",
             "page_count",
+            "quick_check",
             "schema_version",
             "user_version",
             "wal_checkpoint");
@@ -243,8 +246,7 @@ final class SqlText {
         if (dot < sql.length() && sql.charAt(dot) == '.') {
             name = word(sql, skipBlank(sql, dot + 1, false)).toLowerCase(Locale.ROOT);
         }
-        boolean lists =
-                name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo") || name.endsWith("_check");
+        boolean lists = name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo");
         boolean assigns = sql.indexOf('=', at) >= 0 || sql.indexOf('(', at) >= 0;
         return assigns && !lists && !HARMLESS_PRAGMAS.contains(name);
     }

@@ -185,8 +185,8 @@ final class Lanes {
         if (reason != null) {
             return next(group.retire(lane, now), () -> close(lane, reason));
         }
-        if (lane.doubt() == CloseReason.CHANGED) {
-            restore(lane);
+        if (lane.doubt() != null) {
+            restore(lane); // in memory; whatever the first reason, there may be a second
         }
         lane.trust();
         lane.idleSince(now);
@@ -201,7 +201,7 @@ final class Lanes {
         try {
             opener.restore(lane.engine());
         } catch (SQLException | RuntimeException e) {
-            telemetry.warn("a connection in memory keeps what its user has changed", e);
+            telemetry.warn("a connection in memory keeps something that its user has changed", e);
         }
     }
 

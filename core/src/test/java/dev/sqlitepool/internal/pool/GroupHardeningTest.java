@@ -342,21 +342,14 @@ class GroupHardeningTest {
 
     @Test
     void inMemoryADeferredKeyOfATemporaryTableIsJudgedAlone() {
-        LanePool pool = open(b -> b, false);
-        pool.execute("CREATE TABLE t (x)").join();
-        warm(pool, "INSERT INTO t VALUES (?)", 1);
-        Gate gate = hold(pool);
-        List<CompletableFuture<Long>> group = new ArrayList<>();
-        for (int i = 0; i < 3; i++) {
-            group.add(pool.execute("INSERT INTO t VALUES (?)", 1)); // finds that groups may be formed
-        }
-        gate.open();
-        group.forEach(CompletableFuture::join);
-        pool.useConnection(c -> {
-                    c.execute("CREATE TEMP TABLE p (id INTEGER PRIMARY KEY)");
-                    c.execute("CREATE TEMP TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)");
-                })
-                .join();
+        LanePool pool = open(
+                b -> b.onConnect(c -> {
+                    try (java.sql.Statement s = c.createStatement()) {
+                        s.execute("CREATE TEMP TABLE p (id INTEGER PRIMARY KEY)");
+                        s.execute("CREATE TEMP TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)");
+                    }
+                }),
+                false);
         warm(pool, "INSERT INTO p VALUES (?)", 1);
         pool.execute("INSERT INTO p VALUES (?)", 1).join();
         warm(pool, "INSERT INTO c VALUES (?)", 1);
