@@ -41,6 +41,7 @@ public final class Opener {
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final AtomicBoolean saidShared = new AtomicBoolean();
+    private final AtomicBoolean saidOld = new AtomicBoolean();
 
     private final Object state = new Object();
 
@@ -56,6 +57,8 @@ public final class Opener {
     private volatile int generation;
 
     private volatile boolean truncateFirst;
+
+    private volatile boolean checkpointsOnlyOnWriteLane;
 
     /** Of the one connection in memory. */
     private volatile @Nullable Baseline baseline;
@@ -127,6 +130,11 @@ public final class Opener {
         }
     }
 
+    /** Whether this SQLite may damage the database if another connection checkpoints beside the one that writes. */
+    public boolean checkpointsOnlyOnWriteLane() {
+        return checkpointsOnlyOnWriteLane;
+    }
+
     /** A sync of the WAL has failed: the next writer puts everything into the database file before it is used. */
     public void truncateWalFirst() {
         truncateFirst = true;
@@ -193,6 +201,7 @@ public final class Opener {
             setup.apply(access);
             return;
         }
+        look(SqliteVersion.of(engine.driver().libversion()));
         OpenFile.Use use =
                 OpenFile.use(found, this, settings.name(), Settings.nanos(settings.busyTimeout()) + TURN_NANOS);
         engine.uses(use);
@@ -216,6 +225,17 @@ public final class Opener {
                     + " use the file: between two pools, writers wait for each other as for another process, and get SQLITE_BUSY"
                     + " after the busyTimeout.");
             events.accept(listener -> listener.databaseShared(found, other));
+        }
+    }
+
+    /** What is to be known about the version, said once for each pool. */
+    void look(SqliteVersion version) {
+        checkpointsOnlyOnWriteLane = version.hasWalResetBug();
+        if (checkpointsOnlyOnWriteLane && saidOld.compareAndSet(false, true)) {
+            warn(
+                    "SQLite " + version
+                            + " has the WAL-reset bug, which can damage a database that several connections write and"
+                            + " checkpoint. Update sqlite-jdbc, to one with SQLite 3.51.3 or later (3.50.7 and 3.44.6 are sound too).");
         }
     }
 
