@@ -9,9 +9,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Collections;
@@ -43,18 +41,10 @@ public final class Opener {
     private final AtomicBoolean saidShared = new AtomicBoolean();
     private final AtomicBoolean saidOld = new AtomicBoolean();
 
-    private final Object state = new Object();
+    private final DatabaseFile file = new DatabaseFile();
 
-    @GuardedBy("state")
+    @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
-    /** The file of the database as the first connection named it; stays null in memory and with other engines. */
-    @GuardedBy("state")
-    private @Nullable Path file;
-
-    @GuardedBy("state")
-    private @Nullable FileIdentity identity;
-    /** Raised whenever the file turns out to be gone or another: connections of an older generation are stale. */
-    private volatile int generation;
 
     private volatile boolean truncateFirst;
 
@@ -62,9 +52,6 @@ public final class Opener {
 
     /** Of the one connection in memory. */
     private volatile @Nullable Baseline baseline;
-
-    @GuardedBy("state")
-    private boolean vanished;
 
     /**
      * Opens nothing yet.
@@ -78,14 +65,12 @@ public final class Opener {
 
     /** The generation that a connection opened now would have. */
     public int generation() {
-        return generation;
+        return file.generation();
     }
 
     /** The database file, null as long as none is known. */
     public @Nullable Path file() {
-        synchronized (state) {
-            return file;
-        }
+        return file.path();
     }
 
     /** What {@link #checkFile} found. */
@@ -101,33 +86,7 @@ public final class Opener {
      * @return what has changed since the last look
      */
     public FileState checkFile() {
-        synchronized (state) {
-            if (file == null || identity == null) {
-                return FileState.UNCHANGED;
-            }
-            FileIdentity now;
-            try {
-                now = FileIdentity.of(file);
-            } catch (IOException e) {
-                return FileState.UNCHANGED; // cannot be looked at now: that is not knowing of a change
-            }
-            if (now == null) {
-                if (vanished) {
-                    return FileState.UNCHANGED;
-                }
-                vanished = true;
-                generation++;
-                return FileState.VANISHED;
-            }
-            boolean same = now.equals(identity);
-            vanished = false;
-            if (same) {
-                return FileState.UNCHANGED;
-            }
-            identity = now;
-            generation++;
-            return FileState.REPLACED;
-        }
+        return file.check();
     }
 
     /** Whether this SQLite may damage the database if another connection checkpoints beside the one that writes. */
@@ -208,7 +167,7 @@ public final class Opener {
         boolean mine = use.takeTurn();
         try {
             setup.apply(access);
-            remember(found);
+            file.remember(found);
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -316,7 +275,7 @@ public final class Opener {
     }
 
     private Connection adopt(Connection connection) throws SQLException {
-        synchronized (state) {
+        synchronized (open) {
             if (!open.add(connection)) {
                 throw new SQLException(
                         "The connection factory returned the same connection twice; it must return a new one each time.");
@@ -326,7 +285,7 @@ public final class Opener {
     }
 
     private void forget(Connection connection) {
-        synchronized (state) {
+        synchronized (open) {
             open.remove(connection);
         }
     }
@@ -336,10 +295,7 @@ public final class Opener {
     }
 
     private Connection connectTo(Path database, Access access) throws SQLException {
-        boolean existed;
-        synchronized (state) {
-            existed = identity != null;
-        }
+        boolean existed = file.hasExisted();
         Path directory = database.getParent();
         if (directory != null && !Files.isDirectory(directory)) {
             throw new SQLException(
@@ -388,27 +344,6 @@ public final class Opener {
         }
     }
 
-    private void remember(@Nullable Path found) throws SQLException {
-        if (found == null) {
-            return;
-        }
-        synchronized (state) {
-            if (file == null) {
-                file = found;
-            } else if (!file.equals(found)) {
-                throw new SQLException("The connection factory opened " + found + ", but earlier connections are to "
-                        + file + "; a pool is for one database.");
-            }
-            try {
-                if (identity == null) {
-                    identity = FileIdentity.of(found);
-                }
-            } catch (IOException e) {
-                throw new SQLException("Cannot look at the database file " + found + ": " + e, e);
-            }
-        }
-    }
-
     /** Makes a connection that cannot be replaced, since it is the database, what it was when it was opened. */
     public void restore(Engine engine) throws SQLException {
         Baseline wanted = baseline;
@@ -436,25 +371,6 @@ public final class Opener {
             connection.run();
         } catch (SQLException | RuntimeException e) {
             LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
-        }
-    }
-
-    /**
-     * Which file is behind a path: device and inode where the file system has them, else the time of creation. Immutable.
-     *
-     * <p>Found by {@code stat}, never by opening the file: closing any descriptor of a database file drops the POSIX locks that
-     * SQLite holds on it in this process (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
-     */
-    private record FileIdentity(Object key) {
-        /** The file at the path now, null if there is none. */
-        static @Nullable FileIdentity of(Path path) throws IOException {
-            try {
-                BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
-                Object key = attributes.fileKey();
-                return new FileIdentity(key != null ? key : attributes.creationTime());
-            } catch (NoSuchFileException e) {
-                return null;
-            }
         }
     }
 }
