@@ -39,6 +39,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import org.assertj.core.api.AbstractThrowableAssert;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -144,6 +145,13 @@ class OpeningTest {
             strings = {
                 "with space.db",
                 "what?mode=ro",
+                "a.db?mode=memory",
+                "file:x?vfs=memdb",
+                "file:x?nolock=1&immutable=1",
+                "a.db?foreign_keys=off&synchronous=off",
+                "sqlite::memory:",
+                ":resource:a.db",
+                "%3Fmode=memory",
                 "what?cache=shared&x=1#y",
                 "a#b.db",
                 "100%.db",
@@ -392,7 +400,28 @@ class OpeningTest {
         "locking_mode, NORMAL, normal",
         "page_size, 8192, 8192",
         "auto_vacuum, INCREMENTAL, 2",
-        "auto_vacuum, FULL, 1"
+        "auto_vacuum, FULL, 1",
+        "auto_vacuum, NONE, 0",
+        "cache_spill, OFF, 0",
+        "cache_spill, ON, 483",
+        "cache_spill, 900, 900",
+        "temp_store, DEFAULT, 0",
+        "journal_mode, PERSIST, persist",
+        "journal_mode, MEMORY, memory",
+        "secure_delete, ON, 1",
+        "analysis_limit, 400, 400",
+        "threads, 2, 2",
+        "automatic_index, no, 0",
+        "cell_size_check, ON, 1",
+        "checkpoint_fullfsync, ON, 1",
+        "fullfsync, true, 1",
+        "ignore_check_constraints, ON, 1",
+        "legacy_alter_table, ON, 1",
+        "read_uncommitted, ON, 1",
+        "reverse_unordered_selects, ON, 1",
+        "full_column_names, ON, 1",
+        "user_version, 7, 7",
+        "application_id, 1234, 1234"
     })
     void aPragmaIsSetOnEveryLane(String name, String value, String expected) throws SQLException {
         SqlitePool pool = pools.open(settings -> settings.pragma(name, value));
@@ -408,11 +437,34 @@ class OpeningTest {
         "journal_mode, walrus, SQLite answers",
         "foreign_keys, maybe, SQLite answers 0",
         "cache_size, many, SQLite answers",
+        "threads, 1000, SQLite answers 8",
+        "wal_checkpoint, TRUNCATE, SQLite answers",
+        "shrink_memory, 1, unknown to this SQLite",
         "page_size, 1000, SQLite answers"
     })
     void aPragmaThatDoesNotHoldFailsTheOpening(String name, String value, String message) {
         SqlitePool pool = pools.open(settings -> settings.pragma(name, value));
         assertFails(pool).hasMessageContaining("pragma " + name).hasMessageContaining(message);
+    }
+
+    @Test
+    void noLaneLoadsExtensions() throws SQLException {
+        SqlitePool pool = pools.open(settings -> settings.poolSize(3));
+        SqlitePool memory = pools.build(SqlitePool.builder().inMemory());
+        SqlitePool factory = from(access -> DriverManager.getConnection(url()));
+        String sql = "SELECT load_extension('no_such_extension')";
+        for (SqlitePool each : List.of(pool, memory, factory)) {
+            for (ThrowingCallable way : List.<ThrowingCallable>of(
+                    () -> each.blocking().query(sql, row -> 1),
+                    () -> each.blocking().useRead(read -> read.query(sql, row -> 1)),
+                    () -> each.blocking().useTransaction(tx -> tx.query(sql, row -> 1)),
+                    () -> each.blocking().useConnection(c -> {
+                        c.execute("BEGIN");
+                        c.query(sql, row -> 1);
+                    }))) {
+                assertThatThrownBy(way).isInstanceOf(SQLException.class).hasMessageContaining("not authorized");
+            }
+        }
     }
 
     @Test
