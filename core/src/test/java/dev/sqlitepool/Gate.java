@@ -19,6 +19,10 @@ public final class Gate {
         await(reached, "the gate was not reached");
     }
 
+    public boolean isReached() {
+        return reached.getCount() == 0;
+    }
+
     public void open() {
         opened.countDown();
     }
