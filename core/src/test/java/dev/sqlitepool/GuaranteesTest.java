@@ -999,6 +999,8 @@ class GuaranteesTest {
                 c -> pool.blocking().execute("INSERT INTO t (v) VALUES (1)"),
                 c -> pool.useTransaction(tx -> {}).join(),
                 c -> pool.blocking().useTransaction(tx -> {}),
+                c -> pool.useConnection(other -> insert(other, 1)).join(),
+                c -> pool.blocking().useConnection(other -> insert(other, 1)),
                 c -> pool.close());
         for (SqlAction<PoolConnection, SQLException> wait : waits) {
             ThrowingCallable inTransaction = () -> pool.useTransaction(wait::accept)
@@ -1006,7 +1008,8 @@ class GuaranteesTest {
                     .join();
             assertThatThrownBy(inTransaction).hasCauseInstanceOf(IllegalStateException.class);
             assertThatThrownBy(() -> pool.blocking().useTransaction(wait::accept))
-                    .isInstanceOf(IllegalStateException.class);
+                    .satisfies(e -> assertThat(e instanceof CompletionException ? e.getCause() : e)
+                            .isInstanceOf(IllegalStateException.class));
         }
         assertThatThrownBy(() -> pool.useRead(c -> pool.query(COUNT, row -> 1).join())
                         .orTimeout(20, TimeUnit.SECONDS)

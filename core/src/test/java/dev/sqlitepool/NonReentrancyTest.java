@@ -3,8 +3,12 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -75,6 +79,118 @@ class NonReentrancyTest {
                         .useTransaction(tx -> pool.blocking().useConnection(c -> c.execute("CREATE TABLE t (x)"))))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("would wait for itself");
+    }
+
+    /** Work that begins as a reader, and a way to submit it. */
+    private static List<Function<SqlitePool, CompletableFuture<?>>> movingWorks(Gate gate) {
+        return List.of(
+                pool -> pool.connection(c -> {
+                    gate.pass();
+                    return c.execute("INSERT INTO t VALUES (1)");
+                }),
+                pool -> {
+                    Lease lease = pool.acquire().join();
+                    CompletableFuture<Long> run = lease.run(c -> {
+                        gate.pass();
+                        return c.execute("INSERT INTO t VALUES (1)");
+                    });
+                    lease.close(); // after the run
+                    return run;
+                },
+                pool -> pool.query("WITH x(y) AS (SELECT 1) INSERT INTO t SELECT y FROM x RETURNING x", row -> 1));
+    }
+
+    private static void assertWouldWaitForItself(CompletableFuture<?> outer) {
+        assertThatThrownBy(() -> outer.get(10, TimeUnit.SECONDS))
+                .hasStackTraceContaining("would wait for itself")
+                .hasStackTraceContaining("only write lane");
+    }
+
+    /**
+     * <pre>
+     *   a transaction                          work that it has submitted
+     *                                          reads; must write: queues for the write lane
+     *   waits for it: fails at once
+     * </pre>
+     */
+    @Test
+    void waitingForWorkThatHasMovedToTheOwnLaneFailsAtOnce() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        List<CompletableFuture<?>> moved = new CopyOnWriteArrayList<>();
+        for (int form = 0; form < 3; form++) {
+            Gate gate = new Gate();
+            gate.open();
+            Function<SqlitePool, CompletableFuture<?>> work = movingWorks(gate).get(form);
+            assertWouldWaitForItself(pool.useTransaction(tx -> {
+                CompletableFuture<?> mover = work.apply(pool);
+                moved.add(mover);
+                Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+                mover.join();
+            }));
+            Pools.await("it goes on when the transaction has ended", () -> moved.get(0)
+                    .isDone());
+            moved.clear();
+        }
+    }
+
+    /**
+     * <pre>
+     *   a transaction                          work that it has submitted
+     *                                          reads
+     *   waits for it
+     *                                          must write: fails at once, and so does the wait
+     * </pre>
+     */
+    @Test
+    void workThatSomebodyWaitsForDoesNotMoveToHisLane() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        for (int form = 0; form < 2; form++) {
+            Gate gate = new Gate();
+            Function<SqlitePool, CompletableFuture<?>> work = movingWorks(gate).get(form);
+            AtomicReference<Thread> waiting = new AtomicReference<>();
+            CompletableFuture<Void> outer = pool.useTransaction(tx -> {
+                CompletableFuture<?> mover = work.apply(pool);
+                gate.awaitReached();
+                waiting.set(Thread.currentThread());
+                mover.join();
+            });
+            Pools.await("it waits", () -> waiting.get() != null && waiting.get().getState() == Thread.State.WAITING);
+            gate.open();
+            assertWouldWaitForItself(outer);
+        }
+        assertThat(pool.query("SELECT x FROM t", row -> 1).join()).isEmpty();
+    }
+
+    /** Whichever side sees it: in none of many attempts does anybody wait. */
+    @Test
+    void waitingForWorkInTheMomentInWhichItMovesFailsAtOnce() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        for (int round = 0; round < 300; round++) {
+            int i = round;
+            int spin = i * 50;
+            assertWouldWaitForItself(pool.useTransaction(tx -> {
+                CompletableFuture<?> mover = i % 2 == 0
+                        ? pool.connection(c -> c.execute("INSERT INTO t VALUES (1)"))
+                        : pool.query("WITH x(y) AS (SELECT 1) INSERT INTO t SELECT y FROM x RETURNING x", row -> 1);
+                for (int j = 0; j < spin; j++) {
+                    Thread.onSpinWait();
+                }
+                mover.join();
+            }));
+        }
+    }
+
+    @Test
+    void waitingForWorkThatMovesToALaneOfSomebodyElseIsLegal() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        assertThat(pool.read(c -> pool.connection(moving -> moving.execute("INSERT INTO t VALUES (1)"))
+                                .join())
+                        .join())
+                .isEqualTo(1);
     }
 
     @Test

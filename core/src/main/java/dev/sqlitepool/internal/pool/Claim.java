@@ -13,13 +13,19 @@ import org.jspecify.annotations.Nullable;
 final class Claim extends Waiter {
     private final LanePool pool;
     private final Waiter owner;
+    private final Lanes target;
     private final @Nullable Thread thread = Thread.currentThread();
     private volatile @Nullable Throwable error;
 
     /** A claim for a task or a lease. */
-    Claim(LanePool pool, Waiter owner) {
+    Claim(LanePool pool, Waiter owner, Lanes target) {
         this.pool = pool;
         this.owner = owner;
+        this.target = target;
+    }
+
+    Lanes target() {
+        return target;
     }
 
     @Override
@@ -75,8 +81,11 @@ final class Claim extends Waiter {
     }
 
     /** Waits for a lane that can be used. */
-    Lane await(Lanes from, Session session) throws SQLException {
-        from.submit(this);
+    Lane await(Session session) throws SQLException {
+        if (owner.isAwaitedInside(target)) {
+            throw target.waitsForItself();
+        }
+        target.submit(this);
         boolean interrupted = false;
         try {
             while (true) {
@@ -96,7 +105,7 @@ final class Claim extends Waiter {
                     throw failure();
                 }
                 Lane lane = Objects.requireNonNull(lane());
-                Lanes.Fitness fitness = from.fitness(lane, this);
+                Lanes.Fitness fitness = target.fitness(lane, this);
                 if (fitness.fit()) {
                     return lane;
                 }

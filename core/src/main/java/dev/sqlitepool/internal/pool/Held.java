@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * its thread.
  *
  * <p>Non-reentrancy: if a thread holds all lanes of a group, then what it waits for there can never be granted, and it must not
- * wait.
+ * wait; nor must what it waits for move there, see {@link Waiter#awaitedBy}.
  */
 final class Held {
     private static final ThreadLocal<@Nullable Held> TOP = new ThreadLocal<>();
@@ -70,14 +70,25 @@ final class Held {
         return false;
     }
 
-    /** How many lanes of the group this thread holds. */
-    static int count(Lanes lanes) {
+    /** What this thread holds; null if it runs no work. */
+    static @Nullable Held top() {
+        return TOP.get();
+    }
+
+    /** Whether this thread holds all lanes of the group. */
+    static boolean all(Lanes lanes) {
+        Held held = TOP.get();
+        return held != null && held.isAll(lanes);
+    }
+
+    /** Whether this and what is below it are all lanes of the group. For other threads only while this one waits. */
+    boolean isAll(Lanes lanes) {
         int count = 0;
-        for (Held held = TOP.get(); held != null; held = held.outer) {
+        for (Held held = this; held != null; held = held.outer) {
             if (held.lanes == lanes) {
                 count++;
             }
         }
-        return count;
+        return count >= lanes.group().max();
     }
 }

@@ -376,6 +376,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
                         "A work of this lease would wait for another work of the same lease, which runs"
                                 + " after it. Call the connection directly, or chain the future.");
             }
+            requireOthersHoldClaim();
         }
 
         @Override

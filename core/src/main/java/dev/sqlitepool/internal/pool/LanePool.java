@@ -158,6 +158,9 @@ public final class LanePool implements SqlitePool, Host {
         }
         telemetry.moves.increment();
         write.submit(task);
+        if (task.isAwaitedInside(write)) {
+            task.end(null, write.waitsForItself());
+        }
     }
 
     /** Interrupts what an ended waiter runs, until it has left its session. */
@@ -213,10 +216,10 @@ public final class LanePool implements SqlitePool, Host {
         }
         Lanes target = to == Access.WRITE ? write : read;
         target.requireOthersHoldLane();
-        Claim claim = new Claim(this, owner);
+        Claim claim = new Claim(this, owner, target);
         owner.claim(claim);
         try {
-            Lane lane = claim.await(target, session);
+            Lane lane = claim.await(session);
             Held.nowHolds(owner.heldAs(), target);
             return lane;
         } finally {

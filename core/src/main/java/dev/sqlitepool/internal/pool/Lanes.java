@@ -115,14 +115,18 @@ final class Lanes {
 
     /** Fails if waiting for a lane here would be waiting for this very thread. */
     void requireOthersHoldLane() {
-        if (Held.count(this) >= group.max()) {
-            throw new IllegalStateException("This work holds "
-                    + (group.max() == 1 ? "the only " : "all " + group.max() + " ")
-                    + (access == Access.WRITE ? "write" : "read") + " lane" + (group.max() == 1 ? "" : "s")
-                    + " of the pool " + settings.name()
-                    + ", and would wait for itself. Use the connection that the work was"
-                    + " given, or submit without waiting.");
+        if (Held.all(this)) {
+            throw waitsForItself();
         }
+    }
+
+    IllegalStateException waitsForItself() {
+        return new IllegalStateException("This work holds "
+                + (group.max() == 1 ? "the only " : "all " + group.max() + " ")
+                + (access == Access.WRITE ? "write" : "read") + " lane" + (group.max() == 1 ? "" : "s")
+                + " of the pool " + settings.name()
+                + ", and would wait for itself. Use the connection that the work was"
+                + " given, or submit without waiting.");
     }
 
     private void armExpiry() {

@@ -105,25 +105,58 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T join() {
-        requireOthersHoldLane();
-        return outcome == null ? super.join() : outcome.join();
+        Held held = beginWait();
+        try {
+            return outcome == null ? super.join() : outcome.join();
+        } finally {
+            endWait(held);
+        }
     }
 
     @Override
     public T get() throws InterruptedException, ExecutionException {
-        requireOthersHoldLane();
-        return outcome == null ? super.get() : outcome.get();
+        Held held = beginWait();
+        try {
+            return outcome == null ? super.get() : outcome.get();
+        } finally {
+            endWait(held);
+        }
     }
 
     @Override
     public T get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
-        requireOthersHoldLane();
-        return outcome == null ? super.get(timeout, unit) : outcome.get(timeout, unit);
+        Held held = beginWait();
+        try {
+            return outcome == null ? super.get(timeout, unit) : outcome.get(timeout, unit);
+        } finally {
+            endWait(held);
+        }
     }
 
-    private void requireOthersHoldLane() {
-        if (!isDone()) {
+    /** Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know. */
+    private @Nullable Held beginWait() {
+        Held held = Held.top();
+        if (held == null || isDone()) {
+            return null;
+        }
+        if (origin instanceof Waiter waiter) {
+            waiter.awaitedBy(held);
+        }
+        boolean waits = false;
+        try {
             origin.requireOthersHoldLane();
+            waits = true;
+        } finally {
+            if (!waits) {
+                endWait(held);
+            }
+        }
+        return held;
+    }
+
+    private void endWait(@Nullable Held held) {
+        if (held != null && origin instanceof Waiter waiter) {
+            waiter.notAwaitedBy(held);
         }
     }
 

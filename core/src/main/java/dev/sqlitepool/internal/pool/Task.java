@@ -177,6 +177,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (where != null && state() == State.QUEUED) {
             where.requireOthersHoldLane();
         }
+        requireOthersHoldClaim();
     }
 
     // ---- its run

@@ -5,6 +5,8 @@ import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +55,8 @@ abstract class Waiter implements Ticket {
 
     private long deadline;
     private volatile @Nullable Claim claim;
+    /** Written under this object's monitor. */
+    private volatile List<Held> awaitedBy = List.of();
 
     final State state() {
         return state;
@@ -109,6 +113,37 @@ abstract class Waiter implements Ticket {
 
     final void claim(@Nullable Claim current) {
         claim = current;
+    }
+
+    /**
+     * A thread that holds lanes begins to wait for this one's future. What it holds this one must not wait for.
+     *
+     * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
+     * queues or moves is seen there, and then looks who is noted here.
+     */
+    final synchronized void awaitedBy(Held held) {
+        List<Held> more = new ArrayList<>(awaitedBy);
+        more.add(held);
+        awaitedBy = more;
+    }
+
+    final synchronized void notAwaitedBy(Held held) {
+        List<Held> fewer = new ArrayList<>(awaitedBy);
+        fewer.remove(held);
+        awaitedBy = fewer;
+    }
+
+    /** Whether somebody waits for this one who holds all lanes of the group. */
+    final boolean isAwaitedInside(Lanes where) {
+        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
+    }
+
+    /** Fails if this thread holds what the session is about to move to. */
+    final void requireOthersHoldClaim() {
+        Claim moving = claim;
+        if (moving != null && moving.state() == State.QUEUED) {
+            moving.target().requireOthersHoldLane();
+        }
     }
 
     /** What a lease counts as: it may hold all but one of the read lanes, so that short reads get through. */
