@@ -75,6 +75,8 @@ final class Workers implements Executor {
     private final ScheduledThreadPoolExecutor timer;
     private final @Nullable Executor users;
     private final AtomicBoolean ticking = new AtomicBoolean();
+    /** Nobody is left who needs a deadline. */
+    private volatile boolean ended;
     /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
     private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
 
@@ -161,9 +163,15 @@ final class Workers implements Executor {
         }
     }
 
-    /** Runs {@code task} on the timer after some nanoseconds. */
+    /**
+     * Runs {@code task} on the timer after some nanoseconds; not if that is far off and nobody is left then. {@link #shutdown} says so
+     * before it looks at the queue, and this looks after it has queued the task: one of the two sees it.
+     */
     void after(long nanos, Runnable task) {
-        Future<?> unused = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
+        Future<?> scheduled = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
+        if (ended && nanos > FAR_NANOS) {
+            scheduled.cancel(false);
+        }
     }
 
     /**
@@ -243,6 +251,7 @@ final class Workers implements Executor {
      * nothing is ever rejected, so nothing can be lost.
      */
     void shutdown() {
+        ended = true;
         for (Runnable waiting : timer.getQueue()) {
             if (waiting instanceof Delayed far && far.getDelay(TimeUnit.NANOSECONDS) > FAR_NANOS) {
                 timer.remove(waiting); // deadlines of a pool that has nobody left
