@@ -1,0 +1,104 @@
+package dev.sqlitepool.benchmarks;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.ToDoubleFunction;
+
+/**
+ * What one round measured, or the median of several, column by column.
+ *
+ * @param operations how many were acknowledged, those that were not measured too
+ */
+record Round(long operations, double perSecond, double p50Micros, double p99Micros, double maxMicros) {
+    /** From latencies in nanoseconds, sorted. */
+    static Round of(long operations, long[] sorted, double seconds) {
+        if (sorted.length == 0) {
+            throw new IllegalStateException("nothing was measured");
+        }
+        return new Round(
+                operations,
+                sorted.length / seconds,
+                sorted[sorted.length / 2] / 1e3,
+                sorted[(int) (sorted.length * 0.99)] / 1e3,
+                sorted[sorted.length - 1] / 1e3);
+    }
+
+    private static Round median(List<Round> rounds) {
+        return new Round(
+                rounds.stream().mapToLong(Round::operations).sum(),
+                median(rounds, Round::perSecond),
+                median(rounds, Round::p50Micros),
+                median(rounds, Round::p99Micros),
+                median(rounds, Round::maxMicros));
+    }
+
+    private static double median(List<Round> rounds, ToDoubleFunction<Round> column) {
+        return median(rounds.stream().mapToDouble(column).toArray());
+    }
+
+    static double median(double[] values) {
+        double[] sorted = values.clone();
+        java.util.Arrays.sort(sorted);
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+
+    /**
+     * Measures several ways of doing the same in alternating rounds, since machines are noisy, and prints the medians. A first round
+     * of each warms up and does not count.
+     *
+     * @return the medians, in the order of the ways
+     */
+    static Map<String, Round> alternate(PrintStream out, String what, int rounds, Map<String, Callable<Round>> ways)
+            throws Exception {
+        out.printf("%n%s ", what);
+        Map<String, List<Round>> measured = new LinkedHashMap<>();
+        for (int round = -1; round < rounds; round++) {
+            for (Map.Entry<String, Callable<Round>> way : ways.entrySet()) {
+                Round result = way.getValue().call();
+                List<Round> mine = measured.computeIfAbsent(way.getKey(), key -> new ArrayList<>());
+                if (round >= 0) {
+                    mine.add(result);
+                }
+            }
+            out.print("."); // progress
+            out.flush();
+        }
+        out.printf("%n%32s %12s %12s %12s %12s%n", "", "per second", "p50 µs", "p99 µs", "max µs");
+        Map<String, Round> medians = new LinkedHashMap<>();
+        measured.forEach((way, results) -> {
+            Round median = median(results);
+            medians.put(way, median);
+            median.print(out, way);
+        });
+        return medians;
+    }
+
+    void print(PrintStream out, String name) {
+        out.printf(
+                Locale.ROOT,
+                "  %-30s %,12.0f %,12.0f %,12.0f %,12.0f%n",
+                name,
+                perSecond,
+                p50Micros,
+                p99Micros,
+                maxMicros);
+    }
+
+    /** Prints this round as a multiple of another, column by column. */
+    void printRatio(PrintStream out, String name, Round other) {
+        out.printf(
+                Locale.ROOT,
+                "  %-30s %10.2f × %10.2f × %10.3f × %10.3f ×%n",
+                name,
+                perSecond / other.perSecond,
+                p50Micros / other.p50Micros,
+                p99Micros / other.p99Micros,
+                maxMicros / other.maxMicros);
+    }
+}

@@ -1,0 +1,88 @@
+package dev.sqlitepool.benchmarks;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * One run of a program: its arguments, its directory, its output, and whether the facts that it asserts hold. Thread-safe.
+ *
+ * <p>The argument {@code short} stands for all: the program then runs for seconds, and asserts what is right, but no time.
+ */
+final class Trial {
+    private final List<String> arguments;
+    private final Path directory;
+    private final PrintStream out;
+    private boolean holds = true;
+    private int facts;
+
+    /** An argument that is no positive number, or one too many. */
+    static final class UnclearArgument extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        UnclearArgument(String message) {
+            super(message);
+        }
+    }
+
+    Trial(List<String> arguments, Path directory, PrintStream out) {
+        this.arguments = arguments;
+        this.directory = directory;
+        this.out = out;
+    }
+
+    boolean isShort() {
+        return arguments.equals(List.of("short"));
+    }
+
+    void requireAtMost(int count) {
+        if (arguments.size() > count) {
+            throw new UnclearArgument("There were " + arguments.size() + " arguments; there may be " + count + ".");
+        }
+    }
+
+    /** An argument by its place. */
+    double number(int place, double usual, double whenShort) {
+        if (isShort()) {
+            return whenShort;
+        }
+        if (arguments.size() <= place) {
+            return usual;
+        }
+        String argument = arguments.get(place);
+        try {
+            double number = Double.parseDouble(argument);
+            if (number > 0) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw new UnclearArgument("The argument was " + argument + "; it must be a positive number.");
+    }
+
+    /** Where the databases of this run belong; deleted at the end if all facts hold. */
+    Path directory() {
+        return directory;
+    }
+
+    PrintStream out() {
+        return out;
+    }
+
+    /** Asserts a fact, and says what was seen. */
+    synchronized void check(boolean fact, String words, String seen) {
+        holds &= fact;
+        facts++;
+        out.printf(Locale.ROOT, "  %-6s  %-52s  %s%n", fact ? "ok" : "WRONG", words, seen);
+    }
+
+    /** Says how the run ended. */
+    synchronized boolean conclude() {
+        if (facts > 0) {
+            out.println(holds ? "All that was asserted holds." : "NOT all that was asserted holds.");
+        }
+        return holds;
+    }
+}

@@ -1,0 +1,52 @@
+package dev.sqlitepool.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The programs run in their short form, and what they assert holds. Figures are for the long form to show, not for a test to demand. */
+@Timeout(120)
+class BenchmarksTest {
+    private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
+
+    private int run(String... arguments) throws IOException {
+        return Benchmarks.run(new PrintStream(printed, true, StandardCharsets.UTF_8), arguments);
+    }
+
+    private String printed() {
+        return printed.toString(StandardCharsets.UTF_8);
+    }
+
+    private void assertHolds(String program) throws IOException {
+        int exitCode = run(program, "short");
+        assertThat(exitCode).as(printed()).isZero();
+    }
+
+    @Test
+    void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
+        assertThat(run()).isZero();
+        assertThat(printed()).contains("versus-hikari");
+    }
+
+    @Test
+    void anUnknownProgramAndAnUnclearArgumentAreRefused() throws IOException {
+        assertThat(run("versus")).isEqualTo(2);
+        assertThat(run("versus-hikari", "never")).isEqualTo(2);
+        assertThat(run("-1")).isEqualTo(2);
+        assertThat(run("1", "2")).isEqualTo(2);
+        assertThat(printed()).contains("There is no program versus.", "The argument was never");
+    }
+
+    @Test
+    void theComparisonPrintsARatioForEachWorkload() throws IOException {
+        assertHolds("versus-hikari");
+        assertThat(printed())
+                .contains("Transaction of two statements", "Single INSERT", "Point read, 64", "Point read, one")
+                .containsPattern("(?s)(ratio.*){4}");
+    }
+}
