@@ -13,11 +13,17 @@ import java.util.stream.Stream;
 
 /** The programs of this module: what the pool does under load, beside others and for a long time, shown over real files. */
 public final class Benchmarks {
-    private static final List<Program> PROGRAMS = List.of(new Program(
-            "versus-hikari",
-            "[seconds of a round=2] [rounds=5]",
-            "sqlitepool beside HikariCP: throughput and latency of 64 clients",
-            VersusHikari::run));
+    private static final List<Program> PROGRAMS = List.of(
+            new Program(
+                    "versus-hikari",
+                    "[seconds of a round=2] [rounds=5]",
+                    "sqlitepool beside HikariCP: throughput and latency of 64 clients",
+                    VersusHikari::run),
+            new Program(
+                    "soak",
+                    "[minutes=20]",
+                    "everything at once for a long time: no BUSY, no error, nothing lost or doubled",
+                    Soak::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

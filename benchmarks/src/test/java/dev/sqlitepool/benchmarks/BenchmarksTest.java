@@ -30,16 +30,16 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed()).contains("versus-hikari");
+        assertThat(printed()).contains("versus-hikari", "soak");
     }
 
     @Test
     void anUnknownProgramAndAnUnclearArgumentAreRefused() throws IOException {
         assertThat(run("versus")).isEqualTo(2);
         assertThat(run("versus-hikari", "never")).isEqualTo(2);
-        assertThat(run("-1")).isEqualTo(2);
-        assertThat(run("1", "2")).isEqualTo(2);
-        assertThat(printed()).contains("There is no program versus.", "The argument was never");
+        assertThat(run("soak", "-1")).isEqualTo(2);
+        assertThat(run("soak", "1", "2")).isEqualTo(2);
+        assertThat(printed()).contains("There is no program versus.", "The argument was never", "The argument was -1");
     }
 
     @Test
@@ -48,5 +48,11 @@ class BenchmarksTest {
         assertThat(printed())
                 .contains("Transaction of two statements", "Single INSERT", "Point read, 64", "Point read, one")
                 .containsPattern("(?s)(ratio.*){4}");
+    }
+
+    @Test
+    void aSoakLosesAndDoublesNothing() throws IOException {
+        assertHolds("soak");
+        assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
     }
 }
