@@ -23,7 +23,12 @@ public final class Benchmarks {
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",
-                    Soak::run));
+                    Soak::run),
+            new Program(
+                    "other-processes",
+                    "[minutes=10]",
+                    "a pool and three other processes write to one file: no BUSY in the pool, the sums are right",
+                    OtherProcesses::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

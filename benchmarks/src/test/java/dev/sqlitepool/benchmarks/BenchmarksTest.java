@@ -30,7 +30,7 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed()).contains("versus-hikari", "soak");
+        assertThat(printed()).contains("versus-hikari", "soak", "other-processes");
     }
 
     @Test
@@ -54,5 +54,11 @@ class BenchmarksTest {
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
+    }
+
+    @Test
+    void otherProcessesMayWriteToo() throws IOException {
+        assertHolds("other-processes");
+        assertThat(printed()).contains("process 3: every committed entry is there, once");
     }
 }
