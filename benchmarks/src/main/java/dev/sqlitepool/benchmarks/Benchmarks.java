@@ -28,7 +28,12 @@ public final class Benchmarks {
                     "other-processes",
                     "[minutes=10]",
                     "a pool and three other processes write to one file: no BUSY in the pool, the sums are right",
-                    OtherProcesses::run));
+                    OtherProcesses::run),
+            new Program(
+                    "wal",
+                    "[seconds with readers=30]",
+                    "the WAL stays within its limit while a snapshot is open at any time, and what writing costs",
+                    WalSize::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

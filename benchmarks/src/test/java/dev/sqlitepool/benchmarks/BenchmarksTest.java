@@ -30,7 +30,7 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed()).contains("versus-hikari", "soak", "other-processes");
+        assertThat(printed()).contains("versus-hikari", "soak", "other-processes", "wal");
     }
 
     @Test
@@ -60,5 +60,11 @@ class BenchmarksTest {
     void otherProcessesMayWriteToo() throws IOException {
         assertHolds("other-processes");
         assertThat(printed()).contains("process 3: every committed entry is there, once");
+    }
+
+    @Test
+    void snapshotsOverlapWhileTheSizeOfTheWalIsDrawn() throws IOException {
+        assertHolds("wal");
+        assertThat(printed()).contains("without readers", "with readers", "no snapshot changed");
     }
 }
