@@ -33,7 +33,12 @@ public final class Benchmarks {
                     "wal",
                     "[seconds with readers=30]",
                     "the WAL stays within its limit while a snapshot is open at any time, and what writing costs",
-                    WalSize::run));
+                    WalSize::run),
+            new Program(
+                    "virtual-threads",
+                    "[rounds=7]",
+                    "how late a virtual thread is while others run slow queries, beside HikariCP (JDK 21 or later)",
+                    VirtualThreads::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

@@ -30,7 +30,7 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed()).contains("versus-hikari", "soak", "other-processes", "wal");
+        assertThat(printed()).contains("versus-hikari", "soak", "other-processes", "wal", "virtual-threads");
     }
 
     @Test
@@ -66,5 +66,11 @@ class BenchmarksTest {
     void snapshotsOverlapWhileTheSizeOfTheWalIsDrawn() throws IOException {
         assertHolds("wal");
         assertThat(printed()).contains("without readers", "with readers", "no snapshot changed");
+    }
+
+    @Test
+    void virtualThreadsSleepBesideSlowQueries() throws IOException {
+        assertHolds("virtual-threads");
+        assertThat(printed()).contains(Runtime.version().feature() < 21 ? "no virtual threads" : "no query");
     }
 }
