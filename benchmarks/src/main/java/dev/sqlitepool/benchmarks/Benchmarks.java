@@ -38,7 +38,12 @@ public final class Benchmarks {
                     "virtual-threads",
                     "[rounds=7]",
                     "how late a virtual thread is while others run slow queries, beside HikariCP (JDK 21 or later)",
-                    VirtualThreads::run));
+                    VirtualThreads::run),
+            new Program(
+                    "blocked-stage",
+                    "[seconds of a round=3] [rounds=5]",
+                    "a dependent stage that blocks, and two ways of completing futures",
+                    BlockedStage::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

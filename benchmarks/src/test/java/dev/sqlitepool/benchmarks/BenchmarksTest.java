@@ -30,7 +30,8 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed()).contains("versus-hikari", "soak", "other-processes", "wal", "virtual-threads");
+        assertThat(printed())
+                .contains("versus-hikari", "soak", "other-processes", "wal", "virtual-threads", "blocked-stage");
     }
 
     @Test
@@ -72,5 +73,11 @@ class BenchmarksTest {
     void virtualThreadsSleepBesideSlowQueries() throws IOException {
         assertHolds("virtual-threads");
         assertThat(printed()).contains(Runtime.version().feature() < 21 ? "no virtual threads" : "no query");
+    }
+
+    @Test
+    void aStageThatBlocksDelaysNobody() throws IOException {
+        assertHolds("blocked-stage");
+        assertThat(printed()).contains("completed on the worker", "completed on an elastic executor");
     }
 }
