@@ -43,7 +43,12 @@ public final class Benchmarks {
                     "blocked-stage",
                     "[seconds of a round=3] [rounds=5]",
                     "a dependent stage that blocks, and two ways of completing futures",
-                    BlockedStage::run));
+                    BlockedStage::run),
+            new Program(
+                    "parts",
+                    "[seconds of a round=1] [rounds=5]",
+                    "what each part of the engine brings: switched off, beside everything on",
+                    Parts::run));
 
     /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
     private interface Body {

@@ -31,7 +31,8 @@ class BenchmarksTest {
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
         assertThat(printed())
-                .contains("versus-hikari", "soak", "other-processes", "wal", "virtual-threads", "blocked-stage");
+                .contains(
+                        "versus-hikari", "soak", "other-processes", "wal", "virtual-threads", "blocked-stage", "parts");
     }
 
     @Test
@@ -79,5 +80,11 @@ class BenchmarksTest {
     void aStageThatBlocksDelaysNobody() throws IOException {
         assertHolds("blocked-stage");
         assertThat(printed()).contains("completed on the worker", "completed on an elastic executor");
+    }
+
+    @Test
+    void eachPartCanBeSwitchedOff() throws IOException {
+        assertHolds("parts");
+        assertThat(printed()).contains("everything on", "without gate", "without groups", "without statement cache");
     }
 }
