@@ -212,7 +212,7 @@ public final class Opener {
         if (found != null && access == Access.WRITE && setup.isWal()) {
             try {
                 engine.logs(new WalFile(found));
-                setup.boundLog();
+                setup.boundLog(checkpointsOnlyOnWriteLane);
                 if (setup.isGated()) {
                     engine.gated();
                 }

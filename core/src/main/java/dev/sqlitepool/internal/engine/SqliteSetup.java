@@ -79,12 +79,17 @@ final class SqliteSetup {
     /**
      * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log anew its file shrinks, so that its size
      * tells how long the log is. What the user has set stays.
+     *
+     * @param bySqlite SQLite makes the checkpoints, as it does by default
      */
-    void boundLog() throws SQLException {
+    void boundLog(boolean bySqlite) throws SQLException {
         if (settings.checkpoints()) {
             String page = read("page_size");
             long pageSize = page == null ? 4096 : Long.parseLong(page);
-            setUnlessChosen("wal_autocheckpoint", Math.min(Integer.MAX_VALUE, settings.walSizeLimit() / pageSize + 1));
+            if (!bySqlite) {
+                setUnlessChosen(
+                        "wal_autocheckpoint", Math.min(Integer.MAX_VALUE, settings.walSizeLimit() / pageSize + 1));
+            }
             setUnlessChosen("journal_size_limit", settings.checkpointSize());
         }
     }

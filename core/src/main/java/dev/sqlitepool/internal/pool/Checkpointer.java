@@ -120,7 +120,7 @@ final class Checkpointer {
             empty(lane, session, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
-        } else if (size > threshold && now - notBefore >= 0) {
+        } else if (size > threshold && now - notBefore >= 0 && !opener.checkpointsOnlyOnWriteLane()) {
             startPass(false);
         }
     }
@@ -233,7 +233,7 @@ final class Checkpointer {
     /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
     private void look() {
         watching.set(false);
-        if (pool.isClosed()) {
+        if (pool.isClosed() || opener.checkpointsOnlyOnWriteLane()) {
             return;
         }
         long now = telemetry.now();
