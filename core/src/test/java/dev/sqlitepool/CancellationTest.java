@@ -205,7 +205,7 @@ class CancellationTest {
 
     @Test
     void aWorkThatWaitsForTheWriteLaneTimesOut() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)));
+        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
         Gate gate = new Gate();
         CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
@@ -214,6 +214,22 @@ class CancellationTest {
                 .hasCauseInstanceOf(PoolTimeoutException.class);
         gate.open();
         blocker.join();
+    }
+
+    @Test
+    void aConnectionWritesOnAfterAStatementOfItsTimedOut() {
+        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.useConnection(conn -> {
+                    conn.execute("BEGIN");
+                    conn.execute("INSERT INTO t VALUES (1)");
+                    assertThatThrownBy(() -> conn.execute("INSERT INTO t " + Sql.ENDLESS))
+                            .isInstanceOf(SQLTimeoutException.class);
+                    conn.execute("ROLLBACK");
+                    conn.execute("INSERT INTO t VALUES (2)");
+                })
+                .join();
+        assertThat(pool.query("SELECT x FROM t", row -> row.getInt(1)).join()).containsExactly(2);
     }
 
     @Test

@@ -5,7 +5,6 @@ import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.PoolStats;
-import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
@@ -234,7 +233,7 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public void requireTrust(Lane lane) throws SQLException {
-        if (gate.isBroken() || lane.doubt() == CloseReason.DISCARDED) {
+        if (lane.engine().walSize() >= 0 && gate.isBroken()) {
             throw new SQLException(
                     "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
                             + " Begin anew with another one.",
