@@ -49,7 +49,6 @@ final class Checkpointer {
     /** How long the planner's statistics may take. */
     private static final long OPTIMIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    private static final long FAILURE_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     /** A log that is smaller than this is not worth a pass when it is quiet. */
     private static final long SMALL_LOG = 1L << 18;
 
@@ -130,33 +129,19 @@ final class Checkpointer {
         long timeout = Settings.nanos(settings.acquireTimeout());
         boolean told = false;
         boolean copied = false;
-        SQLException failure = null;
         while (!pool.isClosed()) {
             if (session.isUnwanted()) {
                 throw new CancellationException(
                         "The task was ended while it waited for readers of the write-ahead log.");
             }
-            boolean done = false;
-            try {
-                copied = copied || checkpoint(lane, false);
-                done = copied && checkpoint(lane, true);
-            } catch (SQLException e) {
-                if (lane.engine().failure(e) == Failure.DOUBTFUL) { // a full disk, perhaps: it may pass
-                    lane.doubt(CloseReason.DISCARDED);
-                    failed(e);
-                    failure = e;
-                }
-            }
-            long waited = telemetry.now() - since;
-            if (failure != null && (done || waited > timeout)) {
-                throw failure;
-            }
-            if (done) {
+            copied = copied || checkpoint(lane, false);
+            if (copied && checkpoint(lane, true)) {
                 telemetry.walSize = 0;
                 threshold = settings.checkpointSize();
                 dirty = false;
                 return;
             }
+            long waited = telemetry.now() - since;
             if (waited > timeout) {
                 throw timedOut();
             }
@@ -164,18 +149,23 @@ final class Checkpointer {
                 told = true;
                 tell();
             }
-            pause(
-                    failure != null
-                            ? FAILURE_PAUSE_NANOS
-                            : ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            pause(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
         }
     }
 
+    /** Whether it did all that it can do. */
     private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
         try {
             Checkpoint done = lane.engine().checkpoint(truncate);
             telemetry.checkpoints.increment();
             return done.complete();
+        } catch (SQLException e) {
+            if (lane.engine().failure(e) != Failure.DOUBTFUL) {
+                return false; // another process, or an interrupt: the loop will see
+            }
+            lane.doubt(CloseReason.DISCARDED);
+            failed(e);
+            throw e;
         } catch (SyncFailedException e) {
             lane.doubt(CloseReason.DISCARDED);
             failed(e);
