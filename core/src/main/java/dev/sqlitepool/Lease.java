@@ -11,7 +11,7 @@ import java.util.concurrent.CompletableFuture;
  * the next. When it has ended the lease gives the write lane back and is a reader again, unless it has changed the
  * connection by {@code PRAGMA}, {@code ATTACH} or a temporary table: then it keeps the write lane until it is released.
  *
- * <p>Open leases hold at most all but one of the read lanes, so that short reads always get through (with {@code poolSize} 2 there
+ * <p>Open leases and streams hold at most all but one of the read lanes, so that short reads always get through (with {@code poolSize} 2 there
  * is only one, which a lease may hold). Release a lease in
  * {@code finally}; {@link SqlitePoolBuilder#leakThreshold} reports those that are forgotten.
  */

@@ -24,7 +24,7 @@ import java.util.Map;
  * @param statementHits statements found prepared in a lane's cache
  * @param statementMisses statements that had to be prepared
  * @param waitTime the time that all tasks together waited for a connection
- * @param holdTime the time that connections were held by tasks and leases, all together
+ * @param holdTime the time that connections were held by tasks, leases and streams, all together
  * @param checkpoints times the write-ahead log was copied into the database by the pool, as far as readers allowed
  * @param walSize bytes of the write-ahead log's file when the connection that writes was last given back; zero if there is none
  * @serial exclude
@@ -76,7 +76,7 @@ public record PoolStats(
      *
      * @param max the most lanes there may be
      * @param idle lanes open and free
-     * @param borrowed lanes in the hands of a task, a lease or a health check
+     * @param borrowed lanes in the hands of a task, a lease, a stream or a health check
      * @param opening lanes being opened
      * @param closing lanes being closed
      * @param waiting tasks that wait for a lane

@@ -17,7 +17,7 @@ public interface RowMapper<T> {
      * Maps the current row.
      *
      * @param row the row, valid until this method returns
-     * @return the object; null is allowed, but {@code queryOne} takes it for no row
+     * @return the object; null is allowed, but {@code queryOne} takes it for no row, and a stream fails
      * @throws SQLException if a column is missing or cannot be converted; it fails the query
      */
     @Nullable

@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Flow;
 
 /**
  * An asynchronous pool of connections to one SQLite database. Thread-safe; make one for each database file and process,
@@ -14,8 +15,8 @@ import java.util.concurrent.CompletableFuture;
  * run beside it on connections of their own, each in a snapshot that never waits for a writer.
  *
  * <p><b>Code and data.</b> Work given as a function ({@link #connection}, {@link #transaction}, {@link #read}) runs exactly
- * once, on a connection of its own. A single statement given with its parameters ({@link #query}, {@link #execute}, {@link
- * #executeBatch}) is data: parameters are copied when the method is called, and it takes effect at most once.
+ * once, on a connection of its own. A single statement given with its parameters ({@link #query}, {@link #stream}, {@link
+ * #execute}, {@link #executeBatch}) is data: parameters are copied when the method is called, and it takes effect at most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
  * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
@@ -138,6 +139,55 @@ public interface SqlitePool extends AutoCloseable {
      * @throws IllegalArgumentException if a parameter has an unsupported type
      */
     <T> CompletableFuture<Optional<T>> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters);
+
+    /**
+     * The rows of one statement as they are asked for, without collecting them: for results that are large. The publisher is cold:
+     * each subscription runs the statement anew, on a read lane of its own and in one snapshot. It keeps the rules of Reactive
+     * Streams.
+     *
+     * <p><b>Demand.</b> The first {@code request} asks for a lane, as every task does; before that nothing happens. The snapshot is
+     * fixed when the statement then takes its first step, so it shows every write whose future had completed before the first {@code
+     * request}, and none that begins after the first row. SQLite steps to a row only when it has been asked for. In between the stream
+     * keeps its lane and its snapshot, but no thread. The end is found on demand too: after the last row by asking for one
+     * more.
+     *
+     * <p><b>Lanes.</b> Open streams and leases together hold at most all but one of the read lanes, so that short reads always get
+     * through (with {@code poolSize} 2 there is only one, which a stream may hold; with 1, or in memory, a stream holds the only
+     * connection, and nobody else reads or writes until it ends). While a stream is open the write-ahead log cannot shrink past its
+     * snapshot: at {@link SqlitePoolBuilder#walSizeLimit} writers wait for it, so for a consumer that takes minutes rather read page by
+     * page, each with a {@link #query} of its own. A stream that is not read to its end must be cancelled; {@link
+     * SqlitePoolBuilder#leakThreshold} reports those that are forgotten, and {@link SqlitePoolBuilder#maxReadAge} ends them.
+     *
+     * <p><b>The end.</b> {@code cancel}, from any thread, interrupts the SQL that runs for the stream and gives the lane back, even
+     * while the subscriber is still busy with a row. {@code onError} is given
+     *
+     * <ul>
+     *   <li>the {@link java.sql.SQLException} of the statement, also if it turns out to write: {@link #query} is for that;
+     *   <li>a {@link java.sql.SQLTimeoutException} if SQLite needs longer than {@link SqlitePoolBuilder#statementTimeout} to find the
+     *       next row, where the time between demands does not count, or if the stream is older than {@link
+     *       SqlitePoolBuilder#maxReadAge}, where it does;
+     *   <li>what the mapper throws; a {@link NullPointerException} if it returns null;
+     *   <li>a {@link PoolTimeoutException}, {@link PoolExhaustedException} or the error of an opening if there is no lane for it;
+     *   <li>a {@link PoolClosedException} if the pool is closed: an open stream may go on for {@link SqlitePoolBuilder#closeGrace};
+     *   <li>an {@link IllegalArgumentException} if the demand is not positive.
+     * </ul>
+     *
+     * The lane is back before the last signal. A subscriber that throws is cancelled, and its error is logged.
+     *
+     * <p><b>Threads.</b> {@code onSubscribe} runs on the subscribing thread, all other signals on threads of the pool, or on the
+     * {@link SqlitePoolBuilder#executor}; one that blocks delays nobody else, but keeps its lane. The mapper runs on a thread of the
+     * pool. Each row is signalled before the next is looked for; with an executor, up to 256 rows that were asked for go there
+     * together.
+     *
+     * @param <T> what a row becomes
+     * @param sql one statement that reads
+     * @param mapper called for each row; must not return null, and be thread-safe if there are several subscriptions
+     * @param parameters the values to bind, see {@link PoolConnection}; copied now
+     * @return a publisher, which may be subscribed to any number of times
+     * @throws IllegalArgumentException if a parameter has an unsupported type, or the first keyword of the statement says that it
+     *     does not only read
+     */
+    <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters);
 
     /**
      * Runs one statement for its effect, in a transaction of its own on the write lane; {@code PRAGMA}, {@code VACUUM} and

@@ -199,8 +199,8 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * Interrupts a statement that runs for longer, its rows being read included: {@link java.sql.SQLTimeoutException}. Default
-     * none. Commit and rollback are never interrupted.
+     * Interrupts a statement that runs for longer, its rows being read included: {@link java.sql.SQLTimeoutException}. In a {@link
+     * SqlitePool#stream} it limits the time to find each next row. Default none. Commit and rollback are never interrupted.
      *
      * @param statementTimeout more than zero
      * @return this builder
@@ -278,7 +278,7 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * Where dependent stages of the pool's futures run. Default: threads of the pool, where one that blocks delays nobody
+     * Where dependent stages of the pool's futures and the signals of its streams run. Default: threads of the pool, where one that blocks delays nobody
      * else.
      *
      * @param executor should not reject, and should not run tasks on the thread that submits them

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -99,6 +100,39 @@ final class ReadmeSnippets {
         CompletableFuture<Optional<User>> user = pool.queryOne("SELECT id, name FROM users WHERE id = ?", toUser, 1);
         // end
         return user;
+    }
+
+    static CompletableFuture<Void> stream(SqlitePool pool, Consumer<User> export) {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        // snippet: stream
+        Flow.Publisher<User> users = pool.stream("SELECT id, name FROM users ORDER BY id", RowMapper.of(User.class));
+        users.subscribe(new Flow.Subscriber<>() {
+            private Flow.Subscription rows;
+
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                rows = subscription;
+                rows.request(1);
+            }
+
+            @Override
+            public void onNext(User user) {
+                export.accept(user);
+                rows.request(1); // SQLite steps to the next row only now
+            }
+
+            @Override
+            public void onComplete() {
+                done.complete(null);
+            }
+
+            @Override
+            public void onError(Throwable error) {
+                done.completeExceptionally(error);
+            }
+        });
+        // end
+        return done;
     }
 
     static long blocking(SqlitePool pool) throws SQLException {

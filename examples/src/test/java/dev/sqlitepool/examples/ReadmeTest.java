@@ -102,6 +102,14 @@ class ReadmeTest {
     }
 
     @Test
+    void streamGivesEveryRow() {
+        pool.execute("INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob')").join();
+        List<String> names = new ArrayList<>();
+        ReadmeSnippets.stream(pool, user -> names.add(user.name())).join();
+        assertThat(names).containsExactly("Ada", "Bob");
+    }
+
+    @Test
     void leaseKeepsItsTransaction() throws Exception {
         pool.execute("INSERT INTO stock VALUES (1, 0), (2, 0), (3, 1)").join();
         assertThat(ReadmeSnippets.lease(pool).join()).isEqualTo(2);

@@ -237,7 +237,8 @@ public final class Lane {
 
     // ---- interrupts
 
-    void enter(Ticket served) {
+    /** The owner works for this ticket from now on; with null for none at the moment, and its cursors stay open. */
+    void enter(@Nullable Ticket served) {
         gate.lock();
         try {
             ticket = served;
@@ -246,14 +247,9 @@ public final class Lane {
         }
     }
 
-    /** After this no interrupt that was meant for the owner's ticket reaches the connection. */
+    /** After this no interrupt that was meant for the owner's ticket reaches the connection, and no cursor is open. */
     void leave() {
-        gate.lock();
-        try {
-            ticket = null;
-        } finally {
-            gate.unlock();
-        }
+        enter(null);
         hurryNanos = 0;
         if (statements.closeRunning()) {
             depth = 1;
@@ -276,8 +272,9 @@ public final class Lane {
      * A statement runs from here to {@link #endStatement}.
      *
      * @param ownNanos its own timeout, which counts if it is shorter than the pool's; 0 for none
+     * @param goesOn it stood on a row, and has its time anew; but a timeout that came just after its last step is told now
      */
-    void beginStatement(long ownNanos) {
+    void beginStatement(long ownNanos, boolean goesOn) {
         long nanos = shorter(ownNanos, shorter(hurryNanos, statementTimeoutNanos));
         if (depth++ > 0 || nanos == 0) {
             return;
@@ -285,7 +282,7 @@ public final class Lane {
         gate.lock();
         try {
             timeoutNanos = nanos;
-            timedOut = false;
+            timedOut &= goesOn;
             hurried = nanos == hurryNanos;
             statementDeadline = System.nanoTime() + nanos;
             timed = true;
@@ -371,6 +368,10 @@ public final class Lane {
 
     // ---- statements
 
+    StatementCache statements() {
+        return statements;
+    }
+
     /**
      * Runs one statement to its end.
      *
@@ -388,8 +389,8 @@ public final class Lane {
         Prepared prepared = statements.take(sql);
         long started = telemetry.now();
         try {
-            beginStatement(0);
-            check(prepared, values, needsRows);
+            beginStatement(0, false);
+            StatementCache.check(prepared, values, needsRows);
             prepared.start(values);
             CurrentRow row = sink == null ? null : new CurrentRow(prepared);
             while (prepared.next()) {
@@ -445,23 +446,13 @@ public final class Lane {
 
     /** Brings the planner's statistics up to date, or gives up after a time. */
     public void optimize(long nanos) {
-        beginStatement(nanos);
+        beginStatement(nanos, false);
         try {
             engine.optimize();
         } catch (SQLException | RuntimeException e) {
             telemetry.debug("the statistics of the query planner were not brought up to date", e);
         } finally {
             endStatement();
-        }
-    }
-
-    private static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
-        if (values.length != prepared.parameterCount()) {
-            throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "
-                    + values.length + " values were given.");
-        }
-        if (needsRows && !prepared.returnsRows()) {
-            throw new SQLException("The statement returns no rows and was not run; use execute, or add RETURNING.");
         }
     }
 

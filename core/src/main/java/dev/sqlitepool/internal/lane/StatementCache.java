@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The prepared statements of one lane by SQL text, the least recently used evicted first. Owned by the lane's owner.
@@ -51,6 +52,17 @@ final class StatementCache {
         running.forEach(JdbcView::closeQuietly);
         running.clear();
         return true;
+    }
+
+    /** Fails if the statement cannot be run as is wanted, before it runs. */
+    static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
+        if (values.length != prepared.parameterCount()) {
+            throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "
+                    + values.length + " values were given.");
+        }
+        if (needsRows && !prepared.returnsRows()) {
+            throw new SQLException("The statement returns no rows and was not run; use execute, or add RETURNING.");
+        }
     }
 
     private Prepared find(String sql) throws SQLException {

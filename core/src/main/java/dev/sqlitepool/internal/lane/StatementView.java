@@ -242,7 +242,7 @@ final class StatementView {
         Statement target = physical(current);
         executing = session.ticket();
         current.engine().generatedKeys(wantsKeys);
-        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds), false);
         try {
             return JdbcView.call(target, method, arguments);
         } catch (SQLException e) {
@@ -287,7 +287,7 @@ final class StatementView {
             boolean steps = method.getName().equals("next");
             if (steps) {
                 executing = session.ticket();
-                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds), false);
             }
             try {
                 Object answer = JdbcView.call(result, method, arguments);

@@ -31,6 +31,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
@@ -328,6 +329,21 @@ public final class LanePool implements SqlitePool, Host {
     public <T> CompletableFuture<Optional<T>> queryOne(
             String sql, RowMapper<? extends T> mapper, Object... parameters) {
         return submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
+    }
+
+    @Override
+    public <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        Objects.requireNonNull(mapper, "mapper");
+        if (Verb.of(sql).needsWriteLane()) {
+            throw new IllegalArgumentException(
+                    "A stream only reads. Use query(…) for a statement that writes and returns"
+                            + " rows, connection(…) for PRAGMA and transaction control.");
+        }
+        @Nullable Object[] values = Values.encode(parameters);
+        return subscriber -> {
+            Objects.requireNonNull(subscriber, "subscriber");
+            new RowStream<T>(this, sql, mapper, values, subscriber).begin();
+        };
     }
 
     @Override

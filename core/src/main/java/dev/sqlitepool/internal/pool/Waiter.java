@@ -10,7 +10,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Somebody who wants a lane: a task, or a thread that waits. Thread-safe.
+ * Somebody who wants a lane: a task, a stream, or a thread that waits. Thread-safe.
  *
  * <p><b>The end is decided once</b>, by compare-and-set on one state:
  *
@@ -146,7 +146,7 @@ abstract class Waiter implements Ticket {
         }
     }
 
-    /** What a lease counts as: it may hold all but one of the read lanes, so that short reads get through. */
+    /** Whether it counts as a lease: these may hold all but one of the read lanes, so that short reads get through. */
     boolean isLease() {
         return false;
     }

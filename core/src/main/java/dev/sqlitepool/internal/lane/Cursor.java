@@ -1,0 +1,175 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import java.sql.SQLException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A statement that is read a few rows at a time, without a thread between. Not thread-safe: one thread after the other may go on, if
+ * it sees what the one before has done.
+ *
+ * <p>It stays on its row between two reads, and in its snapshot: an open SELECT in autocommit mode is a transaction of its own, which
+ * SQLite begins at the first step and ends with the cursor. The lane is entered only while a read lasts, so an interrupt hits this
+ * statement or nothing.
+ *
+ * @param <T> what a row becomes
+ */
+public final class Cursor<T> {
+    private final Session session;
+    private final String sql;
+    private final RowMapper<? extends T> mapper;
+    private final @Nullable Object[] values;
+    /** Taken from its lane while it runs. */
+    private @Nullable Prepared statement;
+
+    private @Nullable CurrentRow row;
+
+    /**
+     * A cursor that has not begun.
+     *
+     * @param session keeps the lane from before the first read on
+     * @param values encoded
+     */
+    public Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
+        this.session = session;
+        this.sql = sql;
+        this.mapper = mapper;
+        this.values = values;
+    }
+
+    /** What it is called in messages; never contains values. */
+    public String label() {
+        return SqlText.label(sql);
+    }
+
+    /**
+     * Maps the next rows: fewer than wanted if the statement or its ticket has ended, or if it takes long.
+     *
+     * @param most how many rows at most; at least 1
+     * @param nanos after this time no further row is begun
+     * @param into is given the rows, also those before an error
+     * @return false if the statement has no more rows
+     * @throws SQLException the statement's or the mapper's; the cursor cannot be read any more, only ended
+     */
+    public boolean read(Ticket ticket, long most, long nanos, List<? super T> into) throws SQLException {
+        Lane own = session.lane();
+        if (own == null) {
+            throw new IllegalStateException("a cursor without a lane");
+        }
+        session.begin(own, ticket);
+        boolean well = false;
+        try {
+            boolean more = read(own, most, System.nanoTime() + nanos, into);
+            well = true;
+            return more;
+        } finally {
+            if (!well) {
+                statement = null; // not given back to the lane, so the lane closes it
+            }
+            own.enter(null);
+        }
+    }
+
+    private boolean read(Lane own, long most, long until, List<? super T> into) throws SQLException {
+        for (long left = most; left > 0 && !session.isUnwanted(); left--) {
+            if (!step(own)) {
+                return false;
+            }
+            into.add(mapped());
+            if (left > 1 && System.nanoTime() - until >= 0) {
+                break;
+            }
+        }
+        return true;
+    }
+
+    private boolean step(Lane own) throws SQLException {
+        Prepared current = statement;
+        if (current == null) {
+            current = start(own);
+        }
+        own.beginStatement(0, true);
+        try {
+            return current.next();
+        } catch (SQLException e) {
+            throw session.transaction().failed(own, own.explained(e), Verb.READ);
+        } finally {
+            own.endStatement();
+        }
+    }
+
+    private Prepared start(Lane own) throws SQLException {
+        if (own.access() == Access.WRITE) {
+            session.refuseWrites(own);
+        }
+        try {
+            Prepared started =
+                    session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
+            statement = started;
+            row = new CurrentRow(started);
+            return started;
+        } catch (SQLException e) {
+            if (TransactionScope.failure(own, e) != Failure.READ_ONLY) {
+                throw e;
+            }
+            throw new SQLException(
+                    label() + " writes, and a stream only reads; use query(…) for it, which collects its rows.",
+                    "25006",
+                    e.getErrorCode(),
+                    e);
+        }
+    }
+
+    private Prepared startOnce(Lane own) throws SQLException {
+        Prepared prepared = own.statements().take(sql);
+        boolean started = false;
+        try {
+            own.beginStatement(0, false);
+            StatementCache.check(prepared, values, true);
+            prepared.start(values);
+            started = true;
+            return prepared;
+        } catch (SQLException e) {
+            throw own.explained(e);
+        } finally {
+            if (!started) {
+                own.statements().give(sql, prepared);
+            }
+            own.endStatement();
+        }
+    }
+
+    private T mapped() throws SQLException {
+        CurrentRow current = row;
+        if (current == null) {
+            throw new IllegalStateException("a row without a statement");
+        }
+        current.alive(true);
+        try {
+            T mapped = mapper.map(current);
+            if (mapped == null) {
+                throw new NullPointerException(
+                        "The mapper returned null, which a stream cannot carry; use an Optional.");
+            }
+            return mapped;
+        } finally {
+            current.alive(false);
+        }
+    }
+
+    /** Closes the cursor, and with it the snapshot, and hands the lane over as {@link Session#end}. Never throws. */
+    public @Nullable Lane end() {
+        Lane own = session.lane();
+        Prepared open = statement;
+        statement = null;
+        if (own != null && open != null) {
+            own.statements().give(sql, open);
+        }
+        return session.end();
+    }
+}

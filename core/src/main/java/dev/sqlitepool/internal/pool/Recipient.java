@@ -1,0 +1,96 @@
+package dev.sqlitepool.internal.pool;
+
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The subscriber of a {@link RowStream}: where it is signalled, and what follows if it throws. Owned by whoever has the turn of
+ * the stream.
+ *
+ * @param <T> what a row becomes
+ */
+final class Recipient<T> {
+    /** How a stream ends: with an error, or without one, and whether that is said. */
+    record End(@Nullable Throwable error, boolean silent) {
+        static final End COMPLETE = new End(null, false);
+        static final End CANCELLED = new End(null, true);
+
+        static End of(Throwable error) {
+            return new End(error, false);
+        }
+    }
+
+    private final LanePool pool;
+    private final Waiter stream;
+    private final @Nullable Executor users;
+    /** Null after the last signal, so that it can be collected. */
+    private Flow.@Nullable Subscriber<? super T> subscriber;
+
+    Recipient(LanePool pool, Waiter stream, Flow.Subscriber<? super T> subscriber) {
+        this.pool = pool;
+        this.stream = stream;
+        this.users = pool.workers().users();
+        this.subscriber = subscriber;
+    }
+
+    /** Whether it is signalled on the pool's own threads. */
+    boolean isHere() {
+        return users == null;
+    }
+
+    /** Runs signals where they belong: on the user's executor, or here. */
+    void signal(Runnable signals) {
+        if (users == null) {
+            signals.run();
+            return;
+        }
+        try {
+            users.execute(signals);
+        } catch (RuntimeException | Error e) {
+            signals.run(); // a subscriber that waits for ever would be worse
+        }
+    }
+
+    /** False if it throws: it must not (rule 2.13), and counts as cancelled then. */
+    boolean subscribed(Flow.Subscription subscription) {
+        try {
+            Objects.requireNonNull(subscriber).onSubscribe(subscription);
+            return true;
+        } catch (Throwable e) {
+            failed(e);
+            return false;
+        }
+    }
+
+    /** False if it throws, as {@link #subscribed}. */
+    boolean next(T row) {
+        try {
+            Objects.requireNonNull(subscriber).onNext(row);
+            return true;
+        } catch (Throwable e) {
+            failed(e);
+            return false;
+        }
+    }
+
+    /** Called once, after everything else. */
+    void last(End end) {
+        Flow.Subscriber<? super T> to = Objects.requireNonNull(subscriber);
+        subscriber = null;
+        try {
+            if (end.error() != null) {
+                to.onError(end.error());
+            } else if (!end.silent()) {
+                to.onComplete();
+            }
+        } catch (Throwable e) {
+            failed(e);
+        }
+    }
+
+    private void failed(Throwable error) {
+        pool.telemetry().warn("the subscriber of \"" + stream.label() + "\" failed; its stream has ended", error);
+    }
+}
