@@ -2,7 +2,7 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.reflect.Method;
@@ -140,7 +140,7 @@ class BlockingTest {
         try {
             virtual = Executors.class.getMethod("newVirtualThreadPerTaskExecutor");
         } catch (NoSuchMethodException e) {
-            assumeThat(false).as("virtual threads need JDK 21").isTrue();
+            assumeTrue(false, "virtual threads need JDK 21");
         }
         SqlitePool pool = pools.open();
         pool.execute("CREATE TABLE t (x)").join();

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.Function;
 import org.sqlite.SQLiteConnection;
 
-/** Rows as they are asked for. How a stream ends is in {@link StreamEndTest}. */
+/** Rows as they are asked for. How a stream ends is in {@link StreamEndTest}, the rules of Reactive Streams in {@link StreamRulesTest}. */
 class StreamTest {
     static final String NUMBERS =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT ?";
