@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
+import java.util.function.Consumer;
 
 /**
  * An asynchronous pool of connections to one SQLite database. Thread-safe; make one for each database file and process,
@@ -217,6 +218,39 @@ public interface SqlitePool extends AutoCloseable {
      * @return completes with the lease when a lane is free
      */
     CompletableFuture<Lease> acquire();
+
+    /**
+     * Copies the database to a new file while reads and writes go on. The copy is one snapshot: all that was acknowledged before the
+     * call, and nothing half. It is compact (SQLite's {@code VACUUM INTO}), a single file without a WAL, and gets its name when it is
+     * whole and on disk: neither an error, a cancellation nor a crash leaves anything under that name. After a crash a file {@code
+     * target.….partial} may be left beside it.
+     *
+     * <p>It is copied on a connection of its own, which no reader or writer waits for; one backup at a time. Like any long read it keeps the
+     * write-ahead log from being emptied, so the log grows by what is written meanwhile, past {@code walSizeLimit} too; without WAL
+     * it keeps writers waiting. Neither {@code statementTimeout} nor {@code maxReadAge} ends it. A database in memory is copied on its
+     * only connection, which others wait for. Functions and collations that indexes use must be there on every connection, from {@link
+     * SqlitePoolBuilder#onConnect} or the factory.
+     *
+     * @param target the file to make, in a directory that exists; neither it nor a {@code -wal} or {@code -journal} of that name may exist
+     * @return completes with null when the copy is on disk under its name; fails with {@link
+     *     java.nio.file.FileAlreadyExistsException} if there is something, another {@link java.io.IOException} if the file cannot be
+     *     made, {@link java.sql.SQLException} if SQLite fails, or {@link java.sql.SQLFeatureNotSupportedException} with another
+     *     driver than sqlite-jdbc. Cancelling it ends the copying
+     * @throws IllegalArgumentException if the path names no file
+     */
+    CompletableFuture<Void> backup(Path target);
+
+    /**
+     * As {@link #backup(Path)}, and tells how far it has come: at the beginning, about ten times a second, and at the end, when the copy is
+     * on disk but has not got its name yet.
+     *
+     * @param target see there
+     * @param progress called on threads of the pool, never twice at once; a slow one delays the backup's end. If it throws, the backup
+     *     ends and fails with that
+     * @return see there
+     * @throws IllegalArgumentException if the path names no file
+     */
+    CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress);
 
     /**
      * The same pool for code that waits.

@@ -96,7 +96,8 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The most connections for users: one that writes, the others read. With 1 a single connection does both. Default 10.
+     * The most connections for users: one that writes, the others read. With 1 a single connection does both. A {@linkplain
+     * SqlitePool#backup(java.nio.file.Path) backup} opens one more while it runs. Default 10.
      *
      * @param poolSize 1 or more; connections are opened only as they are needed
      * @return this builder
@@ -342,7 +343,8 @@ public final class SqlitePoolBuilder {
      * into the database in the background long before; but a log cannot shrink past a snapshot that somebody still reads. At the limit the
      * connection that writes waits for those readers, and writes queue: a forgotten reader slows writers down, and does not fill the
      * disk. A read that itself waits for a write then waits until that has timed out. Only a connection that writes under an open cursor of
-     * its own passes the limit, since it would wait for itself. Default 64 MiB.
+     * its own passes the limit, since it would wait for itself; and while a
+     * backup copies there is no limit. Default 64 MiB.
      *
      * @param walSizeLimit bytes, at least 262,144
      * @return this builder

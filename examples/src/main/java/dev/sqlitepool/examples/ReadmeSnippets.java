@@ -157,6 +157,14 @@ final class ReadmeSnippets {
         return left;
     }
 
+    static CompletableFuture<Void> backup(SqlitePool pool, Path copy, Consumer<String> log) {
+        // snippet: backup
+        CompletableFuture<Void> copied =
+                pool.backup(copy, progress -> log.accept(Math.round(100 * progress.fraction()) + " %"));
+        // end
+        return copied;
+    }
+
     static CompletableFuture<Optional<Long>> cancel(SqlitePool pool, String slowQuery) {
         // snippet: cancel
         CompletableFuture<Optional<Long>> answer = pool.queryOne(slowQuery, row -> row.getLong(1));

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -116,6 +117,16 @@ class ReadmeTest {
         assertThat(pool.query("SELECT product FROM stock", row -> row.getLong(1))
                         .join())
                 .containsExactly(3L);
+    }
+
+    @Test
+    void backupCopiesTheDatabase() throws Exception {
+        ReadmeSnippets.data(pool).join();
+        List<String> log = Collections.synchronizedList(new ArrayList<>());
+        ReadmeSnippets.backup(pool, directory.resolve("copy.db"), log::add).join();
+        assertThat(log).last().isEqualTo("100 %");
+        assertThat(Jdbc.column(directory.resolve("copy.db"), "SELECT name FROM users ORDER BY id"))
+                .containsExactly("Ada", "Bob", "Cy");
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
 import java.io.SyncFailedException;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 
@@ -86,6 +87,18 @@ public interface Engine {
 
     /** Brings the statistics of the query planner up to date, where it is worth it, with a limit on what is read for them. */
     void optimize() throws SQLException;
+
+    /** The size that a copy by {@link #copyTo} would have now. */
+    CopySize copySize() throws SQLException;
+
+    /**
+     * Copies one snapshot of the whole database into a new file, and closes it; {@link #interrupt} ends the copying. Outside a transaction
+     * only; the connection may write afterwards, whatever it was opened for.
+     */
+    void copyTo(Path file) throws SQLException;
+
+    /** The size of a copy. */
+    record CopySize(long pages, int pageBytes) {}
 
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();

@@ -2,11 +2,13 @@ package dev.sqlitepool.internal.engine;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
 import java.sql.SQLTimeoutException;
 import java.sql.Savepoint;
 import java.util.ArrayDeque;
@@ -145,6 +147,17 @@ final class JdbcEngine implements Engine {
 
     @Override
     public void optimize() {}
+
+    @Override
+    public CopySize copySize() throws SQLException {
+        throw new SQLFeatureNotSupportedException("backup is for SQLite through sqlite-jdbc; use the means of "
+                + connection.getClass().getName() + ".");
+    }
+
+    @Override
+    public void copyTo(Path file) throws SQLException {
+        CopySize unused = copySize();
+    }
 
     @Override
     public void interrupt() {

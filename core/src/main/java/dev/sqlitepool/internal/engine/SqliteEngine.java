@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
 import java.io.SyncFailedException;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -271,6 +272,24 @@ final class SqliteEngine implements Engine {
     @Override
     public void optimize() throws SQLException {
         run("PRAGMA optimize=0x10012"); // all tables, with a limit on what ANALYZE reads
+    }
+
+    @Override
+    public CopySize copySize() throws SQLException {
+        long pages = pragma("page_count") - pragma("freelist_count"); // the copy has no free pages
+        return new CopySize(Math.max(1, pages), (int) pragma("page_size"));
+    }
+
+    private long pragma(String name) throws SQLException {
+        try (Prepared query = prepare("PRAGMA " + name)) {
+            return first(query);
+        }
+    }
+
+    @Override
+    public void copyTo(Path file) throws SQLException {
+        refuseWrites(false); // VACUUM INTO writes nothing here, but is refused all the same
+        run("VACUUM INTO '" + file.toString().replace("'", "''") + "'");
     }
 
     @Override

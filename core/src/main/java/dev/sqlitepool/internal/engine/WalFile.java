@@ -33,7 +33,7 @@ final class WalFile {
         boolean done = false;
         try {
             requireSame();
-            syncDirectory();
+            syncDirectory(path);
             done = true;
         } finally {
             if (!done) {
@@ -42,9 +42,9 @@ final class WalFile {
         }
     }
 
-    /** The WAL's entry in its directory must be found again. As SQLite does, one goes on where a directory cannot be synced. */
-    private void syncDirectory() {
-        Path directory = path.getParent();
+    /** A file's entry in its directory must be found again. As SQLite does, one goes on where a directory cannot be synced. */
+    static void syncDirectory(Path file) {
+        Path directory = file.getParent();
         if (directory != null) {
             try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
                 channel.force(true);

@@ -228,7 +228,7 @@ final class StatementView {
         if (SqlText.startsWith(text, "BACKUP") || SqlText.startsWith(text, "RESTORE")) {
             throw new SQLException(
                     "The driver's backup and restore commands are refused: they pass by the pool's rules."
-                            + " Use VACUUM INTO for a backup, or unwrap the driver's connection.");
+                            + " Use SqlitePool.backup, or unwrap the driver's connection.");
         }
     }
 

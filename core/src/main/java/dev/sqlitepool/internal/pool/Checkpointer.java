@@ -35,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  * for two generations of readers at most.
  *
  * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
- * Only a connection that writes under a cursor of its own is let through, since it would wait for itself. Why nobody waits for ever: the
+ * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and whoever writes while a
+ * backup copies, which takes minutes and comes to an end. Why nobody waits for ever: the
  * wait ends with the acquire timeout, with the task, and with the pool.
  *
  * <p>At most one pass runs: {@link #running} is taken by compare-and-set; what a pass may have missed the next write or the look after the
@@ -115,7 +116,7 @@ final class Checkpointer {
         long now = telemetry.now();
         writtenAt = now;
         watch(QUIET_NANOS);
-        if (size > settings.walSizeLimit()) {
+        if (size > settings.walSizeLimit() && !pool.backups().isCopying()) {
             empty(lane, session, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
@@ -139,6 +140,9 @@ final class Checkpointer {
                 telemetry.walSize = 0;
                 threshold = settings.checkpointSize();
                 dirty = false;
+                return;
+            }
+            if (pool.backups().isCopying()) {
                 return;
             }
             long waited = telemetry.now() - since;

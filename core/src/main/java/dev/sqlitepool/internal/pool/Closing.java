@@ -25,6 +25,7 @@ final class Closing implements PoolFuture.Origin {
     private final LanePool pool;
     private final Telemetry telemetry;
     private final Workers workers;
+    private final Backups backups;
     /** In the order in which they are closed. */
     private final List<Lanes> groups;
 
@@ -32,10 +33,11 @@ final class Closing implements PoolFuture.Origin {
     private final AtomicBoolean finished = new AtomicBoolean();
     private final PoolFuture<Void> future;
 
-    Closing(LanePool pool, Telemetry telemetry, Workers workers, List<Lanes> groups) {
+    Closing(LanePool pool, Telemetry telemetry, Workers workers, Backups backups, List<Lanes> groups) {
         this.pool = pool;
         this.telemetry = telemetry;
         this.workers = workers;
+        this.backups = backups;
         this.groups = groups;
         this.future = new PoolFuture<>(workers, this);
     }
@@ -46,7 +48,7 @@ final class Closing implements PoolFuture.Origin {
 
     PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
-            List<Runnable> settles = new ArrayList<>();
+            List<Runnable> settles = new ArrayList<>(backups.close());
             endWaiting(settles, false);
             workers.completeAll(settles);
             long grace = Settings.nanos(pool.settings().closeGrace());
@@ -91,6 +93,10 @@ final class Closing implements PoolFuture.Origin {
     private void endByForce() {
         List<Runnable> settles = new ArrayList<>();
         endWaiting(settles, true); // they waited again, to be repeated
+        Runnable backup = backups.endByForce();
+        if (backup != null) {
+            settles.add(backup);
+        }
         for (Lanes lanes : groups) {
             for (Waiter holder : lanes.loans().keySet()) {
                 Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
@@ -119,8 +125,9 @@ final class Closing implements PoolFuture.Origin {
         if (!begun.get()) {
             return;
         }
-        if (!pool.checkpointer().closed() && !finished.get()) {
-            return;
+        boolean checkpointed = pool.checkpointer().closed(); // begins to close it, too
+        if (!finished.get() && !(checkpointed && backups.isTerminated())) {
+            return; // the writer must be the last to close
         }
         for (Lanes lanes : groups) {
             closeIdle(lanes);

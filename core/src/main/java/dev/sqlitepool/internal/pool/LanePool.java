@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
@@ -22,6 +23,7 @@ import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Collection;
@@ -33,6 +35,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -54,6 +57,7 @@ public final class LanePool implements SqlitePool, Host {
     private final SyncGate gate;
     private final Checkpointer checkpointer;
     private final Housekeeper housekeeper;
+    private final Backups backups;
     private final Closing closing;
     private final BlockingView blocking = new BlockingView(this);
     /** Texts that begin like reads and turned out to write. */
@@ -80,7 +84,8 @@ public final class LanePool implements SqlitePool, Host {
                 : new Lanes(Access.READ, size - 1, this, settings, telemetry, workers, opener, waiting);
         List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
         this.checkpointer = new Checkpointer(this, opener, telemetry, workers);
-        this.closing = new Closing(this, telemetry, workers, groups);
+        this.backups = new Backups(this, opener, write);
+        this.closing = new Closing(this, telemetry, workers, backups, groups);
         this.housekeeper = new Housekeeper(this, telemetry, workers, opener, groups);
     }
 
@@ -108,6 +113,10 @@ public final class LanePool implements SqlitePool, Host {
 
     Checkpointer checkpointer() {
         return checkpointer;
+    }
+
+    Backups backups() {
+        return backups;
     }
 
     Housekeeper housekeeper() {
@@ -364,6 +373,24 @@ public final class LanePool implements SqlitePool, Host {
         LaneLease lease = new LaneLease(this);
         read.submit(lease);
         return lease.future();
+    }
+
+    @Override
+    public CompletableFuture<Void> backup(Path target) {
+        return backUp(target, null);
+    }
+
+    @Override
+    public CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress) {
+        return backUp(target, Objects.requireNonNull(progress, "progress"));
+    }
+
+    private CompletableFuture<Void> backUp(Path target, @Nullable Consumer<? super BackupProgress> progress) {
+        if (target.getFileName() == null || target.toString().isEmpty()) {
+            throw new IllegalArgumentException("target was \"" + target + "\"; it must name a file.");
+        }
+        started();
+        return backups.submit(target, progress);
     }
 
     @Override

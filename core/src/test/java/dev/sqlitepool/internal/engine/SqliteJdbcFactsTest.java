@@ -412,4 +412,34 @@ class SqliteJdbcFactsTest {
         run(connection, "backup to " + copy);
         assertThat(copy).exists();
     }
+
+    // ---- backups
+
+    @Test
+    void vacuumIntoIsRefusedWhereOnlyQueriesAreAllowed() throws SQLException {
+        String sql = "VACUUM INTO '" + directory.resolve("copy.db") + "'";
+        run(connection, "PRAGMA query_only=ON");
+        assertThatThrownBy(() -> run(connection, sql))
+                .satisfies(e -> assertThat(code(e)).isEqualTo(SQLiteErrorCode.SQLITE_READONLY.code));
+        run(connection, "PRAGMA query_only=OFF");
+        run(connection, sql);
+        assertThatThrownBy(() -> run(connection, sql)).hasMessageContaining("already exists");
+    }
+
+    @Test
+    void vacuumIntoLeavesNoWalAndKeepsRowIdsAndWhatTheHeaderSays() throws SQLException {
+        run(connection, "CREATE TABLE plain (v UNIQUE)");
+        run(connection, "INSERT INTO plain (rowid, v) VALUES (7, 'a'), (900, 'b'), (40, 'c')");
+        run(connection, "PRAGMA user_version = 5");
+        run(connection, "PRAGMA application_id = 6");
+        Path file = directory.resolve("copy.db");
+        run(connection, "VACUUM INTO '" + file + "'");
+        assertThat(file.resolveSibling("copy.db-wal")).doesNotExist();
+        try (SQLiteConnection copy = JDBC.createConnection("jdbc:sqlite:" + file, new Properties())) {
+            assertThat(number(copy, "SELECT rowid FROM plain WHERE v = 'b'")).isEqualTo(900);
+            assertThat(number(copy, "SELECT rowid FROM plain WHERE v = 'c'")).isEqualTo(40);
+            assertThat(number(copy, "PRAGMA user_version")).isEqualTo(5);
+            assertThat(number(copy, "PRAGMA application_id")).isEqualTo(6);
+        }
+    }
 }

@@ -1,0 +1,141 @@
+package dev.sqlitepool.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.engine.Engine.CopySize;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells the user how far a backup has come. Thread-safe; the user's callback runs on workers, never under a lock and never twice at once.
+ *
+ * <p>Each look at the file plans the next one when it is done, until it has seen {@link #ended}; so there is one at most on its way.
+ */
+final class BackupReports {
+    private static final long PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    private final LanePool pool;
+    private final Backup backup;
+    private final BackupFile file;
+    private final Consumer<? super BackupProgress> callback;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition quiet = lock.newCondition();
+    /** The callback runs. */
+    @GuardedBy("lock")
+    private boolean telling;
+
+    @GuardedBy("lock")
+    private boolean ended;
+
+    private volatile CopySize size = new CopySize(1, 1);
+    /** What the callback has thrown. */
+    private volatile @Nullable Throwable refusal;
+
+    BackupReports(LanePool pool, Backup backup, BackupFile file, Consumer<? super BackupProgress> callback) {
+        this.pool = pool;
+        this.backup = backup;
+        this.file = file;
+        this.callback = callback;
+    }
+
+    @Nullable
+    Throwable refusal() {
+        return refusal;
+    }
+
+    /** From now on, on other threads. */
+    void begin(CopySize expected) {
+        size = expected;
+        pool.workers().execute(this::look);
+    }
+
+    private void look() {
+        if (!enter()) {
+            return;
+        }
+        try {
+            long pages = Math.min(file.size() / size.pageBytes(), size.pages());
+            tell(new BackupProgress(pages, size.pages()));
+        } catch (Throwable e) {
+            refusal = e;
+            backup.interrupt();
+        } finally {
+            leave();
+        }
+        if (refusal == null) {
+            pool.workers().after(PERIOD_NANOS, () -> pool.workers().execute(this::look));
+        }
+    }
+
+    private void tell(BackupProgress progress) {
+        Held held = Held.push(pool, backup, null);
+        try {
+            callback.accept(progress);
+        } finally {
+            held.pop();
+        }
+    }
+
+    private boolean enter() {
+        lock.lock();
+        try {
+            telling = !ended;
+            return telling;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void leave() {
+        lock.lock();
+        try {
+            telling = false;
+            quiet.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends the reports on other threads, and waits for one that is on its way, as long as the backup is wanted. */
+    void end(BooleanSupplier unwanted) {
+        boolean interrupted = false;
+        lock.lock();
+        try {
+            ended = true;
+            while (telling && !unwanted.getAsBoolean()) {
+                try {
+                    long unused = quiet.awaitNanos(LanePool.LOOK_AGAIN_NANOS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The last report, on this thread, after {@link #end}. */
+    void complete() {
+        long pages = Math.max(1, file.size() / size.pageBytes());
+        tell(new BackupProgress(pages, pages));
+    }
+
+    /** The backup is not wanted any more. */
+    void wake() {
+        lock.lock();
+        try {
+            quiet.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package dev.sqlitepool.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Opener;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The backups of a pool, one after the other, so that there is one connection at most beside the lanes. Thread-safe.
+ *
+ * <p>{@link #current} is whose turn it is, from the moment it is taken out of the queue until it has left nothing open; who leaves gives
+ * the turn to the next. After {@link #close} nobody comes in, so a pool has nothing of a backup left when there is no current one.
+ */
+final class Backups {
+    private final LanePool pool;
+    private final Opener opener;
+    /** Where a database in memory is. */
+    private final Lanes lanes;
+
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Deque<Backup> queue = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private @Nullable Backup current;
+
+    @GuardedBy("lock")
+    private boolean closed;
+
+    private volatile boolean copying;
+
+    Backups(LanePool pool, Opener opener, Lanes lanes) {
+        this.pool = pool;
+        this.opener = opener;
+        this.lanes = lanes;
+    }
+
+    /** Lets a new backup in. */
+    CompletableFuture<Void> submit(Path target, @Nullable Consumer<? super BackupProgress> progress) {
+        Backup backup = new Backup(pool, this, opener, target, progress);
+        boolean refused;
+        boolean full;
+        lock.lock();
+        try {
+            full = queue.size() >= pool.settings().maxWaiters();
+            refused = closed || full;
+            if (!refused) {
+                queue.add(backup);
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (refused) {
+            Settings settings = pool.settings();
+            backup.refuse(full ? Refusal.exhausted(settings, pool.stats()) : Refusal.closed(settings, pool.stats()));
+        } else {
+            startNext();
+        }
+        return backup.future();
+    }
+
+    private void startNext() {
+        Backup next;
+        lock.lock();
+        try {
+            if (current != null) {
+                return;
+            }
+            do {
+                next = queue.poll();
+            } while (next != null && !next.takeTurn()); // else it has been ended meanwhile
+            current = next;
+        } finally {
+            lock.unlock();
+        }
+        if (next != null) {
+            pool.workers().execute(next::begin);
+        }
+    }
+
+    /** Where it is to be copied from: the lane that is the database, if the database is in memory; null for a connection of its own. */
+    @Nullable
+    Lanes inMemory() {
+        Settings settings = pool.settings();
+        // What a factory opens is known with the first connection only; a pool in memory has a single lane.
+        boolean perhaps = settings.factory() != null && settings.poolSize() == 1 && opener.file() == null;
+        return settings.inMemory() || perhaps ? lanes : null;
+    }
+
+    /** A backup has ended and left nothing open; or it has not had its turn yet. Idempotent. */
+    void left(Backup backup) {
+        lock.lock();
+        try {
+            if (current == backup) {
+                current = null;
+            } else {
+                queue.remove(backup);
+            }
+        } finally {
+            lock.unlock();
+        }
+        startNext();
+        pool.advanceClose();
+    }
+
+    /** Whether one copies at this moment, and pins the write-ahead log. */
+    boolean isCopying() {
+        return copying;
+    }
+
+    void copying(boolean now) {
+        copying = now;
+    }
+
+    // ---- closing
+
+    /** Lets nobody in any more, and returns what settles those who wait for their turn. */
+    List<Runnable> close() {
+        List<Backup> waiting;
+        lock.lock();
+        try {
+            closed = true;
+            waiting = new ArrayList<>(queue);
+            queue.clear();
+        } finally {
+            lock.unlock();
+        }
+        List<Runnable> settles = new ArrayList<>();
+        for (Backup backup : waiting) {
+            Runnable settle = backup.withdraw(Refusal.closed(pool.settings(), pool.stats()));
+            if (settle != null) {
+                settles.add(settle);
+            }
+        }
+        return settles;
+    }
+
+    /** Ends the current one by force; returns what settles it. */
+    @Nullable
+    Runnable endByForce() {
+        Backup running;
+        lock.lock();
+        try {
+            running = current;
+        } finally {
+            lock.unlock();
+        }
+        return running == null ? null : running.revoke(Refusal.closed(pool.settings(), pool.stats()));
+    }
+
+    /** Whether there is none and never will be. */
+    boolean isTerminated() {
+        lock.lock();
+        try {
+            return closed && current == null && queue.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+}
