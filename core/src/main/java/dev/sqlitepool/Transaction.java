@@ -33,4 +33,18 @@ public interface Transaction extends PoolConnection {
      * {@link #savepoint} too, the whole transaction is meant. Cannot be undone.
      */
     void rollbackOnly();
+
+    /**
+     * Registers something to be done once this transaction is committed and, with {@link Durability#FULL}, on disk: to drop a cache entry,
+     * to send a message. Hooks run once, in the order of registration, after a commit that is known to have happened; never after a
+     * rollback, nor with an {@link OutcomeUnknownException}. What was registered inside a {@link #savepoint} that is undone does not run.
+     *
+     * <p>They run on a thread of the pool that holds no connection, before the transaction's future completes: whoever sees the future
+     * done sees what they have done. A slow one delays this future alone. Hooks of different transactions may run side by side. An exception is logged, and neither changes the outcome
+     * nor keeps the next hook from running. A hook may use the pool, but not this transaction, and must not wait for its future: that
+     * is an {@link IllegalStateException}.
+     *
+     * @param hook what to do
+     */
+    void afterCommit(Runnable hook);
 }

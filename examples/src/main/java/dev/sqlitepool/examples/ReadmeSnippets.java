@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
@@ -185,6 +186,16 @@ final class ReadmeSnippets {
         });
         // end
         return saved;
+    }
+
+    static CompletableFuture<Void> afterCommit(SqlitePool pool, Map<Long, Long> cache, long product) {
+        // snippet: after-commit
+        CompletableFuture<Void> sold = pool.useTransaction(tx -> {
+            tx.execute("UPDATE stock SET units = units - 1 WHERE product = ?", product);
+            tx.afterCommit(() -> cache.remove(product)); // it is on disk now
+        });
+        // end
+        return sold;
     }
 
     static CompletableFuture<Long> errors(SqlitePool pool, Consumer<String> log) {

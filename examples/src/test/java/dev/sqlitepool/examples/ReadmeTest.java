@@ -13,7 +13,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -144,6 +146,13 @@ class ReadmeTest {
         assertThat(pool.query("SELECT product FROM orders", row -> row.getLong(1))
                         .join())
                 .containsExactly(7L, 7L);
+    }
+
+    @Test
+    void afterTheCommitTheCacheIsDropped() {
+        Map<Long, Long> cache = new ConcurrentHashMap<>(Map.of(5L, 10L, 6L, 1L));
+        ReadmeSnippets.afterCommit(pool, cache, 5).join();
+        assertThat(cache).containsOnlyKeys(6L);
     }
 
     @Test

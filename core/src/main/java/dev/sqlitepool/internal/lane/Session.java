@@ -10,6 +10,7 @@ import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -92,6 +93,11 @@ public final class Session {
     /** Whether something was committed that the gate must sync. */
     public boolean isUnsynced() {
         return unsynced;
+    }
+
+    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
+    public List<Runnable> afterCommit() {
+        return transaction.due();
     }
 
     /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
@@ -406,24 +412,9 @@ public final class Session {
 
     /** Follows what a statement that succeeded has done to the transaction. */
     void succeeded(Lane current, Verb verb) throws SQLException {
-        follow(current, verb);
+        transaction.follow(current, verb);
         if (verb.isControl()) {
             lookWhetherItReads();
-        }
-    }
-
-    private void follow(Lane current, Verb verb) throws SQLException {
-        switch (verb) {
-            case BEGIN:
-                transaction.began();
-                break;
-            case END:
-                transaction.ended();
-                break;
-            case RELEASE:
-                transaction.refresh(current);
-                break;
-            default:
         }
     }
 

@@ -111,6 +111,13 @@ final class SessionConnection implements Transaction {
         session.transaction().rollbackOnly();
     }
 
+    @Override
+    public void afterCommit(Runnable hook) {
+        Objects.requireNonNull(hook, "hook");
+        requireTransaction("afterCommit");
+        session.transaction().afterCommit(hook);
+    }
+
     private void requireTransaction(String method) {
         session.requireAlive();
         if (session.form() != Form.TRANSACTION) {

@@ -6,6 +6,8 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +24,12 @@ final class TransactionScope {
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
     private int savepoints;
+    /** What is to be done after the commit, in order. */
+    private final List<Runnable> hooks = new ArrayList<>();
+    /** How many hooks there were when each open savepoint was set. */
+    private final List<Integer> marks = new ArrayList<>();
+    /** The hooks of the transaction that was committed last. */
+    private List<Runnable> due = List.of();
 
     TransactionScope(Host host) {
         this.host = host;
@@ -59,6 +67,16 @@ final class TransactionScope {
         return rollbackOnly;
     }
 
+    /** Something to be done after the commit, unless it or the savepoint that is open now is undone. */
+    void afterCommit(Runnable hook) {
+        hooks.add(hook);
+    }
+
+    /** What is to be done now that the transaction has been committed; empty if it was not. */
+    List<Runnable> due() {
+        return due;
+    }
+
     /** One attempt to begin. */
     void begin(Lane lane, boolean write) throws SQLException {
         try {
@@ -87,6 +105,24 @@ final class TransactionScope {
         open = false;
         lost = null;
         savepoints = 0;
+        hooks.clear();
+        marks.clear();
+    }
+
+    /** What the user's own statement, which succeeded, has done to the transaction. */
+    void follow(Lane lane, Verb verb) throws SQLException {
+        switch (verb) {
+            case BEGIN:
+                began();
+                break;
+            case END:
+                ended();
+                break;
+            case RELEASE:
+                refresh(lane);
+                break;
+            default:
+        }
     }
 
     /** After a RELEASE or an error: asks SQLite. */
@@ -118,6 +154,7 @@ final class TransactionScope {
         requireStanding();
         try {
             lane.engine().commit();
+            due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
             ended();
         } catch (SQLException e) {
             Failure failure = failure(lane, e);
@@ -220,6 +257,7 @@ final class TransactionScope {
         } catch (SQLException e) {
             throw failed(lane, e, Verb.BEGIN); // virtual tables write now
         }
+        marks.add(hooks.size());
         return ++savepoints;
     }
 
@@ -231,12 +269,15 @@ final class TransactionScope {
             loseIfOpen(e); // what was to be kept or undone is neither
             throw failed(lane, e, Verb.RELEASE);
         }
-        savepoints = level - 1;
+        closeSavepoint(level);
     }
 
     /** Undoes a savepoint after an error; if that is impossible the whole transaction is lost. */
     void rollbackTo(Lane lane, int level, Throwable reason) {
-        savepoints = level - 1;
+        if (level <= marks.size()) { // else it has ended already, and SQLite will say so
+            hooks.subList(marks.get(level - 1), hooks.size()).clear();
+        }
+        closeSavepoint(level);
         if (lost != null) {
             return;
         }
@@ -249,5 +290,10 @@ final class TransactionScope {
                 reason.addSuppressed(e);
             }
         }
+    }
+
+    private void closeSavepoint(int level) {
+        savepoints = level - 1;
+        marks.subList(Math.min(savepoints, marks.size()), marks.size()).clear();
     }
 }

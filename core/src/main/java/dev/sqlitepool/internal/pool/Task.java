@@ -10,6 +10,7 @@ import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -178,6 +179,10 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             where.requireOthersHoldLane();
         }
         requireOthersHoldClaim();
+        if (Held.by(this)) {
+            throw new IllegalStateException("The work, or a hook of its transaction, would wait for the end of its own"
+                    + " task, which comes after it.");
+        }
     }
 
     // ---- its run
@@ -408,7 +413,30 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             return Task::nothing; // who ended it settles the future
         }
         (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
-        return () -> future.settle(value, error);
+        List<Runnable> hooks = error == null ? session.afterCommit() : List.of();
+        if (hooks.isEmpty()) {
+            return () -> future.settle(value, error);
+        }
+        return () -> pool.workers().execute(() -> {
+            runAfterCommit(hooks);
+            future.settle(value, null);
+        });
+    }
+
+    /**
+     * On a thread of its own: a caller's may hold another lane, the one that acknowledges would hold up those behind, and the only one of
+     * the user's executor may be waiting for the future.
+     */
+    private void runAfterCommit(List<Runnable> hooks) {
+        Held held = Held.push(pool, heldAs(), null);
+        for (Runnable hook : hooks) {
+            try {
+                hook.run();
+            } catch (Throwable e) {
+                pool.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
+            }
+        }
+        held.pop();
     }
 
     /**

@@ -107,6 +107,46 @@ class SyncGateTest {
     }
 
     @Test
+    void hooksRunAfterTheSyncAndBeforeTheAcknowledgement() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        Gate hook = new Gate();
+        fates.add(sync::pass);
+        List<String> ran = Collections.synchronizedList(new ArrayList<>());
+        CompletableFuture<Void> write = pool.useTransaction(tx -> {
+            tx.execute("INSERT INTO t VALUES (1)");
+            tx.afterCommit(() -> ran.add("first"));
+            tx.afterCommit(hook::pass);
+        });
+        sync.awaitReached();
+        assertThat(ran).isEmpty();
+        sync.open();
+        hook.awaitReached();
+        assertThat(ran).containsExactly("first");
+        assertThat(write).isNotDone();
+        assertThat(write.cancel(true)).isFalse();
+        pool.execute("INSERT INTO t VALUES (2)").join(); // it delays nobody else
+        hook.open();
+        write.join();
+    }
+
+    @Test
+    void hooksDoNotRunIfNobodyKnowsWhetherTheCommitIsDurable() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        fates.add(() -> {
+            throw new IOException("the disk is on fire");
+        });
+        List<String> ran = Collections.synchronizedList(new ArrayList<>());
+        CompletableFuture<Void> write = pool.useTransaction(tx -> {
+            tx.execute("INSERT INTO t VALUES (1)");
+            tx.afterCommit(() -> ran.add("it"));
+        });
+        assertThatThrownBy(write::join).hasCauseInstanceOf(OutcomeUnknownException.class);
+        pool.close();
+        assertThat(ran).isEmpty();
+    }
+
+    @Test
     void manyCommitsShareASync() {
         LanePool pool = open(Durability.FULL, "WAL");
         Gate sync = new Gate();
