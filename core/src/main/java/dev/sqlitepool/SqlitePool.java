@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.function.Consumer;
@@ -251,6 +252,31 @@ public interface SqlitePool extends AutoCloseable {
      * @throws IllegalArgumentException if the path names no file
      */
     CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress);
+
+    /**
+     * Tells which tables may have changed, so that whoever shows or caches their contents can look again. Each subscription is told, after
+     * every commit of this pool, the names of the wanted tables that the commit may have written, by whatever way: SQL of every
+     * form, JDBC, triggers, foreign key actions. Nothing is told of what is rolled back.
+     *
+     * <p><b>Rather too much than too little.</b> A statement that could change a table and did not is told too. Every wanted table is named
+     * after a change of the schema, {@code VACUUM}, a write to an attached database or to a virtual table of an unknown module (those
+     * of FTS, R*Tree and Geopoly are known), the use of the driver's own connection, and with other drivers than sqlite-jdbc after
+     * every write. A statement may be told twice. A write that another process makes is not seen.
+     *
+     * <p><b>When.</b> The signal comes with the acknowledgement: when the future of the work completes, with {@link Durability#FULL} after
+     * the sync; in {@link #connection} and leases after each commit of their own. A read that is submitted after the signal sees the
+     * change. What is committed before {@code onSubscribe} is not told.
+     *
+     * <p><b>Signals</b> are coalesced: who has not asked for the next one, or is busy, is told all that has happened meanwhile in one
+     * set. {@code onSubscribe} runs on the subscribing thread, all others on threads of the pool or the {@link
+     * SqlitePoolBuilder#executor}; they hold no connection. The stream completes when the pool is closed, without what was not asked
+     * for. As long as nobody subscribes it costs nothing.
+     *
+     * @param tables the names of tables of the main database, in any case of letters; not of views. None: all tables
+     * @return a publisher, hot, which may be subscribed to any number of times. Its sets hold the names as they were given here, or, of
+     *     all tables, as the schema spells them, without SQLite's internal ones; empty if the driver cannot tell any
+     */
+    Flow.Publisher<Set<String>> changes(String... tables);
 
     /**
      * The same pool for code that waits.

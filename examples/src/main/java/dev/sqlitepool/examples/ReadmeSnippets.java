@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
@@ -156,6 +157,32 @@ final class ReadmeSnippets {
                 .whenComplete((deleted, error) -> lease.close()));
         // end
         return left;
+    }
+
+    static void changes(SqlitePool pool, Consumer<Set<String>> refresh) {
+        // snippet: changes
+        pool.changes("orders", "stock").subscribe(new Flow.Subscriber<>() {
+            private Flow.Subscription subscription;
+
+            @Override
+            public void onSubscribe(Flow.Subscription given) {
+                subscription = given;
+                subscription.request(1);
+            }
+
+            @Override
+            public void onNext(Set<String> tables) { // a read that begins now sees the change
+                refresh.accept(tables);
+                subscription.request(1);
+            }
+
+            @Override
+            public void onError(Throwable error) {}
+
+            @Override
+            public void onComplete() {} // the pool was closed
+        });
+        // end
     }
 
     static CompletableFuture<Void> backup(SqlitePool pool, Path copy, Consumer<String> log) {

@@ -15,7 +15,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -119,6 +122,17 @@ class ReadmeTest {
         assertThat(pool.query("SELECT product FROM stock", row -> row.getLong(1))
                         .join())
                 .containsExactly(3L);
+    }
+
+    @Test
+    void changesAreTold() throws Exception {
+        BlockingQueue<Set<String>> told = new LinkedBlockingQueue<>();
+        ReadmeSnippets.changes(pool, told::add);
+        ReadmeSnippets.data(pool).join(); // writes another table
+        pool.execute("INSERT INTO stock VALUES (5, 10)").join();
+        assertThat(told.poll(20, TimeUnit.SECONDS)).containsExactly("stock");
+        ReadmeSnippets.transaction(pool, 5).join();
+        assertThat(told.poll(20, TimeUnit.SECONDS)).containsExactlyInAnyOrder("orders", "stock");
     }
 
     @Test

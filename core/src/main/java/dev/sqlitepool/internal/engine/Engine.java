@@ -5,6 +5,8 @@ import java.io.SyncFailedException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.LinkedHashSet;
+import java.util.Set;
 
 /**
  * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which any
@@ -99,6 +101,41 @@ public interface Engine {
 
     /** The size of a copy. */
     record CopySize(long pages, int pageBytes) {}
+
+    /** The tables that a statement which has not run yet may write, triggers and foreign key actions included; not for pragmas. */
+    Writes writes(String sql);
+
+    /** Any table, with the names that there are. */
+    Writes anything();
+
+    /** A pragma, a temporary trigger or an attached database may change what {@link #writes} has found. */
+    void forgetWrites();
+
+    /**
+     * The tables of the database that may have been written.
+     *
+     * @param any not only these, but any
+     */
+    record Writes(Set<String> tables, boolean any) {
+        public static final Writes NONE = new Writes(Set.of(), false);
+
+        public boolean isNothing() {
+            return tables.isEmpty() && !any;
+        }
+
+        /** Both. */
+        public Writes and(Writes other) {
+            if (isNothing() || equals(other)) {
+                return other;
+            }
+            if (other.isNothing()) {
+                return this;
+            }
+            Set<String> both = new LinkedHashSet<>(tables);
+            both.addAll(other.tables);
+            return new Writes(both, any || other.any);
+        }
+    }
 
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();

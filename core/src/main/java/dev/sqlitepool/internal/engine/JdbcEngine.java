@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -158,6 +159,19 @@ final class JdbcEngine implements Engine {
     public void copyTo(Path file) throws SQLException {
         CopySize unused = copySize();
     }
+
+    @Override
+    public Writes writes(String sql) {
+        return anything();
+    }
+
+    @Override
+    public Writes anything() {
+        return new Writes(Set.of(), true);
+    }
+
+    @Override
+    public void forgetWrites() {}
 
     @Override
     public void interrupt() {

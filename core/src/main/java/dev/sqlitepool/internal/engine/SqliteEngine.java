@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
+import dev.sqlitepool.SqlAction;
 import java.io.IOException;
 import java.io.SyncFailedException;
 import java.nio.file.Path;
@@ -44,6 +45,7 @@ final class SqliteEngine implements Engine {
     private boolean needsSync;
     private final boolean economical;
     private @Nullable Prepared schemaVersion;
+    private final WrittenTables writtenTables = new WrittenTables(this);
     /** The schema for which {@link #mayGroup} was found. */
     private long groupsInSchema = -1;
 
@@ -171,12 +173,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public boolean mayGroup() throws SQLException {
-        Prepared version = schemaVersion;
-        if (version == null || version.isClosed()) {
-            version = prepare("PRAGMA schema_version");
-            schemaVersion = version;
-        }
-        long now = first(version);
+        long now = schemaVersion();
         if (now != groupsInSchema) {
             try (Prepared unsuited = prepare(UNSUITED_FOR_GROUPS)) {
                 mayGroup = first(unsuited) == 0;
@@ -184,6 +181,26 @@ final class SqliteEngine implements Engine {
             groupsInSchema = now;
         }
         return mayGroup;
+    }
+
+    /** Changes with every change of the schema, by whomever. */
+    long schemaVersion() throws SQLException {
+        Prepared version = schemaVersion;
+        if (version == null || version.isClosed()) {
+            version = prepare("PRAGMA schema_version");
+            schemaVersion = version;
+        }
+        return first(version);
+    }
+
+    /** Runs a query of the engine's own, with every parameter null. */
+    void each(String sql, SqlAction<Prepared, RuntimeException> row) throws SQLException {
+        try (Prepared query = prepare(sql)) {
+            query.start(new Object[query.parameterCount()]);
+            while (query.next()) {
+                row.accept(query);
+            }
+        }
     }
 
     private static long first(Prepared query) throws SQLException {
@@ -272,6 +289,21 @@ final class SqliteEngine implements Engine {
     @Override
     public void optimize() throws SQLException {
         run("PRAGMA optimize=0x10012"); // all tables, with a limit on what ANALYZE reads
+    }
+
+    @Override
+    public Writes writes(String sql) {
+        return writtenTables.of(sql);
+    }
+
+    @Override
+    public Writes anything() {
+        return writtenTables.anything();
+    }
+
+    @Override
+    public void forgetWrites() {
+        writtenTables.forget();
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.internal.engine.Engine.Writes;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +35,12 @@ public interface Host {
 
     /** Fails if what the lane commits by itself from now on could not be relied upon. */
     void requireTrust(Lane lane) throws SQLException;
+
+    /** Whether anybody wants to know what is written. */
+    boolean isWatched();
+
+    /** Tells those who watch what was written and committed; runs nothing of theirs here. */
+    void written(Writes writes);
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();

@@ -73,7 +73,7 @@ final class JdbcView {
         statements.forEach(StatementView::release);
         metadataResults.forEach(JdbcView::closeQuietly);
         metadataResults.clear();
-        session.lookWhetherItReads();
+        session.lookWhatIsOpen();
     }
 
     void end() {
@@ -225,6 +225,7 @@ final class JdbcView {
         Connection driver = lane.engine().unwrapped();
         Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
         lane.doubt(CloseReason.CHANGED);
+        session.transaction().written().handedOut();
         return unwrapped;
     }
 
@@ -237,7 +238,7 @@ final class JdbcView {
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
                 metadataResults.add(result);
-                session.lookWhetherItReads();
+                session.lookWhatIsOpen();
                 return metadataResult(result);
             }
             return answer;
@@ -251,7 +252,7 @@ final class JdbcView {
                 case "close":
                     result.close();
                     metadataResults.remove(result);
-                    session.lookWhetherItReads();
+                    session.lookWhatIsOpen();
                     return null;
                 case "isClosed":
                     return result.isClosed();

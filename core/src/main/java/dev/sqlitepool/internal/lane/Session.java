@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.Forms.Patience;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;
@@ -93,6 +93,16 @@ public final class Session {
     /** Whether something was committed that the gate must sync. */
     public boolean isUnsynced() {
         return unsynced;
+    }
+
+    /** What was written, to be told when the end of the task is acknowledged. */
+    public Writes written() {
+        return transaction.written().due();
+    }
+
+    /** The group in which its statement ran is committed, or perhaps. */
+    public void groupCommitted(Lane shared) {
+        transaction.written().committed(shared, false);
     }
 
     /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
@@ -185,7 +195,7 @@ public final class Session {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
-        lookWhetherItReads();
+        lookWhatIsOpen();
         boolean kept = current == null
                 || transaction.isOpen()
                 || current.doubt() == CloseReason.CHANGED
@@ -209,6 +219,7 @@ public final class Session {
         } finally {
             if (last != null) {
                 last.leave();
+                transaction.left(last);
             }
         }
     }
@@ -218,6 +229,7 @@ public final class Session {
     /** Runs a work in its form, and commits or rolls back. The session must have begun. */
     public <T> T perform(Work<T> work) throws Exception {
         wholesale = work instanceof Work.Data<T>;
+        transaction.written().atOnce(form == Form.CONNECTION && !wholesale);
         Lane own = lane;
         if (own != null) {
             syncByItself(own);
@@ -293,15 +305,6 @@ public final class Session {
     /** Patience with other processes, for one statement. */
     Patience patience() {
         return new Patience(busyNanos, telemetry);
-    }
-
-    /** Whether an error of data on a read lane means that it must be run on the write lane instead. */
-    public boolean belongsOnWriteLane(Exception error) {
-        Lane current = lane;
-        return error instanceof SQLException e
-                && current != null
-                && current.access() == Access.READ
-                && current.engine().failure(e) == Failure.READ_ONLY;
     }
 
     /** Fails if nobody wants the session to go on. */
@@ -414,7 +417,7 @@ public final class Session {
     void succeeded(Lane current, Verb verb) throws SQLException {
         transaction.follow(current, verb);
         if (verb.isControl()) {
-            lookWhetherItReads();
+            lookWhatIsOpen();
         }
     }
 
@@ -427,23 +430,24 @@ public final class Session {
     /** A statement begins to stand on a row, or ends to. */
     void cursors(int change) {
         cursors += change;
-        lookWhetherItReads();
+        lookWhatIsOpen();
     }
 
     /** A statement, a cursor or a transaction has begun or ended. */
-    void lookWhetherItReads() {
+    void lookWhatIsOpen() {
         if (form == Form.CONNECTION && !wholesale) {
             reading.look(transaction.isOpen() || hasCursors());
+        }
+        Lane own = lane;
+        if (own != null && alive && owner == Thread.currentThread() && !transaction.isOpen()) {
+            boolean perhapsNotAll = hasCursors() || view != null; // a view may have one that nobody has asked for yet
+            transaction.written().committed(own, perhapsNotAll);
         }
     }
 
     /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
     public Duration hasReadFor(long now) {
         return reading.lasted(now);
-    }
-
-    boolean isInTransaction() {
-        return transaction.isOpen();
     }
 
     /** As {@link #ready}, for data that writes whatever its verb says. */

@@ -93,7 +93,7 @@ final class SessionConnection implements Transaction {
     public long[] executeBatch(String sql, Collection<? extends Object[]> rows) throws SQLException {
         @Nullable Object[][] values = Values.encodeRows(rows);
         session.readyToWrite(sql);
-        return session.isInTransaction()
+        return session.transaction().isOpen()
                 ? session.forms().nested(() -> runAll(sql, values))
                 : session.forms().atomically(() -> runAll(sql, values));
     }

@@ -82,7 +82,7 @@ final class StatementView {
             JdbcView.closeQuietly(physical);
             physical = null;
         }
-        session.lookWhetherItReads();
+        session.lookWhatIsOpen();
     }
 
     private Statement physical(Lane lane) throws Throwable {
@@ -132,6 +132,7 @@ final class StatementView {
                 return null;
             case "unwrap":
                 session.ready("SELECT 1", Verb.READ).doubt(CloseReason.CHANGED);
+                session.transaction().written().handedOut();
                 break;
             default:
                 if (name.startsWith("execute")) {
@@ -191,11 +192,11 @@ final class StatementView {
         }
         @Nullable Object[] given = immediate(arguments, verb);
         Lane first = lane;
-        boolean whole = isBatch && !texts.isEmpty() && !session.isInTransaction();
+        boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
-                ? atomically(texts.get(0), method, given)
+                ? atomically(texts, method, given)
                 : session.statements()
-                        .attempt(first, verb, null, current -> attempt(current, method, given, wantsKeys));
+                        .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
         Lane ran = Objects.requireNonNull(session.lane());
         for (String text : texts) {
             session.succeeded(ran, Verb.of(text));
@@ -208,13 +209,15 @@ final class StatementView {
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
-    private @Nullable Object atomically(String text, Method method, @Nullable Object[] arguments) throws SQLException {
+    private @Nullable Object atomically(List<String> texts, Method method, @Nullable Object[] arguments)
+            throws SQLException {
+        String text = texts.get(0);
         session.readyToWrite(text);
         return session.forms().<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
                 return session.statements()
-                        .attempt(current, Verb.of(text), null, lane -> attempt(lane, method, arguments, false));
+                        .attempt(current, Verb.of(text), null, lane -> attempt(lane, texts, method, arguments, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
@@ -237,8 +240,12 @@ final class StatementView {
         return type == boolean.class ? (Object) false : type == int.class ? (Object) 0 : (Object) 0L;
     }
 
-    private @Nullable Object attempt(Lane current, Method method, @Nullable Object[] arguments, boolean wantsKeys)
+    private @Nullable Object attempt(
+            Lane current, List<String> texts, Method method, @Nullable Object[] arguments, boolean wantsKeys)
             throws Throwable {
+        for (String text : texts) {
+            session.transaction().written().before(current, text, Verb.of(text));
+        }
         Statement target = physical(current);
         executing = session.ticket();
         current.engine().generatedKeys(wantsKeys);
@@ -266,13 +273,13 @@ final class StatementView {
 
     private ResultSet tracked(ResultSet result) {
         results.add(result);
-        session.lookWhetherItReads();
+        session.lookWhatIsOpen();
         return JdbcView.proxy(ResultSet.class, (method, arguments) -> {
             switch (method.getName()) {
                 case "close":
                     result.close();
                     results.remove(result);
-                    session.lookWhetherItReads();
+                    session.lookWhatIsOpen();
                     finished.remove(result);
                     return null;
                 case "isClosed":
@@ -293,7 +300,7 @@ final class StatementView {
                 Object answer = JdbcView.call(result, method, arguments);
                 if (steps && Objects.equals(answer, false) && results.remove(result)) {
                     finished.add(result);
-                    session.lookWhetherItReads();
+                    session.lookWhatIsOpen();
                 }
                 return answer;
             } catch (SQLException e) {

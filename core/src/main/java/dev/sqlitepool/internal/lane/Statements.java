@@ -64,8 +64,8 @@ final class Statements {
                 session.cursors(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
-            boolean repeatable =
-                    (delivery == null || !delivery.begun) && (!session.isInTransaction() || verb == Verb.END);
+            boolean repeatable = (delivery == null || !delivery.begun)
+                    && (!session.transaction().isOpen() || verb == Verb.END);
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
@@ -88,8 +88,10 @@ final class Statements {
         }
         String text = SqlText.immediate(sql, verb);
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
-        long changes = this.<Long, X>attempt(
-                first, verb, delivery, current -> current.run(text, verb, values, delivery, needsRows));
+        long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
+            session.transaction().written().before(current, text, verb);
+            return current.run(text, verb, values, delivery, needsRows);
+        });
         session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
     }

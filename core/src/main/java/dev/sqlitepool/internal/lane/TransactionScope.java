@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class TransactionScope {
     private final Host host;
+    private final Written written;
     private boolean open;
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
@@ -33,6 +34,11 @@ final class TransactionScope {
 
     TransactionScope(Host host) {
         this.host = host;
+        this.written = new Written(host);
+    }
+
+    Written written() {
+        return written;
     }
 
     boolean isLost() {
@@ -116,6 +122,7 @@ final class TransactionScope {
                 began();
                 break;
             case END:
+                written.ended();
                 ended();
                 break;
             case RELEASE:
@@ -129,6 +136,13 @@ final class TransactionScope {
     void refresh(Lane lane) throws SQLException {
         if (!lane.engine().inTransaction()) {
             ended();
+        }
+    }
+
+    /** The session has closed its cursors and left the lane. */
+    void left(Lane lane) {
+        if (!open || written.isHandedOut()) {
+            written.committed(lane, false);
         }
     }
 
@@ -156,11 +170,13 @@ final class TransactionScope {
             lane.engine().commit();
             due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
             ended();
+            written.committed(lane, false);
         } catch (SQLException e) {
             Failure failure = failure(lane, e);
             if (failure == Failure.BUSY) {
                 throw e; // the transaction stands, and may be committed again
             }
+            written.committed(lane, false); // perhaps
             boolean rolledBack = rollback(lane, e);
             if (failure != Failure.CONSTRAINT || !rolledBack) {
                 throw unknown(lane, e);
@@ -184,6 +200,7 @@ final class TransactionScope {
             }
             return false;
         } finally {
+            written.rolledBack();
             ended();
         }
     }
@@ -208,6 +225,7 @@ final class TransactionScope {
                 boolean committing = open ? verb == Verb.END : verb != Verb.READ;
                 loseIfOpen(error);
                 if (writer && committing) {
+                    written.committed(lane, false); // perhaps
                     throw unknown(lane, error);
                 }
                 break;

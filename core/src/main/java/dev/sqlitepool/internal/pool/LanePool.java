@@ -13,6 +13,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
@@ -57,6 +58,7 @@ public final class LanePool implements SqlitePool, Host {
     private final SyncGate gate;
     private final Checkpointer checkpointer;
     private final Housekeeper housekeeper;
+    private final ChangeFeed changes = new ChangeFeed(this);
     private final Backups backups;
     private final Closing closing;
     private final BlockingView blocking = new BlockingView(this);
@@ -113,6 +115,10 @@ public final class LanePool implements SqlitePool, Host {
 
     Checkpointer checkpointer() {
         return checkpointer;
+    }
+
+    ChangeFeed feed() {
+        return changes;
     }
 
     Backups backups() {
@@ -249,6 +255,16 @@ public final class LanePool implements SqlitePool, Host {
                             + " Begin anew with another one.",
                     "58030");
         }
+    }
+
+    @Override
+    public boolean isWatched() {
+        return changes.isWatched();
+    }
+
+    @Override
+    public void written(Writes writes) {
+        changes.publish(writes);
     }
 
     @Override
@@ -391,6 +407,11 @@ public final class LanePool implements SqlitePool, Host {
         }
         started();
         return backups.submit(target, progress);
+    }
+
+    @Override
+    public Flow.Publisher<Set<String>> changes(String... tables) {
+        return changes.of(tables);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
@@ -272,10 +273,12 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         } catch (Throwable e) {
             error = e;
             session.struckBy(e);
-            reroute = where.access() == Access.READ
-                    && work instanceof Work.Data<T>
-                    && e instanceof Exception exception
-                    && session.belongsOnWriteLane(exception);
+            Lane current = session.lane();
+            reroute = work instanceof Work.Data<T>
+                    && current != null
+                    && current.access() == Access.READ
+                    && e instanceof SQLException refused
+                    && current.engine().failure(refused) == Failure.READ_ONLY;
         } finally {
             held.pop();
         }
@@ -382,6 +385,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
         Grouped<T> result = grouped == null ? new Grouped<>(null, groupError) : grouped;
         Throwable error = result.error() == null ? groupError : result.error();
+        session.groupCommitted(Objects.requireNonNull(lane()));
         return new AtGate(result.value(), error);
     }
 
@@ -413,6 +417,9 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             return Task::nothing; // who ended it settles the future
         }
         (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+        if (error == null || error instanceof OutcomeUnknownException) {
+            pool.feed().publish(session.written());
+        }
         List<Runnable> hooks = error == null ? session.afterCommit() : List.of();
         if (hooks.isEmpty()) {
             return () -> future.settle(value, error);

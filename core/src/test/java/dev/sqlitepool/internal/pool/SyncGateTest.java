@@ -19,8 +19,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -144,6 +146,44 @@ class SyncGateTest {
         assertThatThrownBy(write::join).hasCauseInstanceOf(OutcomeUnknownException.class);
         pool.close();
         assertThat(ran).isEmpty();
+    }
+
+    @Test
+    void changesAreToldWithTheAcknowledgementAndAlsoIfNobodyKnows() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        List<Set<String>> told = Collections.synchronizedList(new ArrayList<>());
+        pool.changes("t").subscribe(new Flow.Subscriber<>() {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                subscription.request(Long.MAX_VALUE);
+            }
+
+            @Override
+            public void onNext(Set<String> tables) {
+                told.add(tables);
+            }
+
+            @Override
+            public void onError(Throwable error) {}
+
+            @Override
+            public void onComplete() {}
+        });
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        CompletableFuture<Long> write = pool.execute("INSERT INTO t VALUES (1)");
+        sync.awaitReached();
+        assertThat(count(pool)).isEqualTo(1);
+        assertThat(told).isEmpty();
+        sync.open();
+        write.join();
+        Pools.await("it is told", () -> told.size() == 1);
+        fates.add(() -> {
+            throw new IOException("the disk is on fire");
+        });
+        CompletableFuture<Void> unknown = pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (2)"));
+        assertThatThrownBy(unknown::join).hasCauseInstanceOf(OutcomeUnknownException.class);
+        Pools.await("it is told too", () -> told.size() == 2);
     }
 
     @Test

@@ -1,0 +1,119 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Writes;
+
+/**
+ * What a session may have written and nobody has been told of. Owned by the session's owner. As long as nobody watches it notes only
+ * that something was written.
+ *
+ * <p><b>Why nothing is missed.</b> What a statement may write is noted before it runs, and told after whatever may have committed it, a
+ * failed statement too: too much may be told, never too little. Whether anybody watches is asked after the commit, so whoever comes
+ * later finds it in the database; and if somebody has come since the statement ran unseen, everything is said to have been written.
+ */
+final class Written {
+    private final Host host;
+    private Writes pending = Writes.NONE;
+    /** Something was written while nobody watched. */
+    private boolean unseen;
+    /** The user has the driver's connection, through which anything may be written and committed at any time. */
+    private boolean handedOut;
+    /** The statement that was noted last is a ROLLBACK. */
+    private boolean undoing;
+    /** A commit is acknowledged when the work goes on; else when its task says so. */
+    private boolean atOnce;
+    /** Committed, and for the task to tell. */
+    private Writes due = Writes.NONE;
+
+    Written(Host host) {
+        this.host = host;
+    }
+
+    void atOnce(boolean wanted) {
+        atOnce = wanted;
+    }
+
+    /** A statement is about to run on the lane. */
+    void before(Lane lane, String sql, Verb verb) {
+        undoing = verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK");
+        if (lane.access() != Access.WRITE || verb == Verb.READ || verb == Verb.EMPTY || verb.isControl()) {
+            return;
+        }
+        if (host.isWatched()) {
+            note(lane.engine(), sql, verb, lane.doubt() != null);
+        } else {
+            unseen = true;
+        }
+        if (verb == Verb.SCHEMA || verb == Verb.MAINTENANCE) {
+            lane.engine().forgetWrites();
+        }
+    }
+
+    private void note(Engine engine, String sql, Verb verb, boolean changed) {
+        switch (verb) {
+            case SCHEMA:
+                pending = pending.and(engine.anything()); // now, for the names that will be gone
+                break;
+            case MAINTENANCE: // preparing it could carry it out; only VACUUM touches tables, and may change row ids
+                if (SqlText.startsWith(sql, "VACUUM")) {
+                    pending = pending.and(engine.anything());
+                }
+                break;
+            default:
+                if (changed) {
+                    engine.forgetWrites(); // pragmas and temporary triggers decide on it too
+                }
+                pending = pending.and(engine.writes(sql));
+        }
+    }
+
+    /** From here on nobody knows what the session writes. */
+    void handedOut() {
+        handedOut = true;
+    }
+
+    boolean isHandedOut() {
+        return handedOut;
+    }
+
+    /**
+     * What was noted is committed, or perhaps it is.
+     *
+     * @param perhapsNotAll a cursor may be open whose statement commits when it ends, so this is to be told again
+     */
+    void committed(Lane lane, boolean perhapsNotAll) {
+        if (pending.isNothing() && !unseen && !handedOut) {
+            return;
+        }
+        if (host.isWatched()) {
+            boolean anything = pending.any() || unseen || handedOut;
+            Writes told = anything ? pending.and(lane.engine().anything()) : pending;
+            if (atOnce || handedOut) {
+                host.written(told);
+            } else {
+                due = due.and(told);
+            }
+        }
+        if (!perhapsNotAll) {
+            rolledBack();
+        }
+    }
+
+    /** What was noted is undone. */
+    void rolledBack() {
+        pending = Writes.NONE;
+        unseen = false;
+    }
+
+    /** The user's own COMMIT or ROLLBACK has succeeded. */
+    void ended() {
+        if (undoing) {
+            rolledBack();
+        }
+    }
+
+    Writes due() {
+        return due;
+    }
+}
