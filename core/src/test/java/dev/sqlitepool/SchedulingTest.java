@@ -161,7 +161,7 @@ class SchedulingTest {
 
     @Test
     void timedOutWaiterNeverReceivesALane() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(30)));
+        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
         Gate gate = new Gate();
         CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
@@ -170,7 +170,7 @@ class SchedulingTest {
         Throwable error = catchThrowable(late::join);
         assertThat(error)
                 .hasCauseInstanceOf(PoolTimeoutException.class)
-                .hasMessageContaining("no connection within 0.0 s")
+                .hasMessageContaining("no connection within 0.5 s")
                 .hasMessageContaining("write lane busy")
                 .hasMessageContaining("SchedulingTest");
         assertThat(((PoolTimeoutException) error.getCause())

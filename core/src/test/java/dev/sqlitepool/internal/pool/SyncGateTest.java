@@ -314,7 +314,10 @@ class SyncGateTest {
     void slowStagesHoldUpNeitherTheNextSyncNorAnOutcome() {
         LanePool pool = open(Durability.FULL, "WAL");
         Gate stage = new Gate();
+        Gate sync = new Gate();
+        fates.add(sync::pass);
         CompletableFuture<Void> slow = pool.execute("INSERT INTO t VALUES (1)").thenRun(stage::pass);
+        sync.open(); // not before the stage is there, or it would run here
         stage.awaitReached();
         List<CompletableFuture<Long>> others = IntStream.range(0, 50)
                 .mapToObj(i -> pool.execute("INSERT INTO t VALUES (2)"))
