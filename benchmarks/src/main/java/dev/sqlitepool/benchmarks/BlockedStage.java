@@ -2,8 +2,10 @@ package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.SqlitePool;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -23,7 +25,6 @@ final class BlockedStage {
     private final Trial trial;
     private final double seconds;
     private final long blockedMillis;
-    private final Map<String, AtomicLong> written = new LinkedHashMap<>();
 
     private BlockedStage(Trial trial) {
         this.trial = trial;
@@ -38,64 +39,64 @@ final class BlockedStage {
     private void run(int rounds) throws Exception {
         Path onWorker = trial.directory().resolve("worker.db");
         Path onExecutor = trial.directory().resolve("executor.db");
+        AtomicLong workerWrote = new AtomicLong();
+        AtomicLong executorWrote = new AtomicLong();
         ExecutorService elastic = Executors.newCachedThreadPool();
         trial.out()
                 .println(VersusHikari.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
-                        + VersusHikari.CLIENTS + " clients, single INSERT");
-        Map<String, Round> free;
-        Map<String, Round> blocked;
-        try (Contender worker = new PoolContender(
-                        "completed on the worker", SqlitePool.builder().databasePath(onWorker));
+                        + VersusHikari.CLIENTS + " clients, single INSERT; the one whose stage blocks is not measured");
+        Map<String, Round> medians;
+        try (Contender worker =
+                        new PoolContender("on the worker", SqlitePool.builder().databasePath(onWorker));
                 Contender executor = new PoolContender(
-                        "completed on an elastic executor",
+                        "elastic executor",
                         SqlitePool.builder().databasePath(onExecutor).executor(elastic))) {
-            List<Contender> both = List.of(worker, executor);
-            free = compare("Every stage is short", both, rounds, false);
-            blocked = compare(
-                    "The stage of one client blocks for " + blockedMillis + " ms; the other "
-                            + (VersusHikari.CLIENTS - 1),
-                    both,
-                    rounds,
-                    true);
+            Map<String, Callable<Round>> ways = new LinkedHashMap<>();
+            for (boolean blocks : new boolean[] {false, true}) {
+                String stage = blocks ? ", one blocks" : ", short stages";
+                ways.put(worker.name() + stage, () -> measure(worker, blocks, workerWrote));
+                ways.put(executor.name() + stage, () -> measure(executor, blocks, executorWrote));
+            }
+            medians = Round.alternate(
+                    trial.out(), "Futures completed; a stage that blocks takes " + blockedMillis + " ms", rounds, ways);
+            trial.out().println();
+            for (Contender contender : List.of(worker, executor)) {
+                medians.get(contender.name() + ", one blocks")
+                        .printRatio(
+                                trial.out(),
+                                contender.name() + ", ratio",
+                                medians.get(contender.name() + ", short stages"));
+            }
         } finally {
             elastic.shutdown();
         }
         trial.out().println();
-        free.forEach((way, round) -> blocked.get(way).printRatio(trial.out(), way, round));
-        trial.out().println("  (the second table as a multiple of the first)");
-        trial.out().println();
-        for (Path file : List.of(onWorker, onExecutor)) {
-            long rows = Contender.events(file);
-            long acknowledged = written.get(file.getFileName().toString().replace(".db", ""))
-                    .get();
-            trial.check(
-                    rows == acknowledged, "every acknowledged write is there", rows + " rows in " + file.getFileName());
-        }
+        checkRows(onWorker, workerWrote);
+        checkRows(onExecutor, executorWrote);
         if (!trial.isShort()) {
-            blocked.forEach((way, round) -> trial.check(
+            medians.forEach((way, round) -> trial.check(
                     round.maxMicros() < blockedMillis * 1_000 / 2.0,
-                    way + ": nobody waited for the stage",
-                    String.format("at most %.0f ms", round.maxMicros() / 1e3)));
+                    way + ": nobody waited for a stage",
+                    String.format(Locale.ROOT, "at most %.0f ms", round.maxMicros() / 1e3)));
         }
     }
 
-    private Map<String, Round> compare(String what, List<Contender> contenders, int rounds, boolean blocks)
-            throws Exception {
-        Map<String, Callable<Round>> ways = new LinkedHashMap<>();
-        for (Contender contender : contenders) {
-            AtomicLong count = written.computeIfAbsent(
-                    contender.name().endsWith("worker") ? "worker" : "executor", key -> new AtomicLong());
-            ways.put(contender.name(), () -> {
-                Round round = new ClosedLoop(VersusHikari.CLIENTS, false, blocks ? 1 : 0, seconds, client -> {
-                            CompletableFuture<?> write = contender.execute(client);
-                            return blocks && client == 1 ? write.thenApply(this::block) : write;
-                        })
-                        .run();
-                count.addAndGet(round.operations());
-                return round;
-            });
-        }
-        return Round.alternate(trial.out(), what, rounds, ways);
+    private void checkRows(Path database, AtomicLong acknowledged) throws SQLException {
+        long rows = Contender.events(database);
+        trial.check(
+                rows == acknowledged.get(),
+                "every acknowledged write is there",
+                acknowledged + " acknowledged, " + rows + " rows in " + database.getFileName());
+    }
+
+    private Round measure(Contender contender, boolean blocks, AtomicLong wrote) throws Exception {
+        Round round = new ClosedLoop(VersusHikari.CLIENTS, false, 1, seconds, client -> {
+                    CompletableFuture<?> write = contender.execute(client);
+                    return blocks && client == 1 ? write.thenApply(this::block) : write;
+                })
+                .run();
+        wrote.addAndGet(round.operations());
+        return round;
     }
 
     /** What a dependent stage should not do. */

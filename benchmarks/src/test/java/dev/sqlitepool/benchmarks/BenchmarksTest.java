@@ -79,7 +79,7 @@ class BenchmarksTest {
     @Test
     void aStageThatBlocksDelaysNobody() throws IOException {
         assertHolds("blocked-stage");
-        assertThat(printed()).contains("completed on the worker", "completed on an elastic executor");
+        assertThat(printed()).contains("on the worker, one blocks", "elastic executor, one blocks");
     }
 
     @Test
