@@ -33,6 +33,9 @@ public interface Host {
      */
     void beforeTransaction(Lane lane, Session session) throws SQLException;
 
+    /** Waits, not for ever, until what the lane has committed is on disk: its user may close it now, and the log with it. */
+    void beforeUnwrap(Lane lane);
+
     /** Fails if what the lane commits by itself from now on could not be relied upon. */
     void requireTrust(Lane lane) throws SQLException;
 

@@ -222,6 +222,7 @@ final class JdbcView {
         // From here on the pool cannot know what happens to the connection.
         Lane lane =
                 session.ready("PRAGMA user_version", session.form() == Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
+        session.beforeUnwrap(lane);
         Connection driver = lane.engine().unwrapped();
         Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
         lane.doubt(CloseReason.CHANGED);

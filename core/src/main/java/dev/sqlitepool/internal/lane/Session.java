@@ -278,6 +278,10 @@ public final class Session {
         forms.commit();
     }
 
+    void beforeUnwrap(Lane own) {
+        host.beforeUnwrap(own);
+    }
+
     /** Before a transaction begins that may write. */
     void beforeTransaction() throws SQLException {
         Lane own = lane;

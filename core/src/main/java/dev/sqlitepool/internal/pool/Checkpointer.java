@@ -46,6 +46,7 @@ final class Checkpointer {
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final long LONGEST_BACKOFF_NANOS = TimeUnit.MINUTES.toNanos(5);
     private static final long TELL_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+    private static final long WARN_PERIOD_NANOS = TimeUnit.MINUTES.toNanos(1);
     private static final long OPTIMIZE_PERIOD_NANOS = TimeUnit.HOURS.toNanos(4);
     /** How long the planner's statistics may take. */
     private static final long OPTIMIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -70,6 +71,8 @@ final class Checkpointer {
     private volatile boolean wrote;
     private volatile long writtenAt;
     private volatile long optimizedAt;
+    /** When it was last said in the log that writes wait. */
+    private volatile long warnedAt;
     /** After a pass that failed, none begins before this. */
     private volatile long notBefore;
 
@@ -94,6 +97,7 @@ final class Checkpointer {
         this.threshold = settings.checkpointSize();
         this.optimizedAt = telemetry.now();
         this.notBefore = optimizedAt;
+        this.warnedAt = optimizedAt - WARN_PERIOD_NANOS - 1;
     }
 
     // ---- before the writers
@@ -204,11 +208,15 @@ final class Checkpointer {
 
     private void tell() {
         long size = telemetry.walSize;
-        telemetry.warn(
-                "writes wait because the write-ahead log has reached its limit, " + size
-                        + " bytes, and cannot shrink past " + reader()
-                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit",
-                null);
+        long now = telemetry.now();
+        if (now - warnedAt > WARN_PERIOD_NANOS) {
+            warnedAt = now;
+            telemetry.warn(
+                    "writes wait because the write-ahead log has reached its limit, " + size
+                            + " bytes, and cannot shrink past " + reader()
+                            + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit",
+                    null);
+        }
         Map.Entry<Waiter, Duration> oldest =
                 pool.hasReadLanes() ? pool.readLanes().oldestReader() : null;
         String reader = oldest == null ? "" : oldest.getKey().label();

@@ -248,6 +248,13 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
+    public void beforeUnwrap(Lane lane) {
+        if (lane.access() == Access.WRITE) {
+            gate.drain();
+        }
+    }
+
+    @Override
     public void requireTrust(Lane lane) throws SQLException {
         if (lane.engine().walSize() >= 0 && gate.isBroken()) {
             throw new SQLException(

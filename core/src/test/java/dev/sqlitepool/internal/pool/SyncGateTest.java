@@ -309,6 +309,31 @@ class SyncGateTest {
         assertThat(count(pool)).isEqualTo(1);
     }
 
+    /** With the last connection the WAL goes, and the sync would not find it. */
+    @Test
+    void whatWaitsAtTheGateIsOnDiskBeforeAWorkCanCloseTheConnection() {
+        LanePool pool = pools.track(
+                new LanePool(
+                        Pools.settings(SqlitePool.builder()
+                                .databasePath(pools.file())
+                                .poolSize(1)
+                                .closeGrace(Duration.ofSeconds(10))),
+                        System::nanoTime,
+                        this::watched),
+                "unwrap");
+        pool.execute("CREATE TABLE t (x)").join();
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        CompletableFuture<Long> write = pool.execute("INSERT INTO t VALUES (1)");
+        sync.awaitReached();
+        CompletableFuture<Void> close = pool.useConnection(
+                conn -> conn.jdbc().unwrap(org.sqlite.SQLiteConnection.class).close());
+        sync.open();
+        assertThat(write.join()).isEqualTo(1);
+        close.exceptionally(e -> null).join();
+        assertThat(count(pool)).isEqualTo(1);
+    }
+
     /** Stages may be slow; only the disk may hang. */
     @Test
     void slowStagesHoldUpNeitherTheNextSyncNorAnOutcome() {
