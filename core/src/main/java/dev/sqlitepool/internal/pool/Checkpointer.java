@@ -26,13 +26,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file: one system call. Past a few megabytes, or when
- * nobody has written for a while, a <em>pass</em> copies the log into the database, on a connection of its own, beside readers and writers; it
- * waits for nobody. When all is copied and no reader uses the log, SQLite begins it anew with the next write, and its file shrinks. Under a
- * steady stream of writes a pass never gets to the end of the log. So at the limit the one who is about to write first empties the log; the
- * others wait behind him for the write lane. Meanwhile the log does not grow: the readers who began before come to an end, then all is
- * copied; those who began meanwhile come to an end, then the log is emptied; who begins after that reads the database itself. So the wait is
- * for two generations of readers at most.
+ * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file: one system call. Past a few megabytes it first
+ * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite begins it anew with this very
+ * transaction, and uses the file again. So no commit contains a checkpoint, and none waits for one to be acknowledged. When nobody has
+ * written for a while, a <em>pass</em> does the same on a connection of its own, beside readers and writers. Readers can keep the log from
+ * beginning anew. So at the limit the one who is about to write waits for them and empties the log; the others wait behind him for the
+ * write lane. Meanwhile the log does not grow: the readers who began before come to an end, then all is copied; those who began
+ * meanwhile come to an end, then the log is emptied; who begins after that reads the database itself. So the wait is for two generations
+ * of readers at most.
  *
  * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
  * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and whoever writes while a
@@ -124,9 +125,29 @@ final class Checkpointer {
             empty(lane, session, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
-        } else if (size > threshold && now - notBefore >= 0 && !opener.checkpointsOnlyOnWriteLane()) {
-            startPass(false);
+        } else if (size > threshold && now - notBefore >= 0) {
+            copy(lane, size, now);
         }
+    }
+
+    /** Copies the log, so that this very transaction begins it anew, unless a reader uses it. */
+    private void copy(Lane lane, long size, long now) throws SQLException {
+        threshold = size + step;
+        try {
+            if (checkpoint(lane, false)) {
+                threshold = settings.checkpointSize();
+                failures.set(0);
+            }
+        } catch (SQLException e) {
+            notBefore = now + backoff();
+            if (pool.gate().isBroken()) {
+                throw e;
+            } // else the log may grow, up to its limit
+        }
+    }
+
+    private long backoff() {
+        return Math.min(LONGEST_BACKOFF_NANOS, QUIET_NANOS << Math.min(failures.get(), 10));
     }
 
     /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
@@ -273,8 +294,7 @@ final class Checkpointer {
             dirty = true;
             failed(e);
             threshold = telemetry.walSize + step;
-            long backoff = Math.min(LONGEST_BACKOFF_NANOS, QUIET_NANOS << Math.min(failures.get(), 10));
-            notBefore = telemetry.now() + backoff;
+            notBefore = telemetry.now() + backoff();
             closeConnection();
         } finally {
             if (pool.isClosed() || quiet && !dirty) {

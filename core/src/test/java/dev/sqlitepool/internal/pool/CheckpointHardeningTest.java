@@ -315,7 +315,7 @@ class CheckpointHardeningTest {
         AtomicInteger after = new AtomicInteger();
         AtomicBoolean failed = new AtomicBoolean();
         fate = truncate -> {
-            if (truncate && failed.compareAndSet(false, true)) {
+            if (failed.compareAndSet(false, true)) {
                 throw new SyncFailedException("EIO");
             }
         };
