@@ -2,12 +2,11 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +29,7 @@ final class ChangeSubscription implements Flow.Subscription {
 
     /** Null after the end, so that it can be collected. */
     @GuardedBy("lock")
-    private Flow.@Nullable Subscriber<? super Set<String>> subscriber;
+    private @Nullable Recipient<Set<String>> recipient;
 
     @GuardedBy("lock")
     private long demand;
@@ -58,26 +57,22 @@ final class ChangeSubscription implements Flow.Subscription {
         this.pool = pool;
         this.feed = feed;
         this.wanted = wanted;
-        this.subscriber = Objects.requireNonNull(subscriber, "subscriber");
+        this.recipient = new Recipient<>(pool, () -> "changes of " + wanted.values(), subscriber);
     }
 
     /** On the subscribing thread. */
     void begin() {
-        Flow.Subscriber<? super Set<String>> to = current();
-        if (to != null) {
-            try {
-                to.onSubscribe(this);
-            } catch (Throwable e) {
-                failed(e);
-            }
+        Recipient<Set<String>> to = current();
+        if (to != null && !to.subscribed(this)) {
+            cancel();
         }
         handOn(true);
     }
 
-    private Flow.@Nullable Subscriber<? super Set<String>> current() {
+    private @Nullable Recipient<Set<String>> current() {
         lock.lock();
         try {
-            return subscriber;
+            return recipient;
         } finally {
             lock.unlock();
         }
@@ -88,7 +83,7 @@ final class ChangeSubscription implements Flow.Subscription {
     void offer(Writes writes) {
         lock.lock();
         try {
-            if (subscriber == null) {
+            if (recipient == null) {
                 return;
             }
             if (writes.any()) {
@@ -142,7 +137,7 @@ final class ChangeSubscription implements Flow.Subscription {
     public void cancel() {
         lock.lock();
         try {
-            subscriber = null;
+            recipient = null;
             tables = Set.of();
         } finally {
             lock.unlock();
@@ -152,103 +147,80 @@ final class ChangeSubscription implements Flow.Subscription {
 
     // ---- signals
 
-    /** Sees to it that somebody signals, if there is something to signal. */
+    /** Sees to it that somebody signals, if there is something to signal: a worker that holds no lane, or the user's executor. */
     private void handOn(boolean mine) {
+        Recipient<Set<String>> to;
         lock.lock();
         try {
             if (turn && !mine) {
                 return; // whoever has it will see
             }
-            turn = hasSignal();
-            if (!turn) {
+            to = recipient;
+            turn = to != null && hasSignal();
+            if (!turn || to == null) {
                 return;
             }
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(this::signal);
+        Recipient<Set<String>> told = to;
+        pool.workers().execute(() -> told.signal(this::signalAll));
     }
 
     @GuardedBy("lock")
     private boolean hasSignal() {
-        return subscriber != null && (error != null || completed || changed && demand > 0);
+        return error != null || completed || hasNext();
     }
 
-    /** On a worker that holds no lane; from there on the user's executor, if there is one. */
-    private void signal() {
-        Executor users = pool.workers().users();
-        if (users != null) {
-            try {
-                users.execute(this::signalAll);
-                return;
-            } catch (RuntimeException | Error e) {
-                pool.telemetry().debug("the executor refuses the signals of a subscription", e);
-            }
-        }
-        signalAll();
+    @GuardedBy("lock")
+    private boolean hasNext() {
+        return changed && demand > 0;
     }
 
     private void signalAll() {
-        try {
-            boolean more = true;
-            while (more) {
-                more = signalOne();
-            }
-        } catch (Throwable e) {
-            failed(e);
+        boolean more = true;
+        while (more) {
+            more = signalOne();
         }
     }
 
-    /** False if the turn is given up. */
+    /** False if the turn is given up, or never passed on again. */
     private boolean signalOne() {
-        Flow.Subscriber<? super Set<String>> to;
-        Set<String> next;
+        Recipient<Set<String>> to;
+        Set<String> next = null;
+        End end = null;
         lock.lock();
         try {
-            turn = hasSignal();
-            if (!turn) {
+            to = recipient;
+            turn = to != null && hasSignal();
+            if (!turn || to == null) {
                 return false;
             }
-            to = Objects.requireNonNull(subscriber);
-            boolean last = error != null || !(changed && demand > 0);
-            next = last ? null : tables;
-            if (last) {
-                subscriber = null;
-            } else {
+            if (error != null) {
+                end = End.of(error);
+            } else if (hasNext()) {
+                next = tables;
                 tables = new LinkedHashSet<>();
                 changed = false;
                 demand -= demand == Long.MAX_VALUE ? 0 : 1;
+            } else {
+                end = End.COMPLETE;
+            }
+            if (end != null) {
+                recipient = null;
             }
         } finally {
             lock.unlock();
         }
-        if (next != null) {
-            to.onNext(Collections.unmodifiableSet(next));
+        if (next != null && to.next(Collections.unmodifiableSet(next))) {
             return true;
         }
-        feed.left(this);
-        end(to);
-        return false;
-    }
-
-    private void end(Flow.Subscriber<? super Set<String>> to) {
-        Throwable why;
-        lock.lock();
-        try {
-            why = error;
-        } finally {
-            lock.unlock();
-        }
-        if (why == null) {
-            to.onComplete();
+        if (end != null) {
+            feed.left(this);
+            to.last(end);
         } else {
-            to.onError(why);
+            cancel(); // it has thrown
         }
-    }
-
-    /** A subscriber must not throw (rule 2.13), and counts as cancelled then. */
-    private void failed(Throwable thrown) {
-        cancel();
-        pool.telemetry().warn("a subscriber to changes failed, and is told no more", thrown);
+        return false;
     }
 }

@@ -3,16 +3,17 @@ package dev.sqlitepool.internal.pool;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The subscriber of a {@link RowStream}: where it is signalled, and what follows if it throws. Owned by whoever has the turn of
- * the stream.
+ * The subscriber of a publisher of the pool: where it is signalled, and what follows if it throws. Owned by whoever has the turn of
+ * its subscription.
  *
- * @param <T> what a row becomes
+ * @param <T> what it is given
  */
 final class Recipient<T> {
-    /** How a stream ends: with an error, or without one, and whether that is said. */
+    /** How a subscription ends: with an error, or without one, and whether that is said. */
     record End(@Nullable Throwable error, boolean silent) {
         static final End COMPLETE = new End(null, false);
         static final End CANCELLED = new End(null, true);
@@ -23,16 +24,16 @@ final class Recipient<T> {
     }
 
     private final LanePool pool;
-    private final Waiter stream;
+    private final Supplier<String> label;
     private final @Nullable Executor users;
     /** Null after the last signal, so that it can be collected. */
     private Flow.@Nullable Subscriber<? super T> subscriber;
 
-    Recipient(LanePool pool, Waiter stream, Flow.Subscriber<? super T> subscriber) {
+    Recipient(LanePool pool, Supplier<String> label, Flow.Subscriber<? super T> subscriber) {
         this.pool = pool;
-        this.stream = stream;
+        this.label = label;
         this.users = pool.workers().users();
-        this.subscriber = subscriber;
+        this.subscriber = Objects.requireNonNull(subscriber, "subscriber");
     }
 
     /** Whether it is signalled on the pool's own threads. */
@@ -65,9 +66,9 @@ final class Recipient<T> {
     }
 
     /** False if it throws, as {@link #subscribed}. */
-    boolean next(T row) {
+    boolean next(T item) {
         try {
-            Objects.requireNonNull(subscriber).onNext(row);
+            Objects.requireNonNull(subscriber).onNext(item);
             return true;
         } catch (Throwable e) {
             failed(e);
@@ -91,6 +92,6 @@ final class Recipient<T> {
     }
 
     private void failed(Throwable error) {
-        pool.telemetry().warn("the subscriber of \"" + stream.label() + "\" failed; its stream has ended", error);
+        pool.telemetry().warn("the subscriber of \"" + label.get() + "\" failed; it is told no more", error);
     }
 }

@@ -93,7 +93,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         this.session = pool.session(Form.READ, this);
         this.cursor = new Cursor<>(session, sql, mapper, values);
         this.submittedAt = pool.submissionTrace();
-        this.recipient = new Recipient<>(pool, this, subscriber);
+        this.recipient = new Recipient<>(pool, this::label, subscriber);
         // Until it asks for a lane it waits for nothing: a cancellation that races with the asking finds it running, or
         // queued.
         move(State.QUEUED, State.RUNNING);
