@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -13,7 +14,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Flow;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -34,84 +34,17 @@ class ChangesSignalsTest {
                 .join();
     }
 
-    /** Records what it is told, and notices signals that are not serial, or come after the last. */
-    private static class Recorder implements Flow.Subscriber<Set<String>> {
-        private final AtomicBoolean inside = new AtomicBoolean();
-        private final List<Set<String>> sets = new ArrayList<>();
-        private final List<String> threads = new ArrayList<>();
-        volatile Flow.Subscription subscription;
-        private Throwable error;
-        private boolean completed;
-        private String wrong;
+    /** Asks for nothing by itself, and remembers the threads on which it is told. */
+    private static class Recorder extends Probe<Set<String>> {
+        private final List<String> threads = Collections.synchronizedList(new ArrayList<>());
 
-        @Override
-        public void onSubscribe(Flow.Subscription given) {
-            signal(() -> {
-                subscription = given;
-                subscribed(given);
-            });
-        }
-
-        void subscribed(Flow.Subscription given) {}
-
-        @Override
-        public void onNext(Set<String> tables) {
-            signal(() -> {
-                synchronized (this) {
-                    sets.add(tables);
-                    threads.add(Thread.currentThread().getName());
-                }
-                next(tables);
-            });
-        }
-
-        void next(Set<String> tables) {}
-
-        @Override
-        public void onError(Throwable given) {
-            signal(() -> {
-                synchronized (this) {
-                    error = given;
-                }
-            });
+        Recorder() {
+            super(0);
         }
 
         @Override
-        public void onComplete() {
-            signal(() -> {
-                synchronized (this) {
-                    completed = true;
-                }
-            });
-        }
-
-        private void signal(Runnable body) {
-            if (!inside.compareAndSet(false, true) || isDone()) {
-                wrong = "a signal beside another, or after the last";
-            }
-            body.run();
-            inside.set(false);
-        }
-
-        synchronized boolean isDone() {
-            return completed || error != null;
-        }
-
-        synchronized boolean isCompleted() {
-            return completed;
-        }
-
-        synchronized Throwable error() {
-            return error;
-        }
-
-        synchronized List<Set<String>> sets() {
-            assertThat(wrong).isNull();
-            return List.copyOf(sets);
-        }
-
-        synchronized List<String> threads() {
-            return List.copyOf(threads);
+        protected void next(Set<String> tables) {
+            threads.add(Thread.currentThread().getName());
         }
     }
 
@@ -131,14 +64,14 @@ class ChangesSignalsTest {
         write("a");
         write("b");
         write("a");
-        assertThat(recorder.sets()).isEmpty();
-        recorder.subscription.request(5);
-        Pools.await("one signal", () -> recorder.sets().size() == 1);
-        assertThat(recorder.sets()).containsExactly(Set.of("a", "b"));
+        assertThat(recorder.rows()).isEmpty();
+        recorder.subscription().request(5);
+        Pools.await("one signal", () -> recorder.rows().size() == 1);
+        assertThat(recorder.rows()).containsExactly(Set.of("a", "b"));
         write("c");
-        Pools.await("another", () -> recorder.sets().size() == 2);
-        assertThat(recorder.sets().get(1)).containsExactly("c");
-        assertThat(recorder.threads())
+        Pools.await("another", () -> recorder.rows().size() == 2);
+        assertThat(recorder.rows().get(1)).containsExactly("c");
+        assertThat(recorder.threads)
                 .allMatch(name -> name.startsWith(pool.stats().pool()));
     }
 
@@ -147,12 +80,12 @@ class ChangesSignalsTest {
         Gate gate = new Gate();
         Recorder slow = new Recorder() {
             @Override
-            void subscribed(Flow.Subscription given) {
+            protected void subscribed(Flow.Subscription given) {
                 given.request(Long.MAX_VALUE);
             }
 
             @Override
-            void next(Set<String> tables) {
+            protected void next(Set<String> tables) {
                 gate.pass();
             }
         };
@@ -164,8 +97,8 @@ class ChangesSignalsTest {
             write("c");
         }
         gate.open();
-        Pools.await("the rest", () -> slow.sets().size() == 2);
-        assertThat(slow.sets()).containsExactly(Set.of("a"), Set.of("b", "c"));
+        Pools.await("the rest", () -> slow.rows().size() == 2);
+        assertThat(slow.rows()).containsExactly(Set.of("a"), Set.of("b", "c"));
     }
 
     @Test
@@ -173,39 +106,39 @@ class ChangesSignalsTest {
         AtomicInteger depth = new AtomicInteger();
         Recorder recorder = new Recorder() {
             @Override
-            void subscribed(Flow.Subscription given) {
+            protected void subscribed(Flow.Subscription given) {
                 given.request(1);
             }
 
             @Override
-            void next(Set<String> tables) {
+            protected void next(Set<String> tables) {
                 assertThat(depth.incrementAndGet()).isEqualTo(1);
-                subscription.request(1);
+                subscription().request(1);
                 write("b");
                 depth.decrementAndGet();
-                if (sets().size() > 20) {
-                    subscription.cancel();
+                if (rows().size() > 20) {
+                    subscription().cancel();
                 }
             }
         };
         pool.changes("a", "b").subscribe(recorder);
         write("a");
-        Pools.await("it goes on", () -> recorder.sets().size() == 21);
+        Pools.await("it goes on", () -> recorder.rows().size() == 21);
     }
 
     @Test
     void afterACancelNothingIsSignalled() {
         Recorder recorder = subscribe("a");
         write("a");
-        recorder.subscription.cancel();
-        recorder.subscription.cancel();
-        recorder.subscription.request(1);
+        recorder.subscription().cancel();
+        recorder.subscription().cancel();
+        recorder.subscription().request(1);
         write("a");
         Recorder other = subscribe("a");
-        other.subscription.request(1);
+        other.subscription().request(1);
         write("a");
-        Pools.await("the other is told", () -> other.sets().size() == 1);
-        assertThat(recorder.sets()).isEmpty();
+        Pools.await("the other is told", () -> other.rows().size() == 1);
+        assertThat(recorder.rows()).isEmpty();
         assertThat(recorder.isDone()).isFalse();
     }
 
@@ -213,13 +146,13 @@ class ChangesSignalsTest {
     void demandThatIsNotPositiveIsAnError() {
         for (long demand : new long[] {0, -1}) {
             Recorder recorder = subscribe();
-            recorder.subscription.request(demand);
+            recorder.subscription().request(demand);
             Pools.await("the error", recorder::isDone);
             assertThat(recorder.error())
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("3.9");
             write("a");
-            assertThat(recorder.sets()).isEmpty();
+            assertThat(recorder.rows()).isEmpty();
         }
     }
 
@@ -227,7 +160,7 @@ class ChangesSignalsTest {
     void aSubscriberThatThrowsIsToldNoMore() {
         Recorder wild = new Recorder() {
             @Override
-            void subscribed(Flow.Subscription given) {
+            protected void subscribed(Flow.Subscription given) {
                 given.request(2);
                 throw new IllegalStateException("the test wants this in the log");
             }
@@ -235,28 +168,28 @@ class ChangesSignalsTest {
         pool.changes().subscribe(wild);
         Recorder next = new Recorder() {
             @Override
-            void subscribed(Flow.Subscription given) {
+            protected void subscribed(Flow.Subscription given) {
                 given.request(2);
             }
 
             @Override
-            void next(Set<String> tables) {
+            protected void next(Set<String> tables) {
                 throw new IllegalStateException("and this");
             }
         };
         pool.changes().subscribe(next);
         write("a");
-        Pools.await("it has thrown", () -> next.sets().size() == 1);
+        Pools.await("it has thrown", () -> next.rows().size() == 1);
         write("a");
-        assertThat(wild.sets()).isEmpty();
-        assertThat(next.sets()).hasSize(1);
+        assertThat(wild.rows()).isEmpty();
+        assertThat(next.rows()).hasSize(1);
         assertThatThrownBy(() -> pool.changes().subscribe(null)).isInstanceOf(NullPointerException.class);
     }
 
     @Test
     void closingThePoolCompletesAfterTheLastSignal() {
         Recorder demanding = subscribe();
-        demanding.subscription.request(Long.MAX_VALUE);
+        demanding.subscription().request(Long.MAX_VALUE);
         Recorder silent = subscribe();
         Gate gate = new Gate();
         CompletableFuture<Void> last = pool.useTransaction(tx -> {
@@ -269,11 +202,12 @@ class ChangesSignalsTest {
         gate.open();
         last.join();
         closed.join();
-        Pools.await("completed", () -> demanding.isCompleted() && silent.isCompleted());
-        assertThat(demanding.sets()).containsExactly(Set.of("c"));
-        assertThat(silent.sets()).isEmpty();
+        demanding.awaitComplete();
+        silent.awaitComplete();
+        assertThat(demanding.rows()).containsExactly(Set.of("c"));
+        assertThat(silent.rows()).isEmpty();
         Recorder late = subscribe();
-        Pools.await("completed", late::isCompleted);
+        late.awaitComplete();
     }
 
     @Test
@@ -284,12 +218,12 @@ class ChangesSignalsTest {
                     pools.build(SqlitePool.builder().databasePath(pools.file()).executor(one));
             Recorder recorder = new Recorder();
             own.changes("a").subscribe(recorder);
-            recorder.subscription.request(1);
+            recorder.subscription().request(1);
             own.execute("INSERT INTO a VALUES (1)").join();
-            Pools.await("told", () -> recorder.sets().size() == 1);
-            assertThat(recorder.threads()).containsExactly("the user's");
+            Pools.await("told", () -> recorder.rows().size() == 1);
+            assertThat(recorder.threads).containsExactly("the user's");
             own.close();
-            Pools.await("completed", recorder::isCompleted);
+            recorder.awaitComplete();
         } finally {
             one.shutdown();
         }
@@ -310,12 +244,12 @@ class ChangesSignalsTest {
         List<String> wrong = new ArrayList<>();
         Recorder reader = new Recorder() {
             @Override
-            void subscribed(Flow.Subscription given) {
+            protected void subscribed(Flow.Subscription given) {
                 given.request(Long.MAX_VALUE);
             }
 
             @Override
-            void next(Set<String> told) {
+            protected void next(Set<String> told) {
                 for (String table : told) {
                     if (table.matches("v\\d")) {
                         int now = pool.queryOne("SELECT n FROM " + table, row -> row.getInt(1))
