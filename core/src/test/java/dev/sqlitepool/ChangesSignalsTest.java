@@ -221,9 +221,9 @@ class ChangesSignalsTest {
             recorder.subscription().request(1);
             own.execute("INSERT INTO a VALUES (1)").join();
             Pools.await("told", () -> recorder.rows().size() == 1);
-            assertThat(recorder.threads).containsExactly("the user's");
             own.close();
             recorder.awaitComplete();
+            assertThat(recorder.threads).containsExactly("the user's");
         } finally {
             one.shutdown();
         }
