@@ -16,7 +16,7 @@ final class Parts {
     /** Read when a pool is built: the parts that it shall do without. */
     private static final String OFF = "dev.sqlitepool.off";
 
-    private static final List<String> PARTS = List.of("gate", "groups", "snapshots", "checkpoints", "driver");
+    private static final List<String> PARTS = List.of("gate", "stay", "groups", "snapshots", "checkpoints", "driver");
 
     private final Trial trial;
     private final double seconds;

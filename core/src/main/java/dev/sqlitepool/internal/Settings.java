@@ -50,6 +50,8 @@ public record Settings(
         GATE,
         /** Statements that wait share a transaction. */
         GROUPS,
+        /** Transactions that follow one another take their read lock once. */
+        STAY,
         /** Reads that wait share a snapshot. */
         SNAPSHOTS,
         /** The driver's extra work beside each statement is left out. */

@@ -24,7 +24,19 @@ public interface Engine {
     /** Begins a transaction; one that may write takes the write lock now. Leaves nothing behind if it fails. */
     void begin(boolean write) throws SQLException;
 
-    void commit() throws SQLException;
+    /**
+     * Commits.
+     *
+     * @param stay the connection may go on reading, at what it has just committed, so that a transaction that follows at once has its read
+     *     lock already; {@link #begin} or {@link #endRead} ends that
+     */
+    void commit(boolean stay) throws SQLException;
+
+    /** Whether it went on reading after its last commit. */
+    boolean isReading();
+
+    /** Reads no more between transactions; does nothing if it does not. */
+    void endRead();
 
     void rollback() throws SQLException;
 

@@ -62,9 +62,19 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
-    public void commit() throws SQLException {
+    public void commit(boolean stay) throws SQLException {
         connection.commit();
         connection.setAutoCommit(true);
+    }
+
+    @Override
+    public boolean isReading() {
+        return false;
+    }
+
+    @Override
+    public void endRead() {
+        // it never goes on
     }
 
     @Override

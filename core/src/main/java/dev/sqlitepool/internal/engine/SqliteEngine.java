@@ -8,15 +8,10 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.HashMap;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
-import org.sqlite.core.Codes;
-import org.sqlite.core.CoreStatement;
-import org.sqlite.core.DB;
 
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
@@ -38,7 +33,7 @@ final class SqliteEngine implements Engine {
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
-    private final Map<String, CoreStatement> commands = new HashMap<>();
+    private final SqliteTransactions transactions;
     private OpenFile.@Nullable Use file;
     private @Nullable WalFile wal;
     private boolean gated;
@@ -57,6 +52,7 @@ final class SqliteEngine implements Engine {
         this.economical = economical;
         this.connection = opened.unwrap(SQLiteConnection.class);
         this.control = connection.createStatement();
+        this.transactions = new SqliteTransactions(connection);
         takeOver();
     }
 
@@ -90,75 +86,50 @@ final class SqliteEngine implements Engine {
         control.executeUpdate(sql);
     }
 
-    /** Runs what begins, divides and ends transactions: prepared once, since it would take as long to prepare as to run. */
-    private void command(String sql) throws SQLException {
-        CoreStatement statement = commands.get(sql);
-        if (statement == null) {
-            statement = (CoreStatement) connection.prepareStatement(sql);
-            commands.put(sql, statement);
-        }
-        DB db = statement.getDatabase();
-        try {
-            int code = statement.pointer.safeRunInt(DB::step);
-            if (code != Codes.SQLITE_DONE) {
-                db.throwex(code);
-            }
-        } finally {
-            statement.pointer.safeRunInt(DB::reset); // gives the error of the step again, which is thrown already
-        }
-    }
-
     @Override
     public void begin(boolean write) throws SQLException {
-        command(write ? "BEGIN IMMEDIATE" : "BEGIN");
+        transactions.begin(write);
     }
 
     @Override
-    public void commit() throws SQLException {
-        command("COMMIT");
+    public void commit(boolean stay) throws SQLException {
+        transactions.commit(stay && wal != null);
+    }
+
+    @Override
+    public boolean isReading() {
+        return transactions.isReading();
+    }
+
+    @Override
+    public void endRead() {
+        transactions.endRead();
     }
 
     @Override
     public void rollback() throws SQLException {
-        try {
-            command("ROLLBACK");
-        } catch (SQLException e) {
-            // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has done it by itself.
-            if (code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
-                throw e;
-            }
-        }
+        transactions.rollback();
     }
 
     @Override
     public void savepoint(int level) throws SQLException {
-        command("SAVEPOINT sqlitepool_" + level);
+        transactions.command("SAVEPOINT sqlitepool_" + level);
     }
 
     @Override
     public void rollbackTo(int level) throws SQLException {
-        command("ROLLBACK TO sqlitepool_" + level);
-        command("RELEASE sqlitepool_" + level);
+        transactions.command("ROLLBACK TO sqlitepool_" + level);
+        transactions.command("RELEASE sqlitepool_" + level);
     }
 
     @Override
     public void release(int level) throws SQLException {
-        command("RELEASE sqlitepool_" + level);
+        transactions.command("RELEASE sqlitepool_" + level);
     }
 
     @Override
     public boolean inTransaction() throws SQLException {
-        // sqlite-jdbc does not expose sqlite3_get_autocommit(); BEGIN fails with SQLITE_ERROR inside a transaction.
-        try {
-            command("BEGIN");
-        } catch (SQLException e) {
-            if (code(e) == SQLiteErrorCode.SQLITE_ERROR.code) {
-                return true;
-            }
-            throw e;
-        }
-        command("ROLLBACK");
-        return false;
+        return transactions.isOpen();
     }
 
     @Override
@@ -263,6 +234,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
+        endRead(); // it would be in its own way
         String mode = truncate ? "TRUNCATE" : "PASSIVE";
         if (truncate) {
             connection.setBusyTimeout(0); // it would wait with the writers' lock

@@ -23,6 +23,8 @@ final class Forms {
 
     /** The last statement in a group ran without a savepoint. */
     private boolean bare;
+    /** What the lane reads between transactions was begun by this session's commit. */
+    private boolean stays;
 
     Forms(Session session) {
         this.session = session;
@@ -172,7 +174,8 @@ final class Forms {
         Patience patience = session.patience();
         while (true) {
             try {
-                session.transaction().commit(current);
+                session.transaction().commit(current, session.isFollowed(current));
+                stays = true;
                 session.committedUnsynced();
                 return;
             } catch (SQLException e) {
@@ -186,6 +189,17 @@ final class Forms {
                 patience.park();
             }
         }
+    }
+
+    /**
+     * The session ends. A lane that has gone on reading for a transaction that this session then did not begin reads no more: an
+     * interrupt that was meant for this session would stay with it.
+     */
+    void end(@Nullable Lane last) {
+        if (last != null && !stays) {
+            last.engine().endRead();
+        }
+        stays = false;
     }
 
     /** Work inside a transaction. */

@@ -33,6 +33,9 @@ public interface Host {
      */
     void beforeTransaction(Lane lane, Session session) throws SQLException;
 
+    /** Whether somebody waits for the lane, so that one transaction follows the other. */
+    boolean isFollowed(Lane lane);
+
     /** Waits, not for ever, until what the lane has committed is on disk: its user may close it now, and the log with it. */
     void beforeUnwrap(Lane lane);
 

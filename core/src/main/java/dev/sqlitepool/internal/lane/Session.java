@@ -79,9 +79,19 @@ public final class Session {
      * sees: a cursor's end, a driver's connection. So SQLite syncs each commit by itself, as long as the connection has the lane.
      */
     private void syncByItself(Lane own) throws SQLException {
-        if (form == Form.CONNECTION && !wholesale && own.access() == Access.WRITE) {
+        if (commitsByItself() && own.access() == Access.WRITE) {
             own.engine().syncByItself(true);
         }
+    }
+
+    /** Whether another transaction is likely to follow on the lane after the commit that comes now. */
+    boolean isFollowed(Lane own) {
+        return !commitsByItself() && host.isFollowed(own);
+    }
+
+    /** Whether the work may commit whatever and whenever it likes. */
+    private boolean commitsByItself() {
+        return form == Form.CONNECTION && !wholesale;
     }
 
     /** Something was committed that the gate must sync before it is acknowledged. */
@@ -168,6 +178,7 @@ public final class Session {
             if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
                 last.engine().syncByItself(false);
             }
+            forms.end(last);
         } catch (SQLException | RuntimeException e) {
             telemetry.debug("a connection could not be handed over clean", e);
             if (last != null) {
@@ -229,7 +240,7 @@ public final class Session {
     /** Runs a work in its form, and commits or rolls back. The session must have begun. */
     public <T> T perform(Work<T> work) throws Exception {
         wholesale = work instanceof Work.Data<T>;
-        transaction.written().atOnce(form == Form.CONNECTION && !wholesale);
+        transaction.written().atOnce(commitsByItself());
         Lane own = lane;
         if (own != null) {
             syncByItself(own);
@@ -370,8 +381,7 @@ public final class Session {
 
     /** Before a connection does what it commits by itself, sooner or later. */
     private void beforeWrite(Lane current, Verb verb) throws SQLException {
-        boolean commits = form == Form.CONNECTION && !wholesale && current.access() == Access.WRITE;
-        if (commits && (verb.needsWriteLane() || verb == Verb.WITH)) {
+        if (commitsByItself() && current.access() == Access.WRITE && (verb.needsWriteLane() || verb == Verb.WITH)) {
             host.requireTrust(current);
             if (!transaction.isOpen() && !hasCursors()) { // it would wait for its own cursors
                 host.beforeTransaction(current, this);
@@ -385,11 +395,7 @@ public final class Session {
     }
 
     boolean canMove(Lane current) {
-        return form == Form.CONNECTION
-                && !wholesale
-                && current.access() == Access.READ
-                && host.hasReadLanes()
-                && !transaction.isOpen();
+        return commitsByItself() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
     }
 
     /** Goes to the write lane, and stays there. */
@@ -439,7 +445,7 @@ public final class Session {
 
     /** A statement, a cursor or a transaction has begun or ended. */
     void lookWhatIsOpen() {
-        if (form == Form.CONNECTION && !wholesale) {
+        if (commitsByItself()) {
             reading.look(transaction.isOpen() || hasCursors());
         }
         Lane own = lane;

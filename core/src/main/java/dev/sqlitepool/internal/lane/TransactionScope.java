@@ -161,13 +161,14 @@ final class TransactionScope {
     /**
      * One attempt to commit. The caller has left the lane, so nothing interrupts it.
      *
+     * @param stay whether another transaction is likely to follow at once
      * @throws SQLException if the transaction certainly is not committed; it is rolled back, unless the engine is busy
      * @throws OutcomeUnknownException if nobody knows
      */
-    void commit(Lane lane) throws SQLException {
+    void commit(Lane lane, boolean stay) throws SQLException {
         requireStanding();
         try {
-            lane.engine().commit();
+            lane.engine().commit(stay);
             due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
             ended();
             written.committed(lane, false);

@@ -12,6 +12,7 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Opener;
@@ -245,6 +246,11 @@ public final class LanePool implements SqlitePool, Host {
     @Override
     public void beforeTransaction(Lane lane, Session session) throws SQLException {
         checkpointer.beforeTransaction(lane, session);
+    }
+
+    @Override
+    public boolean isFollowed(Lane lane) {
+        return lane.access() == Access.WRITE && settings.uses(Part.STAY) && write.isAwaited();
     }
 
     @Override

@@ -121,12 +121,7 @@ final class Lanes {
     }
 
     IllegalStateException waitsForItself() {
-        return new IllegalStateException("This work holds "
-                + (group.max() == 1 ? "the only " : "all " + group.max() + " ")
-                + (access == Access.WRITE ? "write" : "read") + " lane" + (group.max() == 1 ? "" : "s")
-                + " of the pool " + settings.name()
-                + ", and would wait for itself. Use the connection that the work was"
-                + " given, or submit without waiting.");
+        return Refusal.waitsForItself(settings, access, group.max());
     }
 
     private void armExpiry() {
@@ -191,6 +186,13 @@ final class Lanes {
         }
         if (lane.doubt() != null) {
             restore(lane); // in memory; whatever the first reason, there may be a second
+        }
+        if (lane.engine().isReading()) {
+            Waiter next = group.pass(lane, Waiter::beginsTransaction, now);
+            if (next != null) {
+                return next(next, null);
+            }
+            lane.engine().endRead();
         }
         lane.trust();
         lane.idleSince(now);

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
@@ -41,6 +42,15 @@ final class Refusal {
 
     static PoolClosedException closed(Settings settings, PoolStats stats) {
         return new PoolClosedException(settings.name() + " is closed.", stats);
+    }
+
+    static IllegalStateException waitsForItself(Settings settings, Access access, int lanes) {
+        return new IllegalStateException("This work holds "
+                + (lanes == 1 ? "the only " : "all " + lanes + " ")
+                + (access == Access.WRITE ? "write" : "read") + " lane" + (lanes == 1 ? "" : "s")
+                + " of the pool " + settings.name()
+                + ", and would wait for itself. Use the connection that the work was"
+                + " given, or submit without waiting.");
     }
 
     private static String described(PoolStats stats) {

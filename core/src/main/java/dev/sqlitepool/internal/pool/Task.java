@@ -95,6 +95,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return mayGroup() && data().rows().length <= Group.RUNS_OF_ONE && lane.isQuick(data().sql());
     }
 
+    @Override
+    boolean beginsTransaction() {
+        return work instanceof Work.Data<T> data
+                ? data.verb() == Verb.CHANGE || data.verb() == Verb.WITH
+                : work.access() == Access.WRITE;
+    }
+
     private boolean mayGroup() {
         return !alone
                 && work instanceof Work.Data<T> data

@@ -156,6 +156,11 @@ abstract class Waiter implements Ticket {
         return false;
     }
 
+    /** Whether all that it does is in a transaction that may write, and that it begins at once. */
+    boolean beginsTransaction() {
+        return false;
+    }
+
     /** Whether it is a statement that may run in the transaction of a group on that lane, which the caller owns. */
     boolean joinsGroups(Lane lane) {
         return false;

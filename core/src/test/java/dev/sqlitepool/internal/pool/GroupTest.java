@@ -509,7 +509,7 @@ class GroupTest {
     void afterACommitThatFailedButTookEffectNothingIsRepeated(SQLiteErrorCode code) {
         commitFails(
                 engine -> {
-                    engine.commit();
+                    engine.commit(false);
                     throw error(code);
                 },
                 3);
@@ -538,7 +538,7 @@ class GroupTest {
         LanePool pool = open();
         failOnce(pool);
         List<CompletableFuture<Long>> all = inARow(pool, () -> {
-            fates.add(Engine::commit);
+            fates.add(engine -> engine.commit(false));
             fates.add(fate);
             return List.of(
                     pool.execute(INSERT, 1), pool.execute(INSERT, 2), pool.execute(INSERT, 2), pool.execute(INSERT, 3));
@@ -556,7 +556,7 @@ class GroupTest {
     void aCommitThatIsBusyIsRepeatedAsItIs() {
         LanePool pool = open();
         List<CompletableFuture<Long>> all = inARow(pool, () -> {
-            fates.add(Engine::commit);
+            fates.add(engine -> engine.commit(false));
             for (int i = 0; i < 3; i++) {
                 fates.add(engine -> {
                     throw error(SQLiteErrorCode.SQLITE_BUSY);
