@@ -58,8 +58,10 @@ public interface SqlitePool extends AutoCloseable {
      * with {@code BEGIN}. Whatever is left open when the work returns is rolled back.
      *
      * <p>The work begins on a read lane. At its first statement that writes, begins a transaction or is a {@code PRAGMA},
-     * {@code ATTACH} or the like, it gives that lane back, waits for the write lane, repeats the statement there and stays.
-     * While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
+     * {@code ATTACH} or the like, it gives that lane back, waits for the write lane, repeats the statement there and stays. After a {@code COMMIT} of its
+     * own it gives the write lane back, goes on when the commit is durable, and waits for a lane again when it needs one:
+     * transactions of others come in between. Therefore {@code last_insert_rowid()}, {@code changes()} and {@code
+     * total_changes()} are refused after a {@code COMMIT}, until the next change; ask before. While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
      * BEGIN} means {@code BEGIN IMMEDIATE}.
      *
      * <p>Cancelling the future, or an error, undoes only what has not been committed yet: an {@code INSERT … RETURNING} has

@@ -438,7 +438,7 @@ class ConnectionTest {
                         number(c, "SELECT count(*) FROM temp.sqlite_schema"),
                         number(c, "SELECT count(*) FROM pragma_database_list WHERE name NOT IN ('main', 'temp')")))
                 .as(how)
-                .containsExactly(1, 0, 0, 2, 5, 0, 0, 0);
+                .containsExactly(1, 0, 0, 1, 5, 0, 0, 0);
     }
 
     private static int number(PoolConnection c, String sql) throws SQLException {

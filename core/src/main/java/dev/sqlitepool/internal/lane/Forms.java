@@ -227,6 +227,7 @@ final class Forms {
     /** Runs work in a transaction inside a connection in autocommit mode. */
     <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
         Lane current = lane();
+        session.commits().before(current, "BEGIN", Verb.BEGIN);
         begin(true);
         T result;
         try {
@@ -244,6 +245,7 @@ final class Forms {
         } finally {
             current.enter(session.ticket());
         }
+        session.commits().committed(current);
         return result;
     }
 

@@ -36,6 +36,14 @@ public interface Host {
     /** Whether somebody waits for the lane, so that one transaction follows the other. */
     boolean isFollowed(Lane lane);
 
+    /**
+     * Waits, not for ever, until what the session has just committed on the lane is on disk.
+     *
+     * @param giveBack gives the lane back meanwhile; the session has left it
+     * @throws dev.sqlitepool.OutcomeUnknownException if nobody knows whether it is
+     */
+    void awaitDurable(Session session, Lane lane, boolean giveBack);
+
     /** Waits, not for ever, until what the lane has committed is on disk: its user may close it now, and the log with it. */
     void beforeUnwrap(Lane lane);
 

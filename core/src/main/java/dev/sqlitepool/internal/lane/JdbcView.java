@@ -219,14 +219,8 @@ final class JdbcView {
         if (type.isInstance(proxy)) {
             return proxy;
         }
-        // From here on the pool cannot know what happens to the connection.
-        Lane lane =
-                session.ready("PRAGMA user_version", session.form() == Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
-        session.beforeUnwrap(lane);
-        Connection driver = lane.engine().unwrapped();
+        Connection driver = session.commits().handOut().engine().unwrapped();
         Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
-        lane.doubt(CloseReason.CHANGED);
-        session.transaction().written().handedOut();
         return unwrapped;
     }
 

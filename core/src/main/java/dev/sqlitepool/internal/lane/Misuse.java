@@ -33,6 +33,13 @@ final class Misuse {
                 SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
+    static SQLException elsewhere() {
+        return new SQLException(
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and after a commit"
+                        + " this work may go on on another. Ask before COMMIT, or use INSERT … RETURNING.",
+                "25000");
+    }
+
     static SQLException underCursor() {
         return new SQLException(
                 "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"

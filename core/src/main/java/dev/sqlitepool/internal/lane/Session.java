@@ -47,6 +47,7 @@ public final class Session {
 
     private boolean unsynced;
     private @Nullable JdbcView view;
+    private final OwnCommits commits;
     private final Forms forms = new Forms(this);
     private final Statements statements = new Statements(this);
     private final SessionConnection face = new SessionConnection(this);
@@ -57,6 +58,7 @@ public final class Session {
         this.telemetry = telemetry;
         this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.transaction = new TransactionScope(host);
+        this.commits = new OwnCommits(this, host);
         this.reading = new ReadClock(telemetry);
         this.ticket = ticket;
     }
@@ -74,30 +76,20 @@ public final class Session {
         alive = true;
     }
 
-    /**
-     * In a connection, whoever goes on after a commit of its own may take it for durable, and may commit in ways that nobody here
-     * sees: a cursor's end, a driver's connection. So SQLite syncs each commit by itself, as long as the connection has the lane.
-     */
-    private void syncByItself(Lane own) throws SQLException {
-        if (commitsByItself() && own.access() == Access.WRITE) {
-            own.engine().syncByItself(true);
-        }
-    }
-
     /** Whether another transaction is likely to follow on the lane after the commit that comes now. */
     boolean isFollowed(Lane own) {
         return !commitsByItself() && host.isFollowed(own);
     }
 
     /** Whether the work may commit whatever and whenever it likes. */
-    private boolean commitsByItself() {
+    boolean commitsByItself() {
         return form == Form.CONNECTION && !wholesale;
     }
 
     /** Something was committed that the gate must sync before it is acknowledged. */
     void committedUnsynced() {
         Lane own = lane;
-        unsynced |= own != null && own.engine().needsSync();
+        unsynced |= own != null && !commitsByItself() && own.engine().needsSync();
     }
 
     /** Whether something was committed that the gate must sync. */
@@ -214,6 +206,7 @@ public final class Session {
         if (kept) {
             return null;
         }
+        commits.goOnElsewhere();
         return end();
     }
 
@@ -241,10 +234,6 @@ public final class Session {
     public <T> T perform(Work<T> work) throws Exception {
         wholesale = work instanceof Work.Data<T>;
         transaction.written().atOnce(commitsByItself());
-        Lane own = lane;
-        if (own != null) {
-            syncByItself(own);
-        }
         return forms.perform(work, form);
     }
 
@@ -289,8 +278,8 @@ public final class Session {
         forms.commit();
     }
 
-    void beforeUnwrap(Lane own) {
-        host.beforeUnwrap(own);
+    OwnCommits commits() {
+        return commits;
     }
 
     /** Before a transaction begins that may write. */
@@ -361,12 +350,12 @@ public final class Session {
         }
         Lane current = lane;
         if (current == null) {
-            current = take(null, Access.READ);
+            current = take(null, verb.needsWriteLane() ? Access.WRITE : Access.READ);
         }
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         }
-        beforeWrite(current, verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK") ? Verb.READ : verb);
+        commits.before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
         if (verb == Verb.MAINTENANCE && reader) {
             throw Misuse.insideReadOnly(sql);
@@ -379,18 +368,7 @@ public final class Session {
         return current;
     }
 
-    /** Before a connection does what it commits by itself, sooner or later. */
-    private void beforeWrite(Lane current, Verb verb) throws SQLException {
-        if (commitsByItself() && current.access() == Access.WRITE && (verb.needsWriteLane() || verb == Verb.WITH)) {
-            host.requireTrust(current);
-            if (!transaction.isOpen() && !hasCursors()) { // it would wait for its own cursors
-                host.beforeTransaction(current, this);
-                host.requireTrust(current);
-            }
-        }
-    }
-
-    private boolean hasCursors() {
+    boolean hasCursors() {
         return cursors > 0 || view != null && view.hasOpenResults();
     }
 
@@ -398,8 +376,8 @@ public final class Session {
         return commitsByItself() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
     }
 
-    /** Goes to the write lane, and stays there. */
-    Lane move() throws SQLException {
+    /** Goes to the write lane. */
+    private Lane move() throws SQLException {
         Lane from = Objects.requireNonNull(lane);
         if (hasCursors()) {
             throw Misuse.underCursor();
@@ -409,23 +387,40 @@ public final class Session {
         }
         from.leave();
         telemetry.moves.increment();
-        Lane to = take(from, Access.WRITE);
-        beforeWrite(to, Verb.WITH);
+        return take(from, Access.WRITE);
+    }
+
+    /** As {@link #move}, for a statement that has turned out to write. */
+    Lane moveToWrite() throws SQLException {
+        Lane to = move();
+        commits.before(to, "", Verb.WITH);
         return to;
+    }
+
+    /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
+    void giveUp(Lane own) {
+        closeCursors();
+        own.leave();
+        lane = null;
     }
 
     private Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
         Lane to = host.exchange(from, access, this);
         lane = to;
-        syncByItself(to);
         to.enter(ticket);
         return to;
     }
 
     /** Follows what a statement that succeeded has done to the transaction. */
     void succeeded(Lane current, Verb verb) throws SQLException {
+        boolean commit = verb == Verb.END
+                && transaction.isOpen()
+                && !transaction.written().isUndoing();
         transaction.follow(current, verb);
+        if (commit) {
+            commits.committed(current);
+        }
         if (verb.isControl()) {
             lookWhatIsOpen();
         }
@@ -464,7 +459,7 @@ public final class Session {
     void readyToWrite(String sql) throws SQLException {
         Lane current = ready(sql, Verb.of(sql));
         if (canMove(current)) {
-            move();
+            moveToWrite();
         }
     }
 

@@ -16,6 +16,8 @@ final class SqlText {
     /** The keywords, and the schema's name in every quoting. */
     private static final Set<String> TEMPORARY = Set.of("TEMP", "TEMPORARY", "\"TEMP\"", "[TEMP]", "`TEMP`", "'TEMP'");
     /** Pragmas that set or do something about the database, not about the connection. */
+    private static final Set<String> LAST_CHANGE = Set.of("LAST_INSERT_ROWID", "CHANGES", "TOTAL_CHANGES");
+
     private static final Set<String> HARMLESS_PRAGMAS = Set.of(
             "application_id",
             "data_version",
@@ -72,6 +74,20 @@ final class SqlText {
         while (i < sql.length() && sql.charAt(i) != ';') {
             int end = tokenEnd(sql, i);
             if (end - i == word.length() && sql.regionMatches(true, i, word, 0, word.length())) {
+                return true;
+            }
+            i = end;
+        }
+        return false;
+    }
+
+    /** Whether the statement asks for what SQLite remembers of a connection's last change. */
+    static boolean asksForLastChange(String sql) {
+        int i = 0;
+        while (i < sql.length()) {
+            int end = tokenEnd(sql, i);
+            if (LAST_CHANGE.contains(sql.substring(i, end).toUpperCase(Locale.ROOT))
+                    && sql.startsWith("(", skipBlank(sql, end, false))) {
                 return true;
             }
             i = end;

@@ -1,6 +1,5 @@
 package dev.sqlitepool.internal.lane;
 
-import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
@@ -131,8 +130,7 @@ final class StatementView {
                 timeoutSeconds = (Integer) Objects.requireNonNull(arguments[0]);
                 return null;
             case "unwrap":
-                session.ready("SELECT 1", Verb.READ).doubt(CloseReason.CHANGED);
-                session.transaction().written().handedOut();
+                session.commits().handOut();
                 break;
             default:
                 if (name.startsWith("execute")) {
@@ -197,8 +195,8 @@ final class StatementView {
                 ? atomically(texts, method, given)
                 : session.statements()
                         .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
-        Lane ran = Objects.requireNonNull(session.lane());
-        for (String text : texts) {
+        Lane ran = session.lane();
+        for (String text : ran == null ? List.<String>of() : texts) { // without a lane it has committed as a whole
             session.succeeded(ran, Verb.of(text));
         }
         if (isBatch) {

@@ -70,7 +70,7 @@ final class Statements {
                 session.requireTicket();
                 patience.park();
             } else if (failure == Failure.READ_ONLY && session.canMove(current)) {
-                current = session.move();
+                current = session.moveToWrite();
             } else {
                 throw session.transaction().failed(current, error, verb);
             }

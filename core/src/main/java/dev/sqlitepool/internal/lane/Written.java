@@ -100,6 +100,11 @@ final class Written {
         }
     }
 
+    /** Whether the statement that was noted last is a ROLLBACK. */
+    boolean isUndoing() {
+        return undoing;
+    }
+
     /** What was noted is undone. */
     void rolledBack() {
         pending = Writes.NONE;
@@ -115,5 +120,14 @@ final class Written {
 
     Writes due() {
         return due;
+    }
+
+    /** Tells what is due. */
+    void tell() {
+        Writes told = due;
+        due = Writes.NONE;
+        if (!told.isNothing()) {
+            host.written(told);
+        }
     }
 }

@@ -224,11 +224,7 @@ public final class LanePool implements SqlitePool, Host {
     public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
         Waiter owner = (Waiter) session.ticket();
         if (from != null) {
-            Held.nowHolds(owner.heldAs(), null);
-            Runnable rest = release(from);
-            if (rest != null) {
-                workers.execute(rest);
-            }
+            giveBack(from, owner);
         }
         Lanes target = to == Access.WRITE ? write : read;
         target.requireOthersHoldLane();
@@ -241,6 +237,25 @@ public final class LanePool implements SqlitePool, Host {
         } finally {
             owner.claim(null);
         }
+    }
+
+    private void giveBack(Lane lane, Waiter owner) {
+        Held.nowHolds(owner.heldAs(), null);
+        Runnable rest = release(lane);
+        if (rest != null) {
+            workers.execute(rest);
+        }
+    }
+
+    @Override
+    public void awaitDurable(Session session, Lane lane, boolean giveBack) {
+        SyncGate.Turn turn = new SyncGate.Turn();
+        gate.add(lane.engine(), true, turn);
+        if (giveBack) {
+            giveBack(lane, (Waiter) session.ticket());
+        }
+        gate.driveAlone(turn);
+        turn.await();
     }
 
     @Override

@@ -7,6 +7,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -38,6 +40,34 @@ final class SyncGate {
 
         /** Whether everybody can see that it is settled. */
         boolean isSettled();
+    }
+
+    /** The outcome of somebody whose thread waits for it. */
+    static final class Turn implements Outcome {
+        private final CompletableFuture<Void> end = new CompletableFuture<>();
+
+        @Override
+        public void settle(@Nullable OutcomeUnknownException unknown) {
+            if (unknown == null) {
+                end.complete(null);
+            } else {
+                end.completeExceptionally(unknown);
+            }
+        }
+
+        @Override
+        public boolean isSettled() {
+            return end.isDone();
+        }
+
+        /** Waits, as long as a sync can take; an interrupt does not shorten it, and is not lost. */
+        void await() {
+            try {
+                end.join();
+            } catch (CompletionException e) {
+                throw (OutcomeUnknownException) e.getCause();
+            }
+        }
     }
 
     private record Entry(Engine engine, boolean written, Outcome outcome) {}

@@ -1,0 +1,106 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats.CloseReason;
+import java.sql.SQLException;
+
+/**
+ * The commits of work that commits by itself: in {@code connection}, in leases, through JDBC. Whoever goes on after such a commit may
+ * take it for durable. Owned by the session's owner.
+ *
+ * <p>A transaction that begins with BEGIN is committed without a sync. Then the work gives the write lane back, and waits at the sync
+ * gate before it goes on: others commit meanwhile, and one sync serves all. Everything else can commit in ways that nobody sees here: at
+ * the end of a cursor of {@code INSERT … RETURNING}, after an error that keeps some rows, through the driver's connection. There SQLite
+ * syncs each commit by itself.
+ *
+ * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which no cursor is open
+ * and nobody has the driver's connection, and which nobody gets before its end. That is a COMMIT, which waits at the gate; or
+ * nothing is kept. Whatever comes next outside a transaction passes {@link #before} first, which makes SQLite sync again, before it runs.
+ */
+final class OwnCommits {
+    private final Session session;
+    private final Host host;
+    /** The write lane was given back, and with it what SQLite remembers of the last change. */
+    private boolean elsewhere;
+
+    OwnCommits(Session session, Host host) {
+        this.session = session;
+        this.host = host;
+    }
+
+    /** The work has given the write lane back after a change. */
+    void goOnElsewhere() {
+        elsewhere = true;
+    }
+
+    /** Before any statement; makes the lane ready for one that may write, or begins what may. */
+    void before(Lane lane, String sql, Verb verb) throws SQLException {
+        if (elsewhere && SqlText.asksForLastChange(sql)) {
+            throw Misuse.elsewhere();
+        }
+        boolean writes = verb.needsWriteLane() || verb == Verb.WITH;
+        if (!writes || lane.access() != Access.WRITE || !session.commitsByItself()) {
+            return;
+        }
+        if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
+            return;
+        }
+        elsewhere &= verb != Verb.CHANGE;
+        host.requireTrust(lane);
+        if (session.transaction().isOpen()) {
+            return;
+        }
+        boolean cursors = session.hasCursors();
+        if (!cursors) { // it would wait for its own cursors
+            host.beforeTransaction(lane, session);
+            host.requireTrust(lane);
+        }
+        boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
+        lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
+    }
+
+    /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
+    Lane handOut() throws SQLException {
+        Lane lane = session.ready(
+                "PRAGMA user_version", session.form() == Work.Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
+        if (session.commitsByItself()
+                && session.transaction().isOpen()
+                && lane.engine().needsSync()) {
+            throw new SQLException(
+                    "unwrap is refused inside a transaction, which could then be committed behind the pool's back,"
+                            + " without a sync. Unwrap before the transaction begins.",
+                    "25001");
+        }
+        host.beforeUnwrap(lane);
+        lane.doubt(CloseReason.CHANGED);
+        session.transaction().written().handedOut();
+        return lane;
+    }
+
+    /** After a COMMIT has succeeded: goes on when the disk has it. What was written is told then, too. */
+    void committed(Lane lane) {
+        if (!session.commitsByItself() || !lane.engine().needsSync()) {
+            return;
+        }
+        boolean giveBack = lane.doubt() == null && host.hasReadLanes() && !session.hasCursors();
+        Written written = session.transaction().written();
+        written.atOnce(false);
+        try {
+            if (giveBack) {
+                session.giveUp(lane);
+                elsewhere = true;
+            }
+            written.committed(lane, !giveBack);
+            host.awaitDurable(session, lane, giveBack);
+        } catch (OutcomeUnknownException e) {
+            if (!giveBack) {
+                lane.doubt(CloseReason.DISCARDED);
+            }
+            throw e;
+        } finally {
+            written.atOnce(true);
+            written.tell();
+        }
+    }
+}
