@@ -392,7 +392,17 @@ final class SqliteEngine implements Engine {
         }
     }
 
+    /** SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it where it is. */
+    private void forgetInterrupt() {
+        try {
+            control.executeQuery("SELECT 1").close();
+        } catch (SQLException e) {
+            // it is closed already
+        }
+    }
+
     private void closeConnection() throws SQLException {
+        forgetInterrupt();
         opened.close();
         connection.close(); // in case the wrapper does not
     }

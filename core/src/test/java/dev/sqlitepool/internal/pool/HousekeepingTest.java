@@ -195,6 +195,28 @@ class HousekeepingTest {
         assertThat(pool.execute("INSERT INTO t VALUES (1)").join()).isEqualTo(1);
     }
 
+    /** SQLite remembers an interrupt until a statement begins, and the last close of all copies the log. */
+    @Test
+    void anInterruptedReaderThatIsTheLastToBeClosedRemovesTheLog() {
+        LanePool pool = open(null);
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.execute("INSERT INTO t VALUES (1)").join();
+        Gate gate = new Gate();
+        CompletableFuture<List<Boolean>> read = pool.query("SELECT x FROM t", row -> {
+            gate.pass();
+            return true;
+        });
+        gate.awaitReached();
+        pass(Duration.ofMinutes(11));
+        pool.housekeeper().sweep(); // the writer is idle, and closed
+        assertThat(pool.stats().live()).isEqualTo(1);
+        read.cancel(false);
+        gate.open();
+        Pools.awaitIdle(pool);
+        pool.close();
+        assertThat(Path.of(pools.file() + "-wal")).doesNotExist();
+    }
+
     @Test
     void aConnectionHeldForLongIsReportedOnceWithThePlace() {
         LanePool pool = open(Duration.ofSeconds(10));
