@@ -399,6 +399,17 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
 
         @Override
+        Duration hasReadFor(Duration held, long now) {
+            return LaneLease.this.hasReadFor(held, now);
+        }
+
+        @Override
+        @Nullable
+        Runnable endRead(Throwable error) {
+            return LaneLease.this.endRead(error);
+        }
+
+        @Override
         Object heldAs() {
             return LaneLease.this;
         }

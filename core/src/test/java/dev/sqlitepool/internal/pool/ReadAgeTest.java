@@ -1,0 +1,120 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sqlitepool.Gate;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.Settings;
+import java.sql.SQLTimeoutException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** What {@code maxReadAge} ends in a lease, on a clock that the test moves: the work that reads too long, and nothing else. */
+class ReadAgeTest {
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    private final AtomicLong clock = new AtomicLong();
+    private LanePool pool;
+    private Lease lease;
+
+    @BeforeEach
+    void open() {
+        Settings settings = Pools.settings(SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(4)
+                .healthCheckInterval(Duration.ofDays(1)) // sweeps are made by the test
+                .maxReadAge(Duration.ofHours(2)));
+        pool = pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
+        pool.execute("CREATE TABLE t (x)").join();
+        lease = pool.acquire().join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join(); // has moved, and gets another read lane
+    }
+
+    private CompletableFuture<Void> read(Gate gate) {
+        CompletableFuture<Void> reads = lease.run(c -> {
+            c.forEach("SELECT * FROM t", row -> gate.pass());
+            return null;
+        });
+        gate.awaitReached();
+        return reads;
+    }
+
+    private void sweepLater() {
+        clock.addAndGet(Duration.ofHours(3).toNanos());
+        pool.housekeeper().sweep();
+    }
+
+    private static void assertTooOld(CompletableFuture<?> future) {
+        assertThatThrownBy(future::join)
+                .hasCauseInstanceOf(SQLTimeoutException.class)
+                .hasMessageContaining("maxReadAge");
+    }
+
+    @Test
+    void aLeaseThatHasMovedAndReadsNothingHasNoAge() {
+        lease.run(c -> c.query("SELECT * FROM t", row -> row.getInt(1))).join();
+        sweepLater();
+        assertThat(lease.run(c -> 1).join()).isEqualTo(1);
+        lease.release().join();
+    }
+
+    @Test
+    void aWorkThatReadsTooLongEndsAloneEvenIfItsLeaseHasMoved() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> reads = read(gate);
+        sweepLater();
+        gate.open();
+        assertTooOld(reads);
+        assertThat(lease.run(c -> 1).join()).isEqualTo(1);
+        lease.release().join();
+    }
+
+    /** Whoever writes the log may take his time; meanwhile the work that has read comes to its end. */
+    @Test
+    void theNextWorkIsNotEndedForTheOneBefore() {
+        Gate first = new Gate();
+        Gate second = new Gate();
+        CompletableFuture<Void> reads = read(first);
+        CompletableFuture<Integer> next = lease.run(c -> {
+            second.pass();
+            return 1;
+        });
+        Handler slow = new Handler() {
+            @Override
+            public void publish(LogRecord entry) {
+                if (entry.getMessage().contains("is ended")) {
+                    first.open();
+                    second.awaitReached();
+                }
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        Logger logger = Logger.getLogger("dev.sqlitepool");
+        logger.addHandler(slow);
+        try {
+            sweepLater();
+        } finally {
+            logger.removeHandler(slow);
+        }
+        second.open();
+        assertTooOld(reads);
+        assertThat(next.join()).isEqualTo(1);
+        lease.release().join();
+    }
+}
