@@ -250,6 +250,42 @@ class ChangesTest {
         assertThat(told()).containsAll(EVERYTHING);
     }
 
+    @Test
+    void whatAnEarlierWorkHasChangedAboutAConnectionInMemoryCountsNoMore() {
+        SqlitePool memory = pools.build(SqlitePool.builder().inMemory());
+        memory.useConnection(c -> c.executeScript(SCHEMA)).join();
+        Watcher watcher = new Watcher();
+        memory.changes("child").subscribe(watcher);
+        memory.useConnection(c -> {
+                    c.execute("PRAGMA foreign_keys = OFF");
+                    c.execute("DELETE FROM parent WHERE id = 1");
+                })
+                .join();
+        assertThat(watcher.isTold()).isFalse();
+        memory.execute("DELETE FROM parent WHERE id = 1").join();
+        Pools.await("told of the cascade", watcher::isTold);
+    }
+
+    /** The version of the schema goes back with a rollback, and forward again with what another program does. */
+    @Test
+    void aSchemaThatIsUndoneIsNotTakenForTheNextOfTheSameVersion() throws SQLException {
+        Watcher watcher = watch("theirs");
+        assertThatThrownBy(() -> pool.useTransaction(tx -> {
+                            tx.execute("CREATE TABLE ours (x)");
+                            tx.execute("INSERT INTO ours VALUES (1)");
+                            throw new IllegalStateException("undone");
+                        })
+                        .join())
+                .hasMessageContaining("undone");
+        try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + pools.file());
+                Statement statement = other.createStatement()) {
+            statement.execute("CREATE TABLE theirs (x)");
+        }
+        assertThat(watcher.isTold()).isFalse();
+        pool.execute("INSERT INTO theirs VALUES (1)").join();
+        Pools.await("told", watcher::isTold);
+    }
+
     private static final List<String> CHANGES = List.of(
             "INSERT OR IGNORE INTO plain VALUES (abs(random()) % 20, ?)",
             "UPDATE plain SET x = ? WHERE id % 3 = 0",

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a session may have written and nobody has been told of. Owned by the session's owner. As long as nobody watches it notes only
@@ -23,6 +24,8 @@ final class Written {
     private boolean undoing;
     /** A commit is acknowledged when the work goes on; else when its task says so. */
     private boolean atOnce;
+    /** Where the schema was changed: if that is undone, the next schema has the same version. */
+    private @Nullable Engine reshaped;
     /** Committed, and for the task to tell. */
     private Writes due = Writes.NONE;
 
@@ -47,6 +50,7 @@ final class Written {
         }
         if (verb == Verb.SCHEMA || verb == Verb.MAINTENANCE) {
             lane.engine().forgetWrites();
+            reshaped = lane.engine();
         }
     }
 
@@ -109,6 +113,10 @@ final class Written {
     void rolledBack() {
         pending = Writes.NONE;
         unseen = false;
+        if (reshaped != null) {
+            reshaped.forgetWrites();
+            reshaped = null;
+        }
     }
 
     /** The user's own COMMIT or ROLLBACK has succeeded. */
