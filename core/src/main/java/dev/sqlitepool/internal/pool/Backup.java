@@ -10,7 +10,6 @@ import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.Objects;
@@ -25,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * worker; ended from outside by any thread.
  *
  * <p>In SQLite the copying is a single statement; {@link BackupReports} looks meanwhile how large the file has become. The worker that
- * copies waits for its callback only when nothing of SQLite is open any more, so one that hangs holds up its own backup alone.
+ * copies waits for its callback only when nothing of SQLite is open any more, and only as long as the backup is wanted: one that hangs
+ * holds up its own backup, and those behind it until it is cancelled.
  *
  * <p><b>Why an interrupt hits the copying alone.</b> {@link #copying} is the connection while the statement runs, changed under {@link
  * #lock}; who interrupts does so under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
@@ -314,10 +314,17 @@ final class Backup extends Waiter implements PoolFuture.Origin {
         try {
             if (reports != null) {
                 reports.end(this::isEnded);
-                error = reports.refusal() == null ? error : reports.refusal();
             }
+            error = refusalOr(error);
             if (error == null && !isEnded()) {
-                publish();
+                file.sync();
+                if (reports != null) {
+                    reports.complete(this::isEnded);
+                }
+                error = refusalOr(null);
+            }
+            if (error == null && commit()) {
+                file.publish();
             }
         } catch (Throwable e) {
             error = e;
@@ -331,13 +338,8 @@ final class Backup extends Waiter implements PoolFuture.Origin {
         }
     }
 
-    private void publish() throws IOException {
-        file.sync();
-        if (reports != null) {
-            reports.complete();
-        }
-        if (commit()) {
-            file.publish();
-        }
+    private @Nullable Throwable refusalOr(@Nullable Throwable error) {
+        Throwable refusal = reports == null ? null : reports.refusal();
+        return refusal == null ? error : refusal;
     }
 }

@@ -102,12 +102,21 @@ final class BackupReports {
         }
     }
 
-    /** Ends the reports on other threads, and waits for one that is on its way, as long as the backup is wanted. */
+    /** Ends the looks, and waits for one that is on its way, as long as the backup is wanted. */
     void end(BooleanSupplier unwanted) {
-        boolean interrupted = false;
         lock.lock();
         try {
             ended = true;
+        } finally {
+            lock.unlock();
+        }
+        await(unwanted);
+    }
+
+    private void await(BooleanSupplier unwanted) {
+        boolean interrupted = false;
+        lock.lock();
+        try {
             while (telling && !unwanted.getAsBoolean()) {
                 try {
                     long unused = quiet.awaitNanos(LanePool.LOOK_AGAIN_NANOS);
@@ -123,10 +132,28 @@ final class BackupReports {
         }
     }
 
-    /** The last report, on this thread, after {@link #end}. */
-    void complete() {
+    /** The last report, after {@link #end}; waits for it as long as the backup is wanted. */
+    void complete(BooleanSupplier unwanted) {
+        if (unwanted.getAsBoolean()) {
+            return; // one that is on its way may not have come back
+        }
         long pages = Math.max(1, file.size() / size.pageBytes());
-        tell(new BackupProgress(pages, pages));
+        lock.lock();
+        try {
+            telling = true;
+        } finally {
+            lock.unlock();
+        }
+        pool.workers().execute(() -> {
+            try {
+                tell(new BackupProgress(pages, pages));
+            } catch (Throwable e) {
+                refusal = e;
+            } finally {
+                leave();
+            }
+        });
+        await(unwanted);
     }
 
     /** The backup is not wanted any more. */

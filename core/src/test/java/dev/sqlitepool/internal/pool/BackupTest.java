@@ -327,6 +327,24 @@ class BackupTest {
         Pools.await("nothing is left", () -> names().isEmpty());
     }
 
+    @Test
+    void aBackupThatIsCancelledWhileItsLastCallbackHangsGivesItsTurnAway() {
+        LanePool pool = open(b -> b);
+        pool.execute("CREATE TABLE t (x)").join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> backup = pool.backup(target(), progress -> {
+            if (progress.fraction() == 1) {
+                gate.pass();
+            }
+        });
+        gate.awaitReached();
+        CompletableFuture<Void> next = pool.backup(pools.directory().resolve("next"));
+        assertThat(backup.cancel(true)).isTrue();
+        next.join();
+        assertThat(names()).containsExactly("next");
+        gate.open();
+    }
+
     /** A copying pins the log as the read here does, but comes to an end. */
     @Test
     void whileABackupCopiesWritersPassTheLimitOfTheLog() {
