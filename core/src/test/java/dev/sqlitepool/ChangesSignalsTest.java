@@ -210,6 +210,43 @@ class ChangesSignalsTest {
         late.awaitComplete();
     }
 
+    /**
+     * The stage of one write blocks in the acknowledging thread until the pool is closed; another thread takes the next write over:
+     *
+     * <pre>
+     *   acknowledges a and b      the pool
+     *   a; its stage waits
+     *                             closes its last connection
+     *                             … and is closed only after b
+     *   (another thread) b
+     * </pre>
+     */
+    @Test
+    void thePoolIsClosedAfterEveryAcknowledgementAndItsSignal() {
+        for (int round = 0; round < 30; round++) {
+            SqlitePool memory = pools.build(SqlitePool.builder().inMemory());
+            memory.useConnection(c -> c.executeScript("CREATE TABLE a (x); CREATE TABLE b (x)"))
+                    .join();
+            Recorder recorder = new Recorder();
+            memory.changes("b").subscribe(recorder);
+            recorder.subscription().request(1);
+            Gate gate = new Gate();
+            memory.useTransaction(tx -> gate.pass());
+            gate.awaitReached();
+            CompletableFuture<Long> a = memory.execute("INSERT INTO a VALUES (1)");
+            CompletableFuture<Long> b = memory.execute("INSERT INTO b VALUES (1)");
+            CompletableFuture<Boolean> acknowledged = a.thenApply(changes -> {
+                CompletableFuture<Void> closed = memory.closeAsync();
+                Pools.await("closed", closed::isDone);
+                return b.isDone();
+            });
+            gate.open();
+            assertThat(acknowledged.join()).isTrue();
+            recorder.awaitComplete();
+            assertThat(recorder.rows()).containsExactly(Set.of("b"));
+        }
+    }
+
     @Test
     void signalsGoToTheExecutorOfTheUser() {
         ExecutorService one = Executors.newSingleThreadExecutor(body -> new Thread(body, "the user's"));

@@ -135,7 +135,9 @@ final class Closing implements PoolFuture.Origin {
                 return;
             }
         }
-        finish();
+        if (finished.get() || pool.gate().isSettled()) { // who sees the pool closed sees what it has acknowledged
+            finish();
+        }
     }
 
     private void closeIdle(Lanes lanes) {

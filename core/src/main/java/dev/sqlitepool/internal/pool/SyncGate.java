@@ -260,12 +260,13 @@ final class SyncGate {
             lock.lock();
             try {
                 next = settlements.poll();
-                if (next == null) {
-                    settling = false;
-                    return;
-                }
+                settling = next != null;
             } finally {
                 lock.unlock();
+            }
+            if (next == null) {
+                pool.advanceClose();
+                return;
             }
             if (!pool.workers()
                     .publish(() -> settle(next), new GoOn(this, next.entry().outcome()))) {
@@ -373,6 +374,16 @@ final class SyncGate {
             settles.add(() -> entry.outcome().settle(entry.written() ? unknown(why, null) : null));
         }
         pool.workers().completeAll(settles);
+    }
+
+    /** After {@link #drain}: whether everything is settled, too; else {@link LanePool#advanceClose} is called when it is. */
+    boolean isSettled() {
+        lock.lock();
+        try {
+            return !settling; // who drives hands on what he has synced before he stops
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Before a connection is closed: waits until nothing of it is to be synced; if the disk does not answer, not for ever. */
