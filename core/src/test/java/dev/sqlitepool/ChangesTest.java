@@ -189,6 +189,18 @@ class ChangesTest {
     }
 
     @Test
+    void aVirtualTableIsKnownHoweverItsModuleIsWritten() {
+        pool.execute("CREATE VIRTUAL TABLE quoted USING\"fts5\"(x)").join();
+        pool.execute("CREATE VIRTUAL TABLE commented USING/* for search */fts5(x)")
+                .join();
+        told();
+        pool.execute("INSERT INTO quoted VALUES (1)").join();
+        assertThat(told()).contains("quoted");
+        pool.execute("INSERT INTO commented VALUES (1)").join();
+        assertThat(told()).contains("commented");
+    }
+
+    @Test
     void changesOfTheSchemaTellEverything() {
         told();
         pool.execute("CREATE TABLE fresh AS SELECT * FROM plain").join();

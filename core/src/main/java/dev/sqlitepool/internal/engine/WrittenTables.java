@@ -30,6 +30,7 @@ final class WrittenTables {
                     + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
     private static final Pattern MODULE =
             Pattern.compile("(?is)CREATE\\s+VIRTUAL\\s+TABLE\\s.*?\\sUSING\\s+[\"'`\\[]?(\\w+).*");
+    private static final String UNKNOWN = "";
     /** These write nothing but tables whose names begin with that of the virtual table. */
     private static final Set<String> OWN_TABLES_ONLY = Set.of("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly");
 
@@ -136,15 +137,15 @@ final class WrittenTables {
             if (name == null) {
                 return;
             }
+            boolean table = "table".equals(row.getString(1));
             if (row.getLong(3) != 0) {
                 roots.put(row.getLong(3), name);
+            } else if (table) {
+                Matcher module = MODULE.matcher(sql == null ? "" : sql);
+                modules.put(name, module.matches() ? module.group(1).toLowerCase(Locale.ROOT) : UNKNOWN);
             }
-            if ("table".equals(row.getString(1)) && !name.startsWith("sqlite_")) {
+            if (table && !name.startsWith("sqlite_")) {
                 tables.add(name);
-            }
-            Matcher module = MODULE.matcher(sql == null ? "" : sql);
-            if (module.matches()) {
-                modules.put(name, module.group(1).toLowerCase(Locale.ROOT));
             }
         });
         boolean[] elsewhere = new boolean[1];
