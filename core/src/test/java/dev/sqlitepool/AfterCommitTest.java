@@ -172,6 +172,21 @@ class AfterCommitTest {
     }
 
     @Test
+    void aHookThatInterruptsItsThreadDisturbsNobody() {
+        pool.useTransaction(tx -> {
+                    tx.afterCommit(() -> Thread.currentThread().interrupt());
+                    tx.afterCommit(() -> {
+                        ran.add("interrupted: " + Thread.currentThread().isInterrupted());
+                        Thread.currentThread().interrupt();
+                    });
+                })
+                .thenRun(() ->
+                        ran.add("stage interrupted: " + Thread.currentThread().isInterrupted()))
+                .join();
+        assertThat(ran).containsExactly("interrupted: false", "stage interrupted: false");
+    }
+
+    @Test
     void hooksHoldNoConnectionAndMayUseThePool() {
         SqlitePool single =
                 pools.build(SqlitePool.builder().databasePath(pools.file()).poolSize(1));

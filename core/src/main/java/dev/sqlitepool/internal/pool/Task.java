@@ -449,6 +449,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             } catch (Throwable e) {
                 pool.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
             }
+            Thread.interrupted(); // what a hook has done to this thread is not the next one's
         }
         held.pop();
     }
