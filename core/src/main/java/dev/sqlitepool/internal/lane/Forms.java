@@ -240,12 +240,19 @@ final class Forms {
             current.enter(session.ticket());
             throw e;
         }
+        Written written = session.transaction().written();
+        written.atOnce(false); // but after the sync
         try {
-            commit();
+            try {
+                commit();
+            } finally {
+                current.enter(session.ticket());
+            }
+            session.commits().committed(current);
         } finally {
-            current.enter(session.ticket());
+            written.atOnce(true);
+            written.tell();
         }
-        session.commits().committed(current);
         return result;
     }
 

@@ -7,14 +7,17 @@ import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -184,6 +187,44 @@ class SyncGateTest {
         CompletableFuture<Void> unknown = pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (2)"));
         assertThatThrownBy(unknown::join).hasCauseInstanceOf(OutcomeUnknownException.class);
         Pools.await("it is told too", () -> told.size() == 2);
+    }
+
+    @Test
+    void changesOfAConnectionAreNotToldBeforeTheSyncEither() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        List<Set<String>> told = Collections.synchronizedList(new ArrayList<>());
+        pool.changes("t").subscribe(new Flow.Subscriber<>() {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                subscription.request(Long.MAX_VALUE);
+            }
+
+            @Override
+            public void onNext(Set<String> tables) {
+                told.add(tables);
+            }
+
+            @Override
+            public void onError(Throwable error) {}
+
+            @Override
+            public void onComplete() {}
+        });
+        for (SqlAction<PoolConnection, SQLException> work : List.<SqlAction<PoolConnection, SQLException>>of(
+                c -> c.executeScript("BEGIN; INSERT INTO t VALUES (1); COMMIT"),
+                c -> c.executeBatch("INSERT INTO t VALUES (?)", List.<Object[]>of(new Object[] {1})))) {
+            Gate sync = new Gate();
+            fates.add(sync::pass);
+            CompletableFuture<Void> write = pool.useConnection(work);
+            sync.awaitReached();
+            pool.query("SELECT 1", row -> 1).join();
+            boolean early = !told.isEmpty();
+            sync.open();
+            write.join();
+            assertThat(early).isFalse();
+            Pools.await("told", () -> !told.isEmpty());
+            told.clear();
+        }
     }
 
     @Test
