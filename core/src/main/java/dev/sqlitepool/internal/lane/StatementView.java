@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;
@@ -172,6 +173,9 @@ final class StatementView {
         for (String text : texts) {
             SqlText.requireSingle(text);
             refuseDriverCommand(text);
+            if (method.getName().equals("executeQuery") && session.form() == Form.CONNECTION) {
+                refuseControl(text);
+            }
             lane = session.ready(text, Verb.of(text));
         }
         if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
@@ -230,6 +234,13 @@ final class StatementView {
             throw new SQLException(
                     "The driver's backup and restore commands are refused: they pass by the pool's rules."
                             + " Use SqlitePool.backup, or unwrap the driver's connection.");
+        }
+    }
+
+    /** The driver would run it, and then fail because there are no rows: nobody would know of the transaction. */
+    private static void refuseControl(String text) throws SQLException {
+        if (Verb.of(text).isControl()) {
+            throw new SQLException(SqlText.label(text) + " returns no rows, and was not run; use execute.", "07005");
         }
     }
 

@@ -1,0 +1,97 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Corners of work that commits by itself: no commit is passed over before the disk has it, and no lane is spoilt. */
+class OwnCommitsCornersTest {
+    private static final String INSERT = "INSERT INTO t VALUES (?)";
+
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    private final AtomicInteger syncs = new AtomicInteger();
+    /** Runs before each sync. */
+    private volatile Runnable beforeSync = () -> {};
+
+    private volatile Connection writer;
+    private LanePool pool;
+
+    private Engine watched(Engine engine) {
+        if (engine.needsSync()) {
+            writer = engine.connection();
+        }
+        return (Engine) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+                    if (method.getName().equals("sync")) {
+                        syncs.incrementAndGet();
+                        beforeSync.run();
+                    }
+                    try {
+                        return method.invoke(engine, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+
+    private void open(int poolSize) {
+        open(builder -> builder.poolSize(poolSize));
+    }
+
+    private void open(UnaryOperator<SqlitePoolBuilder> more) {
+        Settings settings = Pools.settings(
+                more.apply(SqlitePool.builder().databasePath(pools.file()).closeGrace(Duration.ofSeconds(10))));
+        pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        pool.execute("CREATE TABLE t (x)").join();
+        syncs.set(0);
+    }
+
+    private int count() {
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
+                .join()
+                .orElseThrow();
+    }
+
+    @Test
+    void aCommitAsAQueryIsRefusedBeforeItRuns() {
+        open(3);
+        pool.useConnection(c -> {
+                    Statement statement = c.jdbc().createStatement();
+                    c.execute("BEGIN");
+                    c.execute(INSERT, 1);
+                    assertThatThrownBy(() -> statement.executeQuery("COMMIT")).isInstanceOf(SQLException.class);
+                    assertThat(count()).isZero();
+                    c.execute("COMMIT");
+                    assertThat(syncs).hasValue(1);
+                })
+                .join();
+    }
+
+    @Test
+    void aBeginAsAQueryLeavesNothingOpen() {
+        open(3);
+        pool.useConnection(
+                        c -> assertThatThrownBy(() -> c.jdbc().createStatement().executeQuery("BEGIN"))
+                                .isInstanceOf(SQLException.class))
+                .join();
+        pool.useTransaction(tx -> tx.execute(INSERT, 1)).join();
+        assertThat(count()).isEqualTo(1);
+    }
+}
