@@ -118,6 +118,15 @@ final class Forms {
 
     /** Begins, repeating while another process holds the database, as long as it is wanted. */
     void begin(boolean write) throws SQLException {
+        try {
+            repeatBegin(write);
+        } catch (Throwable e) {
+            session.commits().notBegun();
+            throw e;
+        }
+    }
+
+    private void repeatBegin(boolean write) throws SQLException {
         Lane current = lane();
         if (write) {
             session.beforeTransaction();

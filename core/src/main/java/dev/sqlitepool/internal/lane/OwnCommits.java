@@ -60,6 +60,25 @@ final class OwnCommits {
         lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
     }
 
+    /**
+     * A BEGIN has failed, or is not run now: SQLite syncs again. A result that nobody has asked for, or whose end is cut off by {@code
+     * setMaxRows}, is no cursor that anybody knows of here, and commits when it is closed.
+     */
+    void notBegun() {
+        Lane lane = session.lane();
+        if (lane == null
+                || lane.access() != Access.WRITE
+                || !session.commitsByItself()
+                || session.transaction().isOpen()) {
+            return;
+        }
+        try {
+            lane.engine().syncByItself(true);
+        } catch (SQLException e) {
+            lane.doubt(CloseReason.DISCARDED);
+        }
+    }
+
     /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
     Lane handOut() throws SQLException {
         Lane lane = session.ready(

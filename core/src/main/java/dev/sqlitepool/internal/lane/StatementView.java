@@ -58,8 +58,7 @@ final class StatementView {
         this.proxy = JdbcView.proxy(type, this::onStatement);
         if (preparedSql != null) {
             SqlText.requireSingle(preparedSql);
-            physical(session.ready(
-                    preparedSql, Verb.of(preparedSql))); // errors in the text are found now, as JDBC users expect
+            physical(ready()); // errors in the text are found now, as JDBC users expect
         }
     }
 
@@ -83,6 +82,16 @@ final class StatementView {
             physical = null;
         }
         session.lookWhatIsOpen();
+    }
+
+    /** For anything but a run. */
+    private Lane ready() throws SQLException {
+        if (preparedSql == null) {
+            return session.ready("SELECT 1", Verb.READ);
+        }
+        Lane lane = session.ready(preparedSql, Verb.of(preparedSql));
+        session.commits().notBegun();
+        return lane;
     }
 
     private Statement physical(Lane lane) throws Throwable {
@@ -138,9 +147,7 @@ final class StatementView {
                     return execute(method, arguments);
                 }
         }
-        Lane lane = session.ready(
-                preparedSql == null ? "SELECT 1" : preparedSql, preparedSql == null ? Verb.READ : Verb.of(preparedSql));
-        Object answer = JdbcView.call(physical(lane), method, arguments);
+        Object answer = JdbcView.call(physical(ready()), method, arguments);
         remember(method, arguments);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
@@ -179,6 +186,7 @@ final class StatementView {
             lane = session.ready(text, Verb.of(text));
         }
         if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
+            session.commits().notBegun();
             throw new SQLException(
                     "Transaction control is refused in a batch; use the methods of Connection.", "25001");
         }

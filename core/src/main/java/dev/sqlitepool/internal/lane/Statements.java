@@ -48,6 +48,19 @@ final class Statements {
     <T, X extends Throwable> T attempt(
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
+        try {
+            return repeated(first, verb, delivery, statement);
+        } catch (Throwable e) {
+            if (verb == Verb.BEGIN) {
+                session.commits().notBegun();
+            }
+            throw e;
+        }
+    }
+
+    private <T, X extends Throwable> T repeated(
+            Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
+            throws SQLException, X {
         Lane current = first;
         Patience patience = session.patience();
         while (true) {

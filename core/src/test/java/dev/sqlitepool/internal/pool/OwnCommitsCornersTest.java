@@ -11,6 +11,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
@@ -63,10 +64,51 @@ class OwnCommitsCornersTest {
         syncs.set(0);
     }
 
+    /** How SQLite syncs commits on the write lane at this moment: 2 by itself, 1 not. */
+    private int level() throws SQLException {
+        try (Statement statement = writer.createStatement();
+                ResultSet row = statement.executeQuery("PRAGMA synchronous")) {
+            return row.getInt(1);
+        }
+    }
+
     private int count() {
         return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                 .join()
                 .orElseThrow();
+    }
+
+    @Test
+    void aBeginThatFailsUnderAResultThatNobodyAskedFor() {
+        open(3);
+        pool.useConnection(c -> {
+                    Statement statement = c.jdbc().createStatement();
+                    assertThat(statement.execute("INSERT INTO t VALUES (1), (2) RETURNING x"))
+                            .isTrue();
+                    assertThatThrownBy(() -> c.execute("BEGIN IMMEDIATE nonsense"))
+                            .isInstanceOf(SQLException.class);
+                    assertThat(level()).isEqualTo(2);
+                    statement.close();
+                    assertThat(count()).isEqualTo(2);
+                })
+                .join();
+    }
+
+    @Test
+    void aBeginThatIsOnlyPrepared() {
+        open(3);
+        pool.useConnection(c -> {
+                    Statement statement = c.jdbc().createStatement();
+                    statement.setMaxRows(1);
+                    ResultSet rows = statement.executeQuery("INSERT INTO t VALUES (1), (2) RETURNING x");
+                    assertThat(rows.next()).isTrue();
+                    assertThat(rows.next()).isFalse();
+                    c.jdbc().prepareStatement("BEGIN");
+                    assertThat(level()).isEqualTo(2);
+                    rows.close();
+                    assertThat(count()).isEqualTo(2);
+                })
+                .join();
     }
 
     @Test
