@@ -7,11 +7,14 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
+import java.sql.ParameterMetaData;
 import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.SQLFeatureNotSupportedException;
 import java.sql.Savepoint;
 import java.sql.Statement;
+import java.sql.Wrapper;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -117,6 +120,11 @@ final class JdbcView {
                                         + Integer.toHexString(System.identityHashCode(self));
                         }
                     }
+                    boolean wraps = method.getDeclaringClass() == Wrapper.class
+                            && ((Class<?>) Objects.requireNonNull(arguments[0])).isInstance(self);
+                    if (wraps) {
+                        return method.getName().equals("unwrap") ? self : (Object) true;
+                    }
                     return calls.invoke(method, arguments);
                 }));
     }
@@ -195,8 +203,7 @@ final class JdbcView {
             case "isValid":
                 return lane().engine().probe();
             case "isWrapperFor":
-                return ((Class<?>) Objects.requireNonNull(arguments[0])).isInstance(proxy)
-                        || Objects.equals(delegate(method, arguments), true);
+                return delegate(method, arguments);
             case "unwrap":
                 return unwrap((Class<?>) Objects.requireNonNull(arguments[0]));
             default:
@@ -216,9 +223,6 @@ final class JdbcView {
     }
 
     private @Nullable Object unwrap(Class<?> type) throws SQLException {
-        if (type.isInstance(proxy)) {
-            return proxy;
-        }
         Connection driver = session.commits().handOut().engine().unwrapped();
         Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
         return unwrapped;
@@ -229,6 +233,9 @@ final class JdbcView {
             session.requireAlive();
             if (method.getName().equals("getConnection")) {
                 return proxy;
+            }
+            if (method.getName().equals("unwrap")) {
+                session.commits().handOut();
             }
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
@@ -253,10 +260,29 @@ final class JdbcView {
                     return result.isClosed();
                 case "getStatement":
                     return null;
+                case "unwrap":
+                    session.commits().handOut();
+                    break;
                 default:
-                    session.requireAlive();
-                    return call(result, method, arguments);
             }
+            session.requireAlive();
+            return answer(call(result, method, arguments), method);
+        });
+    }
+
+    /** The driver answers with its own statement or result: as what was asked for, since that would lead to its connection. */
+    @Nullable
+    Object answer(@Nullable Object given, Method method) {
+        Class<?> type = method.getReturnType();
+        boolean itself = type == ResultSetMetaData.class || type == ParameterMetaData.class;
+        if (given == null || !itself) {
+            return given;
+        }
+        return proxy(type, (called, arguments) -> {
+            if (called.getName().equals("unwrap")) {
+                session.commits().handOut();
+            }
+            return call(given, called, arguments);
         });
     }
 

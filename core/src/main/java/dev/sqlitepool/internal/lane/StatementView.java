@@ -151,7 +151,7 @@ final class StatementView {
         remember(method, arguments);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
-        return isResult && answer instanceof ResultSet result ? tracked(result) : answer;
+        return isResult && answer instanceof ResultSet result ? tracked(result) : view.answer(answer, method);
     }
 
     private void remember(Method method, @Nullable Object[] arguments) {
@@ -307,6 +307,9 @@ final class StatementView {
             if (method.getName().equals("getStatement")) {
                 return proxy;
             }
+            if (method.getName().equals("unwrap")) {
+                session.commits().handOut();
+            }
             Lane lane = Objects.requireNonNull(session.lane());
             boolean steps = method.getName().equals("next");
             if (steps) {
@@ -319,7 +322,7 @@ final class StatementView {
                     finished.add(result);
                     session.lookWhatIsOpen();
                 }
-                return answer;
+                return view.answer(answer, method);
             } catch (SQLException e) {
                 throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
             } finally {

@@ -11,6 +11,8 @@ import dev.sqlitepool.internal.engine.Engine;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -107,6 +109,36 @@ class OwnCommitsCornersTest {
                     assertThat(level()).isEqualTo(2);
                     rows.close();
                     assertThat(count()).isEqualTo(2);
+                })
+                .join();
+    }
+
+    @Test
+    void resultsDoNotLeadToTheDriversConnectionInATransaction() {
+        open(3);
+        pool.useConnection(c -> {
+                    c.execute("BEGIN");
+                    c.execute(INSERT, 1);
+                    ResultSet rows = c.jdbc().createStatement().executeQuery("SELECT 1");
+                    assertThatThrownBy(() -> rows.unwrap(org.sqlite.jdbc4.JDBC4ResultSet.class))
+                            .hasMessageContaining("before the transaction begins");
+                    assertThat(rows.unwrap(ResultSet.class).getStatement().getConnection())
+                            .isSameAs(c.jdbc());
+                    assertThat(rows.getMetaData()).isNotInstanceOf(ResultSet.class);
+                    assertThatThrownBy(() -> rows.getMetaData().unwrap(ResultSet.class))
+                            .isInstanceOf(SQLException.class);
+                    PreparedStatement prepared = c.jdbc().prepareStatement("SELECT x FROM t WHERE x = ?");
+                    assertThat(prepared.getMetaData()).isNotInstanceOf(ResultSet.class);
+                    assertThat(prepared.getParameterMetaData()).isNotInstanceOf(Statement.class);
+                    DatabaseMetaData metadata = c.jdbc().getMetaData();
+                    assertThatThrownBy(() -> metadata.unwrap(org.sqlite.jdbc4.JDBC4DatabaseMetaData.class))
+                            .hasMessageContaining("before the transaction begins");
+                    assertThat(metadata.unwrap(DatabaseMetaData.class).getConnection())
+                            .isSameAs(c.jdbc());
+                    ResultSet types = metadata.getTableTypes();
+                    assertThatThrownBy(() -> types.unwrap(org.sqlite.jdbc4.JDBC4ResultSet.class))
+                            .hasMessageContaining("before the transaction begins");
+                    c.execute("ROLLBACK");
                 })
                 .join();
     }
