@@ -158,11 +158,15 @@ final class JdbcView {
         if (closed && method.getName().equals("isValid")) {
             return false;
         }
+        requireOpen();
+        session.requireAlive();
+        return openConnection(method, arguments);
+    }
+
+    private void requireOpen() throws SQLException {
         if (closed) {
             throw new SQLException("This view of the connection is closed, or its work has returned.", "08003");
         }
-        session.requireAlive();
-        return openConnection(method, arguments);
     }
 
     private @Nullable Object openConnection(Method method, @Nullable Object[] arguments) throws Throwable {
@@ -199,7 +203,7 @@ final class JdbcView {
                 setReadOnly((Boolean) Objects.requireNonNull(arguments[0]));
                 return null;
             case "getMetaData":
-                return metadata((DatabaseMetaData) Objects.requireNonNull(delegate(method, arguments)));
+                return metadata(method);
             case "isValid":
                 return lane().engine().probe();
             case "isWrapperFor":
@@ -228,8 +232,11 @@ final class JdbcView {
         return unwrapped;
     }
 
-    private DatabaseMetaData metadata(DatabaseMetaData driver) {
+    /** Asks the lane that the session has at that moment. */
+    private DatabaseMetaData metadata(Method maker) throws Throwable {
+        delegate(maker, new Object[0]); // errors are found now
         return proxy(DatabaseMetaData.class, (method, arguments) -> {
+            requireOpen();
             session.requireAlive();
             if (method.getName().equals("getConnection")) {
                 return proxy;
@@ -237,6 +244,7 @@ final class JdbcView {
             if (method.getName().equals("unwrap")) {
                 session.commits().handOut();
             }
+            Object driver = Objects.requireNonNull(delegate(maker, new Object[0]));
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
                 metadataResults.add(result);

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Gate;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
@@ -17,6 +18,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -167,5 +169,30 @@ class OwnCommitsCornersTest {
                 .join();
         pool.useTransaction(tx -> tx.execute(INSERT, 1)).join();
         assertThat(count()).isEqualTo(1);
+    }
+
+    @Test
+    void metadataTellOfTheLaneThatTheWorkHas() {
+        open(3);
+        pool.useConnection(c -> {
+                    c.execute("BEGIN");
+                    c.execute(INSERT, 1);
+                    DatabaseMetaData metadata = c.jdbc().getMetaData();
+                    c.execute("COMMIT");
+                    Gate other = new Gate();
+                    CompletableFuture<Void> transaction = pool.useTransaction(tx -> {
+                        tx.execute("CREATE TABLE strange (x)");
+                        other.pass();
+                        tx.rollbackOnly();
+                    });
+                    other.awaitReached();
+                    try (ResultSet tables = metadata.getTables(null, null, "strange", null)) {
+                        assertThat(tables.next()).isFalse();
+                    } finally {
+                        other.open();
+                        transaction.join();
+                    }
+                })
+                .join();
     }
 }
