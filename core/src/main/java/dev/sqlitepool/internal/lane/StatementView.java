@@ -310,7 +310,10 @@ final class StatementView {
             if (method.getName().equals("unwrap")) {
                 session.commits().handOut();
             }
-            Lane lane = Objects.requireNonNull(session.lane());
+            Lane lane = session.lane();
+            if (lane == null) {
+                throw new SQLException("This result is closed: its transaction has been committed.", "24000");
+            }
             boolean steps = method.getName().equals("next");
             if (steps) {
                 executing = session.ticket();

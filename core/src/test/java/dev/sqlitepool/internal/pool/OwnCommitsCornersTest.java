@@ -172,6 +172,24 @@ class OwnCommitsCornersTest {
     }
 
     @Test
+    void resultsAfterACommitFailWithAnSqlException() {
+        open(3);
+        pool.useConnection(c -> {
+                    Connection jdbc = c.jdbc();
+                    jdbc.setAutoCommit(false);
+                    Statement statement = jdbc.createStatement();
+                    statement.executeUpdate("INSERT INTO t VALUES (1)");
+                    ResultSet rows = statement.executeQuery("SELECT x FROM t");
+                    assertThat(rows.next()).isTrue();
+                    jdbc.commit();
+                    assertThat(rows.isClosed()).isTrue();
+                    assertThatThrownBy(() -> rows.getInt(1)).isInstanceOf(SQLException.class);
+                    assertThatThrownBy(rows::next).isInstanceOf(SQLException.class);
+                })
+                .join();
+    }
+
+    @Test
     void metadataTellOfTheLaneThatTheWorkHas() {
         open(3);
         pool.useConnection(c -> {
