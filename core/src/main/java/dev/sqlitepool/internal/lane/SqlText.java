@@ -15,9 +15,10 @@ final class SqlText {
     private static final int LABEL_LENGTH = 60;
     /** The keywords, and the schema's name in every quoting. */
     private static final Set<String> TEMPORARY = Set.of("TEMP", "TEMPORARY", "\"TEMP\"", "[TEMP]", "`TEMP`", "'TEMP'");
-    /** Pragmas that set or do something about the database, not about the connection. */
+
     private static final Set<String> LAST_CHANGE = Set.of("LAST_INSERT_ROWID", "CHANGES", "TOTAL_CHANGES");
 
+    /** Pragmas that set or do something about the database, not about the connection. */
     private static final Set<String> HARMLESS_PRAGMAS = Set.of(
             "application_id",
             "data_version",
@@ -86,9 +87,12 @@ final class SqlText {
         int i = 0;
         while (i < sql.length()) {
             int end = tokenEnd(sql, i);
-            if (LAST_CHANGE.contains(sql.substring(i, end).toUpperCase(Locale.ROOT))
-                    && sql.startsWith("(", skipBlank(sql, end, false))) {
-                return true;
+            if (LAST_CHANGE.contains(sql.substring(i, end).toUpperCase(Locale.ROOT))) {
+                int open = skipBlank(sql, end, false);
+                // Without arguments, unlike the columns of a table with such a name.
+                if (sql.startsWith("(", open) && sql.startsWith(")", skipBlank(sql, open + 1, false))) {
+                    return true;
+                }
             }
             i = end;
         }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
@@ -80,6 +81,12 @@ class OwnCommitsCornersTest {
         return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                 .join()
                 .orElseThrow();
+    }
+
+    private static void insert(PoolConnection c, int x) throws SQLException {
+        c.execute("BEGIN");
+        c.execute(INSERT, x);
+        c.execute("COMMIT");
     }
 
     @Test
@@ -169,6 +176,18 @@ class OwnCommitsCornersTest {
                 .join();
         pool.useTransaction(tx -> tx.execute(INSERT, 1)).join();
         assertThat(count()).isEqualTo(1);
+    }
+
+    @Test
+    void aTableMayBeCalledChanges() {
+        open(3);
+        pool.useConnection(c -> {
+                    insert(c, 1);
+                    c.execute("CREATE TABLE changes (x)");
+                    insert(c, 2);
+                    c.execute("INSERT INTO changes (x) VALUES (1)");
+                })
+                .join();
     }
 
     @Test
