@@ -247,6 +247,7 @@ final class Forms {
             current.leave();
             session.transaction().rollback(current, e);
             current.enter(session.ticket());
+            session.lookWhatIsOpen();
             throw e;
         }
         Written written = session.transaction().written();
@@ -256,6 +257,7 @@ final class Forms {
                 commit();
             } finally {
                 current.enter(session.ticket());
+                session.lookWhatIsOpen();
             }
             session.commits().committed(current);
         } finally {

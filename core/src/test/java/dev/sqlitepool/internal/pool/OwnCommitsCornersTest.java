@@ -19,6 +19,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
@@ -229,6 +230,16 @@ class OwnCommitsCornersTest {
                         other.open();
                         transaction.join();
                     }
+                })
+                .join();
+    }
+
+    @Test
+    void aBatchThatIsCommittedReadsNoMore() {
+        open(1);
+        pool.useConnection(c -> {
+                    c.executeBatch(INSERT, List.of(new Object[] {1}, new Object[] {2}));
+                    assertThat(pool.writeLanes().oldestReader()).isNull();
                 })
                 .join();
     }
