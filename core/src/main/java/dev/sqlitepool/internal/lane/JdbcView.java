@@ -301,9 +301,7 @@ final class JdbcView {
         if (!autoCommit
                 && session.form() == Form.CONNECTION
                 && !session.transaction().isOpen()) {
-            if (!readOnly) {
-                session.ready("BEGIN", Verb.BEGIN);
-            }
+            session.ready(readOnly ? "SELECT 1" : "BEGIN", readOnly ? Verb.READ : Verb.BEGIN);
             session.forms().begin(!readOnly);
         }
     }

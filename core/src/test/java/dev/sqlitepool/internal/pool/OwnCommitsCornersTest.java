@@ -235,6 +235,21 @@ class OwnCommitsCornersTest {
     }
 
     @Test
+    void aSavepointAfterACommitTakesALaneAgain() {
+        open(3);
+        pool.useConnection(c -> {
+                    Connection jdbc = c.jdbc();
+                    jdbc.setAutoCommit(false);
+                    jdbc.createStatement().executeUpdate("INSERT INTO t VALUES (1)");
+                    jdbc.commit();
+                    jdbc.setReadOnly(true);
+                    jdbc.releaseSavepoint(jdbc.setSavepoint());
+                    jdbc.rollback();
+                })
+                .join();
+    }
+
+    @Test
     void aBatchThatIsCommittedReadsNoMore() {
         open(1);
         pool.useConnection(c -> {
