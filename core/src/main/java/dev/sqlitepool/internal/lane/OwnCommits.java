@@ -39,8 +39,13 @@ final class OwnCommits {
         if (elsewhere && SqlText.asksForLastChange(sql)) {
             throw Misuse.elsewhere();
         }
-        boolean writes = verb.needsWriteLane() || verb == Verb.WITH;
-        if (!writes || lane.access() != Access.WRITE || !session.commitsByItself()) {
+        if (lane.access() != Access.WRITE || !session.commitsByItself()) {
+            return;
+        }
+        if (!verb.needsWriteLane() && verb != Verb.WITH) {
+            if (!session.transaction().isOpen()) {
+                lane.engine().syncByItself(true); // a function may write, as optimize() of FTS does
+            }
             return;
         }
         if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {

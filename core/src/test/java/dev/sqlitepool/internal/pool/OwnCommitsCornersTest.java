@@ -78,6 +78,10 @@ class OwnCommitsCornersTest {
         }
     }
 
+    private static int number(PoolConnection c, String sql) throws SQLException {
+        return c.queryOne(sql, row -> row.getInt(1)).orElseThrow();
+    }
+
     private int count() {
         return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                 .join()
@@ -255,6 +259,23 @@ class OwnCommitsCornersTest {
         pool.useConnection(c -> {
                     c.executeBatch(INSERT, List.of(new Object[] {1}, new Object[] {2}));
                     assertThat(pool.writeLanes().oldestReader()).isNull();
+                })
+                .join();
+    }
+
+    @Test
+    void aSelectThatWritesIsSyncedBySqlite() {
+        open(3);
+        pool.useConnection(c -> {
+                    c.execute("CREATE VIRTUAL TABLE f USING fts4(x)");
+                    c.execute("INSERT INTO f VALUES ('a')");
+                    c.execute("INSERT INTO f VALUES ('b')");
+                    c.execute("BEGIN");
+                    c.execute("ROLLBACK");
+                    assertThat(level()).isEqualTo(1);
+                    c.queryOne("SELECT optimize(f) FROM f LIMIT 1", row -> row.getString(1));
+                    assertThat(number(c, "SELECT count(*) FROM f_segdir")).isEqualTo(1);
+                    assertThat(level()).isEqualTo(2);
                 })
                 .join();
     }
