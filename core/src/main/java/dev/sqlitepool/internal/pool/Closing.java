@@ -5,7 +5,10 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +32,9 @@ final class Closing implements PoolFuture.Origin {
     /** In the order in which they are closed. */
     private final List<Lanes> groups;
 
+    /** Those who run without a lane, since they have given it back after a commit. */
+    private final Set<Waiter> afloat = ConcurrentHashMap.newKeySet();
+
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicBoolean finished = new AtomicBoolean();
     private final PoolFuture<Void> future;
@@ -44,6 +50,18 @@ final class Closing implements PoolFuture.Origin {
 
     boolean isBegun() {
         return begun.get();
+    }
+
+    /** From now to {@link #ashore} somebody runs who may hold no lane; called while he holds one. */
+    void afloat(Waiter waiter) {
+        afloat.add(waiter);
+    }
+
+    /** His work has ended. */
+    void ashore(Waiter waiter) {
+        if (!afloat.isEmpty() && afloat.remove(waiter)) {
+            advance();
+        }
     }
 
     PoolFuture<Void> begin() {
@@ -97,12 +115,12 @@ final class Closing implements PoolFuture.Origin {
         if (backup != null) {
             settles.add(backup);
         }
-        for (Lanes lanes : groups) {
-            for (Waiter holder : lanes.loans().keySet()) {
-                Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
-                if (settle != null) {
-                    settles.add(settle);
-                }
+        Set<Waiter> running = new HashSet<>(afloat);
+        groups.forEach(lanes -> running.addAll(lanes.loans().keySet()));
+        for (Waiter holder : running) {
+            Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
+            if (settle != null) {
+                settles.add(settle);
             }
         }
         workers.completeAll(settles);
@@ -135,7 +153,8 @@ final class Closing implements PoolFuture.Origin {
                 return;
             }
         }
-        if (finished.get() || pool.gate().isSettled()) { // who sees the pool closed sees what it has acknowledged
+        // Who sees the pool closed sees what it has acknowledged.
+        if (finished.get() || afloat.isEmpty() && pool.gate().isSettled()) {
             finish();
         }
     }

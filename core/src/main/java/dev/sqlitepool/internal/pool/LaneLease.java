@@ -329,6 +329,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             }
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Lane back = session.pause();
+            pool.ended(this);
             Runnable rest = back == null ? null : pool.release(back);
             if (rest != null) {
                 pool.workers().execute(rest);

@@ -209,6 +209,11 @@ public final class LanePool implements SqlitePool, Host {
         return closing.isBegun();
     }
 
+    /** Its work has ended. */
+    void ended(Waiter waiter) {
+        closing.ashore(waiter);
+    }
+
     void advanceClose() {
         closing.advance();
     }
@@ -252,7 +257,9 @@ public final class LanePool implements SqlitePool, Host {
         SyncGate.Turn turn = new SyncGate.Turn();
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
-            giveBack(lane, (Waiter) session.ticket());
+            Waiter owner = (Waiter) session.ticket();
+            closing.afloat(owner);
+            giveBack(lane, owner);
         }
         gate.driveAlone(turn);
         turn.await();

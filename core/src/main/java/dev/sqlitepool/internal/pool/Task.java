@@ -290,6 +290,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             held.pop();
         }
         Lane last = session.end();
+        pool.ended(this);
         boolean ordered = work.access() == Access.WRITE || session.isUnsynced();
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             SyncGate.Outcome outcome = new AtGate(value, error);

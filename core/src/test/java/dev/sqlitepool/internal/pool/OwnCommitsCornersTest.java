@@ -254,6 +254,23 @@ class OwnCommitsCornersTest {
     }
 
     @Test
+    void aCloseWaitsForWorkThatGoesOnWithoutALane() {
+        open(3);
+        Gate after = new Gate();
+        CompletableFuture<Void> own = pool.useConnection(c -> {
+            insert(c, 1);
+            after.pass();
+        });
+        after.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        Pools.await("no lane", () -> pool.stats().live() == 0);
+        assertThat(closed).isNotDone();
+        after.open();
+        own.join();
+        closed.join();
+    }
+
+    @Test
     void aBatchThatIsCommittedReadsNoMore() {
         open(1);
         pool.useConnection(c -> {
