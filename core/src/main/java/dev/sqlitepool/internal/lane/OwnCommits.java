@@ -14,9 +14,10 @@ import java.sql.SQLException;
  * the end of a cursor of {@code INSERT … RETURNING}, after an error that keeps some rows, through the driver's connection. There SQLite
  * syncs each commit by itself.
  *
- * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which no cursor is open
- * and nobody has the driver's connection, and which nobody gets before its end. That is a COMMIT, which waits at the gate; or
- * nothing is kept. Whatever comes next outside a transaction passes {@link #before} first, which makes SQLite sync again, before it runs.
+ * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which nobody has the
+ * driver's connection, and which nobody gets before its end. If the BEGIN fails, SQLite syncs again. If it succeeds nothing commits before
+ * its end, not even a result that was left open before it. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
+ * comes next outside a transaction, a SELECT too, passes {@link #before} first, which makes SQLite sync again, before it runs.
  */
 final class OwnCommits {
     private final Session session;
