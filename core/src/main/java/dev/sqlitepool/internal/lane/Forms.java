@@ -58,7 +58,8 @@ final class Forms {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         boolean writer = lane().access() == Access.WRITE;
-        if (data.verb() == Verb.READ && data.shape().mayRead() || !writer) {
+        boolean reads = data.verb() == Verb.READ && data.shape().mayRead();
+        if (!writer || reads && !session.hasReadLanes()) { // else a function in it has turned out to write
             T result = data.run(session.connection());
             session.ticket().commit();
             return result;

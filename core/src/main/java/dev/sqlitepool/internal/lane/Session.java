@@ -372,6 +372,10 @@ public final class Session {
         return cursors > 0 || view != null && view.hasOpenResults();
     }
 
+    boolean hasReadLanes() {
+        return host.hasReadLanes();
+    }
+
     boolean canMove(Lane current) {
         return commitsByItself() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
     }

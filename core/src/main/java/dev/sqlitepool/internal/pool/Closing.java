@@ -33,7 +33,7 @@ final class Closing implements PoolFuture.Origin {
     private final List<Lanes> groups;
 
     /** Those who run without a lane, since they have given it back after a commit. */
-    private final Set<Waiter> afloat = ConcurrentHashMap.newKeySet();
+    private final Set<Waiter> laneless = ConcurrentHashMap.newKeySet();
 
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicBoolean finished = new AtomicBoolean();
@@ -52,14 +52,14 @@ final class Closing implements PoolFuture.Origin {
         return begun.get();
     }
 
-    /** From now to {@link #ashore} somebody runs who may hold no lane; called while he holds one. */
-    void afloat(Waiter waiter) {
-        afloat.add(waiter);
+    /** From now to {@link #ended} the work of this one runs, though it may hold no lane; called while it holds one. */
+    void runsOn(Waiter waiter) {
+        laneless.add(waiter);
     }
 
-    /** His work has ended. */
-    void ashore(Waiter waiter) {
-        if (!afloat.isEmpty() && afloat.remove(waiter)) {
+    /** Its work has ended. */
+    void ended(Waiter waiter) {
+        if (!laneless.isEmpty() && laneless.remove(waiter)) {
             advance();
         }
     }
@@ -115,7 +115,7 @@ final class Closing implements PoolFuture.Origin {
         if (backup != null) {
             settles.add(backup);
         }
-        Set<Waiter> running = new HashSet<>(afloat);
+        Set<Waiter> running = new HashSet<>(laneless);
         groups.forEach(lanes -> running.addAll(lanes.loans().keySet()));
         for (Waiter holder : running) {
             Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
@@ -154,7 +154,7 @@ final class Closing implements PoolFuture.Origin {
             }
         }
         // Who sees the pool closed sees what it has acknowledged.
-        if (finished.get() || afloat.isEmpty() && pool.gate().isSettled()) {
+        if (finished.get() || laneless.isEmpty() && pool.gate().isSettled()) {
             finish();
         }
     }

@@ -211,7 +211,7 @@ public final class LanePool implements SqlitePool, Host {
 
     /** Its work has ended. */
     void ended(Waiter waiter) {
-        closing.ashore(waiter);
+        closing.ended(waiter);
     }
 
     void advanceClose() {
@@ -258,7 +258,7 @@ public final class LanePool implements SqlitePool, Host {
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
             Waiter owner = (Waiter) session.ticket();
-            closing.afloat(owner);
+            closing.runsOn(owner);
             giveBack(lane, owner);
         }
         gate.driveAlone(turn);

@@ -305,7 +305,12 @@ class SyncGateTest {
     void everythingThatWritesAsDataPassesTheGate() {
         LanePool pool = open(Durability.FULL, "WAL");
         String with = "WITH n(i) AS (VALUES (1)) INSERT INTO t SELECT i FROM n RETURNING x";
+        pool.execute("CREATE VIRTUAL TABLE f USING fts4 (x)").join();
+        pool.execute("INSERT INTO f VALUES ('a')").join();
+        pool.execute("INSERT INTO f VALUES ('b')").join();
         List<Runnable> ways = List.of(
+                () -> pool.query("SELECT optimize(f) FROM f LIMIT 1", row -> row.getString(1))
+                        .join(),
                 () -> pool.query(with, row -> row.getInt(1)).join(),
                 () -> pool.query(with, row -> row.getInt(1)).join(), // its text is known now
                 () -> pool.queryOne("INSERT INTO t VALUES (1) RETURNING x", row -> row.getInt(1))
