@@ -57,18 +57,17 @@ final class Workers implements Executor {
         @Override
         public void run() {
             pool.workers.add(this);
-            pool.all.add(this);
+            pool.begins(this);
             try {
                 super.run();
             } finally {
                 pool.workers.remove(this);
-                pool.all.remove(this);
             }
         }
     }
 
     private final Set<Worker> workers = ConcurrentHashMap.newKeySet();
-    /** The threads that are alive, the timer's too. */
+    /** The threads that are alive, the timer's too, and perhaps some that have ended. */
     private final Set<Thread> all = ConcurrentHashMap.newKeySet();
 
     private final ThreadPoolExecutor threads;
@@ -121,13 +120,19 @@ final class Workers implements Executor {
         return users != null ? users : this;
     }
 
+    /** A thread cannot take itself out when it ends: it is alive until after its last statement. */
+    private void begins(Thread thread) {
+        all.removeIf(other -> !other.isAlive());
+        all.add(thread);
+    }
+
+    private boolean isAnyAlive() {
+        return threads.getPoolSize() + timer.getPoolSize() > 0 || all.stream().anyMatch(Thread::isAlive);
+    }
+
     private void runTimer(Runnable body) {
-        all.add(Thread.currentThread());
-        try {
-            body.run();
-        } finally {
-            all.remove(Thread.currentThread());
-        }
+        begins(Thread.currentThread());
+        body.run();
     }
 
     /** Starts the timer: without it nothing must be queued, since nobody would end the wait. */
@@ -269,7 +274,7 @@ final class Workers implements Executor {
         }
         boolean interrupted = Thread.interrupted();
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
-        while (threads.getPoolSize() + timer.getPoolSize() + all.size() > 0 && System.nanoTime() - deadline < 0) {
+        while (isAnyAlive() && System.nanoTime() - deadline < 0) {
             LockSupport.parkNanos(100_000);
             interrupted |= Thread.interrupted();
         }
