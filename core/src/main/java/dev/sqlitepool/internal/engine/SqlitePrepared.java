@@ -18,6 +18,8 @@ final class SqlitePrepared implements Prepared {
     private final DB db;
     private final int parameterCount;
     private final boolean returnsRows;
+    /** As many columns as there are in this execution; 0 if nobody has asked. The schema may change between two. */
+    private int columns;
     /** The first row has been stepped to by {@link #start} and not yet been asked for. */
     private boolean firstRowWaits;
     /** Between a step that gave a row and the reset. */
@@ -43,6 +45,7 @@ final class SqlitePrepared implements Prepared {
 
     @Override
     public void start(@Nullable Object[] values) throws SQLException {
+        columns = 0;
         boolean done = false;
         try {
             cursorOpen = db.execute(core, values);
@@ -87,10 +90,12 @@ final class SqlitePrepared implements Prepared {
     }
 
     private int checked(int column) throws SQLException {
-        int count = core.pointer.safeRunInt(DB::column_count);
-        if (column < 1 || column > count) {
+        if (column != 1 && columns == 0) { // there is always one
+            columns = core.pointer.safeRunInt(DB::column_count);
+        }
+        if (column != 1 && (column < 1 || column > columns)) {
             throw new SQLException(
-                    "There is no column " + column + "; the columns are 1 to " + count + ": " + columnNames() + ".");
+                    "There is no column " + column + "; the columns are 1 to " + columns + ": " + columnNames() + ".");
         }
         return column - 1;
     }

@@ -273,16 +273,23 @@ final class Forms {
      * handler backs off to 100 ms, ignores interrupts, and lets newcomers overtake. Confined to one thread.
      */
     static final class Patience {
-        private final long deadline;
+        private final long nanos;
         private final Telemetry telemetry;
+        /** Since when it is needed. */
+        private long since;
+
+        private boolean needed;
 
         Patience(long nanos, Telemetry telemetry) {
-            this.deadline = System.nanoTime() + nanos;
+            this.nanos = nanos;
             this.telemetry = telemetry;
         }
 
         boolean isLeft() {
-            return System.nanoTime() - deadline < 0;
+            long now = System.nanoTime();
+            since = needed ? since : now;
+            needed = true;
+            return now - since < nanos;
         }
 
         /** Never the same time twice. An interrupt of the thread does not shorten the next wait, and is not lost. */

@@ -219,11 +219,8 @@ public final class Lane {
     }
 
     /** Whether one more read may share the snapshot: a long one would pin the WAL, and make it old. */
-    public boolean mayShareSnapshot() {
-        return snapshotOpen
-                && doubt == null
-                && ++snapshotReads < SNAPSHOT_READS
-                && telemetry.now() - snapshotAt < SNAPSHOT_NANOS;
+    public boolean mayShareSnapshot(long now) {
+        return snapshotOpen && doubt == null && ++snapshotReads < SNAPSHOT_READS && now - snapshotAt < SNAPSHOT_NANOS;
     }
 
     public void endSnapshot() {
@@ -387,7 +384,7 @@ public final class Lane {
             boolean needsRows)
             throws SQLException, X {
         Prepared prepared = statements.take(sql);
-        long started = telemetry.now();
+        long started = access == Access.WRITE ? telemetry.now() : 0;
         try {
             beginStatement(0, false);
             StatementCache.check(prepared, values, needsRows);

@@ -8,14 +8,13 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The prepared statements of one lane by SQL text, the least recently used evicted first. Owned by the lane's owner.
  *
- * <p>A statement that runs is not in the cache: running the same text inside its own cursor prepares a second one.
+ * <p>A statement that runs is given to nobody else: running the same text inside its own cursor prepares a second one, which is closed
+ * when it is given back.
  */
 final class StatementCache {
     private final Engine engine;
@@ -24,7 +23,8 @@ final class StatementCache {
     /** Taken and not given back yet; as many as run inside each other. */
     private final List<Prepared> running = new ArrayList<>(1);
 
-    private final LinkedHashMap<String, Prepared> idle = new LinkedHashMap<>(16, 0.75f);
+    /** In the order of use. */
+    private final LinkedHashMap<String, Prepared> kept = new LinkedHashMap<>(16, 0.75f, true);
 
     StatementCache(Engine engine, int capacity, Telemetry telemetry) {
         this.engine = engine;
@@ -66,12 +66,12 @@ final class StatementCache {
     }
 
     private Prepared find(String sql) throws SQLException {
-        Prepared cached = idle.remove(sql);
-        LongAdder counter = cached != null ? telemetry.statementHits : telemetry.statementMisses;
-        counter.increment();
-        if (cached != null) {
+        Prepared cached = kept.get(sql);
+        if (cached != null && !running.contains(cached) && !cached.isClosed()) {
+            telemetry.statementHits.increment();
             return cached;
         }
+        telemetry.statementMisses.increment();
         SqlText.requireSingle(sql);
         return engine.prepare(sql);
     }
@@ -80,26 +80,37 @@ final class StatementCache {
     void give(String sql, Prepared prepared) {
         running.remove(prepared);
         try {
+            boolean keptAlready = kept.get(sql) == prepared;
             if (prepared.isClosed()) {
+                if (keptAlready) {
+                    kept.remove(sql);
+                }
                 return;
             }
             prepared.reset();
-            if (capacity == 0) {
-                prepared.close();
-                return;
-            }
-            Prepared twin = idle.put(sql, prepared);
-            if (twin != null) {
-                twin.close();
-            }
-            if (idle.size() > capacity) {
-                Iterator<Map.Entry<String, Prepared>> oldest = idle.entrySet().iterator();
-                Prepared evicted = oldest.next().getValue();
-                oldest.remove();
-                evicted.close();
+            if (!keptAlready) {
+                keep(sql, prepared);
             }
         } catch (SQLException e) {
             telemetry.debug("closing a statement failed", e);
+        }
+    }
+
+    /** Keeps one that is new, unless there is another, and gives up the one that has not been used for longest. */
+    private void keep(String sql, Prepared prepared) throws SQLException {
+        Prepared other = kept.get(sql);
+        if (capacity == 0 || other != null && !other.isClosed()) {
+            prepared.close();
+            return;
+        }
+        kept.put(sql, prepared);
+        Iterator<Prepared> oldest = kept.values().iterator();
+        while (kept.size() > capacity) {
+            Prepared evicted = oldest.next();
+            if (!running.contains(evicted)) {
+                oldest.remove();
+                evicted.close();
+            }
         }
     }
 }

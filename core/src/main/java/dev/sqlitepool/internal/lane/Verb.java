@@ -52,6 +52,9 @@ public enum Verb {
 
     /** The verb of the first statement of the text. */
     public static Verb of(String sql) {
+        if (sql.startsWith("SELECT ")) {
+            return READ; // most are
+        }
         int at = SqlText.skipBlank(sql, 0, true);
         String word = SqlText.word(sql, at);
         Verb verb = KEYWORDS.get(word);

@@ -216,8 +216,7 @@ final class LaneGroup {
         try {
             Waiter next = queue.grantFirst(lane, wanted);
             if (next != null) {
-                borrowed.remove(lane, now);
-                borrowed.add(lane, next, now);
+                borrowed.pass(lane, next, now);
             }
             return next;
         } finally {

@@ -23,6 +23,16 @@ final class Loans {
 
     void add(Lane lane, Waiter waiter, long now) {
         loans.put(lane, new Loan(waiter, now));
+        borrows(waiter, now);
+    }
+
+    /** From its holder to the next. */
+    void pass(Lane lane, Waiter next, long now) {
+        returns(loans.put(lane, new Loan(next, now)), now);
+        borrows(next, now);
+    }
+
+    private void borrows(Waiter waiter, long now) {
         waitNanos.add(now - waiter.queuedAt());
         if (waiter.isLease()) {
             leases++;
@@ -30,7 +40,10 @@ final class Loans {
     }
 
     void remove(Lane lane, long now) {
-        Loan loan = loans.remove(lane);
+        returns(loans.remove(lane), now);
+    }
+
+    private void returns(@Nullable Loan loan, long now) {
         if (loan == null) {
             throw new IllegalStateException("a lane was released that nobody had borrowed");
         }

@@ -299,7 +299,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             return new Served(null, pool.release(last), false);
         }
         if (last != null && last.isSnapshotOpen()) {
-            Waiter sharer = error == null && last.mayShareSnapshot() ? where.share(last) : null;
+            long now = pool.telemetry().now();
+            Waiter sharer = error == null && last.mayShareSnapshot(now) ? where.share(last, now) : null;
             if (sharer instanceof Task<?> next) {
                 return new Served(outcome(value, null), next, false);
             }
