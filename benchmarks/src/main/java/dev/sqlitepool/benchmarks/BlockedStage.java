@@ -46,10 +46,11 @@ final class BlockedStage {
                 .println(VersusHikari.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
                         + VersusHikari.CLIENTS + " clients, single INSERT; the one whose stage blocks is not measured");
         Map<String, Round> medians;
-        try (Contender worker =
-                        new PoolContender("on the worker", SqlitePool.builder().databasePath(onWorker));
+        try (Contender worker = new PoolContender(
+                        "on the worker", Clients.STAGES, SqlitePool.builder().databasePath(onWorker));
                 Contender executor = new PoolContender(
                         "elastic executor",
+                        Clients.STAGES,
                         SqlitePool.builder().databasePath(onExecutor).executor(elastic))) {
             Map<String, Callable<Round>> ways = new LinkedHashMap<>();
             for (boolean blocks : new boolean[] {false, true}) {
@@ -90,7 +91,7 @@ final class BlockedStage {
     }
 
     private Round measure(Contender contender, boolean blocks, AtomicLong wrote) throws Exception {
-        Round round = new ClosedLoop(VersusHikari.CLIENTS, false, 1, seconds, client -> {
+        Round round = new ClosedLoop(VersusHikari.CLIENTS, Clients.STAGES, 1, seconds, client -> {
                     CompletableFuture<?> write = contender.execute(client);
                     return blocks && client == 1 ? write.thenApply(this::block) : write;
                 })

@@ -1,22 +1,19 @@
 package dev.sqlitepool.benchmarks;
 
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.LongStream;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * Clients that each do one operation after the other, for some time.
  *
  * @param clients how many, numbered from 1 on
- * @param threads whether a client is a thread that waits; else it chains its next operation to the future of the one before
+ * @param how what a client is
  * @param unmeasured so many, the first, take part and are not measured
  */
-record ClosedLoop(int clients, boolean threads, int unmeasured, double seconds, Operation operation) {
-    private static final long PATIENCE_SECONDS = 120;
+record ClosedLoop(int clients, Clients how, int unmeasured, double seconds, Operation operation) {
+    static final long PATIENCE_SECONDS = 120;
 
     /** One operation of a client. */
     interface Operation {
@@ -25,96 +22,83 @@ record ClosedLoop(int clients, boolean threads, int unmeasured, double seconds, 
 
     /** Runs it. Fails if an operation fails, or does not end. */
     Round run() throws Exception {
-        long start = System.nanoTime();
-        long end = start + (long) (seconds * 1e9);
-        CountDownLatch done = new CountDownLatch(clients);
-        List<Client> all = new ArrayList<>();
+        Meter meter = new Meter(clients, unmeasured);
+        Run run = new Run(operation, meter, meter.start() + (long) (seconds * 1e9), new CountDownLatch(clients));
+        CountDownLatch measured = new CountDownLatch(1);
         for (int i = 1; i <= clients; i++) {
-            Client client = new Client(operation, i, end, done);
-            all.add(client);
-            if (threads) {
-                new Thread(client::loop, "client-" + i).start();
+            int client = i;
+            if (how == Clients.STAGES) {
+                run.next(client);
             } else {
-                client.next();
+                how.start("client-" + client, () -> run.loop(client, measured));
             }
         }
-        if (!done.await((long) seconds + PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-            throw new IllegalStateException(done.getCount() + " clients wait for an operation that does not end");
-        }
-        for (Client client : all) {
-            if (client.error != null) {
-                throw new IllegalStateException("an operation failed", client.error);
+        try {
+            if (!run.done.await((long) seconds + PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                throw new IllegalStateException(
+                        run.done.getCount() + " clients wait for an operation that does not end");
             }
+            Throwable error = run.error.get();
+            if (error != null) {
+                throw new IllegalStateException("an operation failed", error);
+            }
+            return meter.end();
+        } finally {
+            measured.countDown();
         }
-        List<Client> measured = all.subList(unmeasured, clients);
-        long last = measured.stream().mapToLong(client -> client.last).max().orElseThrow();
-        long[] latencies =
-                measured.stream().flatMapToLong(Client::latencies).sorted().toArray();
-        return Round.of(all.stream().mapToLong(client -> client.count).sum(), latencies, (last - start) / 1e9);
     }
 
-    private static final class Client {
-        private final Operation operation;
-        private final int number;
-        private final long end;
-        private final CountDownLatch done;
-        private long[] latencies = new long[1 << 12];
-        private int count;
-        private long last;
-        private Throwable error;
-
-        Client(Operation operation, int number, long end, CountDownLatch done) {
-            this.operation = operation;
-            this.number = number;
-            this.end = end;
-            this.done = done;
+    private record Run(
+            Operation operation, Meter meter, long end, CountDownLatch done, AtomicReference<Throwable> error) {
+        Run(Operation operation, Meter meter, long end, CountDownLatch done) {
+            this(operation, meter, end, done, new AtomicReference<>());
         }
 
-        LongStream latencies() {
-            return Arrays.stream(latencies, 0, count);
-        }
-
-        private boolean finished(long begun, Throwable failure) {
-            last = System.nanoTime();
-            error = failure;
+        private boolean finished(int client, long begun, Throwable failure) {
+            long now = System.nanoTime();
             if (failure == null) {
-                if (count == latencies.length) {
-                    latencies = Arrays.copyOf(latencies, count * 2);
-                }
-                latencies[count++] = last - begun;
-                if (last < end) {
+                meter.record(client, begun, now);
+                if (now < end && error.get() == null) {
                     return false;
                 }
+            } else {
+                error.compareAndSet(null, failure);
             }
             done.countDown();
             return true;
         }
 
-        void loop() {
+        /** A client that is a thread; it lives until the round is measured, since its allocations are counted then. */
+        void loop(int client, CountDownLatch measured) {
             while (true) {
                 long begun = System.nanoTime();
                 Throwable failure = null;
                 try {
-                    operation.start(number).join();
+                    operation.start(client).join();
                 } catch (Throwable e) {
                     failure = e;
                 }
-                if (finished(begun, failure)) {
-                    return;
+                if (finished(client, begun, failure)) {
+                    break;
                 }
+            }
+            try {
+                measured.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
             }
         }
 
-        void next() {
+        void next(int client) {
             long begun = System.nanoTime();
             try {
-                CompletableFuture<?> unused = operation.start(number).whenComplete((value, failure) -> {
-                    if (!finished(begun, failure)) {
-                        next();
+                CompletableFuture<?> unused = operation.start(client).whenComplete((value, failure) -> {
+                    if (!finished(client, begun, failure)) {
+                        next(client);
                     }
                 });
             } catch (Exception e) {
-                finished(begun, e);
+                finished(client, begun, e);
             }
         }
     }

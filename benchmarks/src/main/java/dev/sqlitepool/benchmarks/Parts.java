@@ -73,7 +73,7 @@ final class Parts {
         Contender pool;
         System.setProperty(OFF, off);
         try {
-            pool = new PoolContender(name, settings);
+            pool = new PoolContender(name, Clients.STAGES, settings);
         } finally {
             System.clearProperty(OFF);
         }
@@ -87,7 +87,11 @@ final class Parts {
         for (Contender pool : pools) {
             ways.put(pool.name(), () -> {
                 Round round = new ClosedLoop(
-                                VersusHikari.CLIENTS, false, 0, seconds, client -> operation.start(pool, client))
+                                VersusHikari.CLIENTS,
+                                Clients.STAGES,
+                                0,
+                                seconds,
+                                client -> operation.start(pool, client))
                         .run();
                 written.get(pool).addAndGet(writes ? round.operations() : 0);
                 return round;

@@ -2,39 +2,63 @@ package dev.sqlitepool.benchmarks;
 
 import java.io.PrintStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import org.HdrHistogram.Histogram;
 
 /**
- * What one round measured, or the median of several, column by column.
+ * What one round measured, or the median of several, column by column. What could not be measured is {@code NaN}.
  *
  * @param operations how many were acknowledged, those that were not measured too
+ * @param slowestShare what the slowest client got, of what each would have got if all had got the same
+ * @param cpuMicros processor time of the process for each operation, the clients' included
+ * @param allocatedBytes memory that was allocated for each operation, the clients' included
  */
-record Round(long operations, double perSecond, double p50Micros, double p99Micros, double maxMicros) {
-    /** From latencies in nanoseconds, sorted. */
-    static Round of(long operations, long[] sorted, double seconds) {
-        if (sorted.length == 0) {
+record Round(
+        long operations,
+        double perSecond,
+        double p50Micros,
+        double p99Micros,
+        double p999Micros,
+        double maxMicros,
+        double slowestShare,
+        double cpuMicros,
+        double allocatedBytes) {
+
+    /** From latencies in nanoseconds. */
+    static Round of(
+            long operations, Histogram latencies, double seconds, double slowestShare, double cpu, double allocated) {
+        if (latencies.getTotalCount() == 0) {
             throw new IllegalStateException("nothing was measured");
         }
         return new Round(
                 operations,
-                sorted.length / seconds,
-                sorted[sorted.length / 2] / 1e3,
-                sorted[(int) (sorted.length * 0.99)] / 1e3,
-                sorted[sorted.length - 1] / 1e3);
+                latencies.getTotalCount() / seconds,
+                latencies.getValueAtPercentile(50) / 1e3,
+                latencies.getValueAtPercentile(99) / 1e3,
+                latencies.getValueAtPercentile(99.9) / 1e3,
+                latencies.getMaxValue() / 1e3,
+                slowestShare,
+                cpu,
+                allocated);
     }
 
-    private static Round median(List<Round> rounds) {
+    static Round median(List<Round> rounds) {
         return new Round(
                 rounds.stream().mapToLong(Round::operations).sum(),
                 median(rounds, Round::perSecond),
                 median(rounds, Round::p50Micros),
                 median(rounds, Round::p99Micros),
-                median(rounds, Round::maxMicros));
+                median(rounds, Round::p999Micros),
+                median(rounds, Round::maxMicros),
+                median(rounds, Round::slowestShare),
+                median(rounds, Round::cpuMicros),
+                median(rounds, Round::allocatedBytes));
     }
 
     private static double median(List<Round> rounds, ToDoubleFunction<Round> column) {
@@ -43,7 +67,7 @@ record Round(long operations, double perSecond, double p50Micros, double p99Micr
 
     static double median(double[] values) {
         double[] sorted = values.clone();
-        java.util.Arrays.sort(sorted);
+        Arrays.sort(sorted);
         int middle = sorted.length / 2;
         return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }

@@ -44,7 +44,7 @@ final class VersusHikari {
         AtomicLong theirsWritten = new AtomicLong();
         trial.out().println(machine() + ", medians of " + rounds + " rounds of " + seconds + " s each");
         try (Contender pool = new PoolContender(ours);
-                Contender hikari = new HikariContender(theirs)) {
+                Contender hikari = JdbcContender.hikari(theirs)) {
             List<Contender> both = List.of(pool, hikari);
             List<AtomicLong> counts = List.of(written, theirsWritten);
             compare("Transaction of two statements, 64 clients", both, CLIENTS, counts, Contender::transaction);
@@ -82,9 +82,9 @@ final class VersusHikari {
             Contender contender = contenders.get(i);
             AtomicLong count = counts.isEmpty() ? new AtomicLong() : counts.get(i);
             ways.put(contender.name(), () -> {
-                boolean threads = clients == 1 || contender.clientsAreThreads();
-                Round round = new ClosedLoop(clients, threads, 0, seconds, client -> operation.start(contender, client))
-                        .run();
+                Clients how = clients == 1 ? Clients.THREADS : contender.clients();
+                Round round =
+                        new ClosedLoop(clients, how, 0, seconds, client -> operation.start(contender, client)).run();
                 count.addAndGet(round.operations());
                 return round;
             });

@@ -42,7 +42,7 @@ final class VirtualThreads {
 
     private void run(int rounds) throws Exception {
         try (Contender pool = new PoolContender(trial.directory().resolve("ours.db"));
-                Contender hikari = new HikariContender(trial.directory().resolve("theirs.db"))) {
+                Contender hikari = JdbcContender.hikari(trial.directory().resolve("theirs.db"))) {
             calibrate(hikari);
             trial.out()
                     .printf(

@@ -140,7 +140,7 @@ final class WalSize {
         try {
             Round round = new ClosedLoop(
                             CLIENTS,
-                            false,
+                            Clients.STAGES,
                             0,
                             length,
                             client -> pool.useTransaction(tx -> {
