@@ -68,6 +68,9 @@ interface Contender extends AutoCloseable {
     /** Reads {@link #SCANNED} rows of three columns, and makes an {@link Item} of each; from this key on. */
     CompletableFuture<?> scan(int from) throws SQLException;
 
+    /** Counts in SQL: keeps a connection busy for some time. */
+    CompletableFuture<?> slowQuery(long to) throws SQLException;
+
     /** Reads one row by its key for a thread that waits. */
     long blockingQuery(int key) throws SQLException;
 

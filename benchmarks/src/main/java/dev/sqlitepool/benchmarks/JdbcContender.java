@@ -162,6 +162,12 @@ final class JdbcContender implements Contender {
     }
 
     @Override
+    public CompletableFuture<?> slowQuery(long to) throws SQLException {
+        blockingCount(to);
+        return DONE;
+    }
+
+    @Override
     public long blockingQuery(int key) throws SQLException {
         try (Connection connection = pool.getConnection()) {
             return read(connection, READ, key);

@@ -129,6 +129,15 @@ final class PoolContender implements Contender {
     }
 
     @Override
+    public CompletableFuture<?> slowQuery(long to) throws SQLException {
+        if (waits()) {
+            blockingCount(to);
+            return DONE;
+        }
+        return pool.queryOne(COUNT, row -> row.getLong(1), to);
+    }
+
+    @Override
     public long blockingQuery(int key) throws SQLException {
         return blocking.queryOne(READ, row -> row.getLong(1), key).orElseThrow();
     }

@@ -1,0 +1,41 @@
+package dev.sqlitepool.benchmarks;
+
+import java.util.Locale;
+
+/**
+ * One line of the comparison.
+ *
+ * @param synchronous {@code FULL} or {@code NORMAL}; what a peer's connections are set to, and what sqlitepool's durability is
+ * @param perSecond so many operations are begun each second, whether others have ended or not; 0 for a closed loop, in which a client
+ *     begins the next when the one before has ended
+ */
+record Case(Workload workload, int clients, String synchronous, int perSecond) {
+    static Case of(Workload workload, int clients) {
+        return new Case(workload, clients, "FULL", 0);
+    }
+
+    Case normal() {
+        return new Case(workload, clients, "NORMAL", perSecond);
+    }
+
+    Case begun(int perSecond) {
+        return new Case(workload, clients, synchronous, perSecond);
+    }
+
+    String words() {
+        return String.format(
+                Locale.ROOT,
+                "%s, %,d %s%s%s",
+                workload.words(),
+                clients,
+                clients == 1 ? "client" : "clients",
+                workload.writes() ? ", " + synchronous : "",
+                perSecond == 0 ? "" : String.format(Locale.ROOT, ", %,d begun each second", perSecond));
+    }
+
+    /** What it is called in the file of results and in the names of charts. */
+    String key() {
+        return workload.name().toLowerCase(Locale.ROOT) + "-" + clients + "-" + synchronous.toLowerCase(Locale.ROOT)
+                + (perSecond == 0 ? "" : "-open");
+    }
+}

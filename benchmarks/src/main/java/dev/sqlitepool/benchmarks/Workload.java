@@ -1,0 +1,95 @@
+package dev.sqlitepool.benchmarks;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadLocalRandom;
+
+/** What the clients do, one operation after the other. */
+enum Workload {
+    ACQUIRE("Take a connection and give it back", false) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.acquire();
+        }
+    },
+    READ("Point read", false) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.query(key());
+        }
+    },
+    SCAN("Scan of " + Contender.SCANNED + " rows", false) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.scan(ThreadLocalRandom.current().nextInt(1, Contender.ROWS - Contender.SCANNED));
+        }
+    },
+    TRANSACTION("Transaction of two statements", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.transaction(client);
+        }
+    },
+    READ_MODIFY_WRITE("Read, modify, write in a transaction", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.readModifyWrite(client);
+        }
+    },
+    EXECUTE("Single INSERT", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.execute(client);
+        }
+    },
+    BATCH("Batch of " + Contender.BATCH + " INSERTs", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return contender.batch(client);
+        }
+    },
+    /** Four of five operations read; the round that is returned is of all. */
+    MIXED("80 % point reads, 20 % INSERTs", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            boolean write = ThreadLocalRandom.current().nextInt(5) == 0;
+            return write ? contender.execute(client) : contender.query(key());
+        }
+    },
+    /** {@link #SLOW} clients run slow queries and are not measured. */
+    AMONG_SLOW("Point read beside 4 slow queries", false) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client) throws Exception {
+            return client <= SLOW ? contender.slowQuery(SLOW_STEPS) : contender.query(key());
+        }
+    };
+
+    static final int SLOW = 4;
+    private static final long SLOW_STEPS = 3_000_000; // some hundred milliseconds
+
+    private final String words;
+    private final boolean writes;
+
+    Workload(String words, boolean writes) {
+        this.words = words;
+        this.writes = writes;
+    }
+
+    String words() {
+        return words;
+    }
+
+    boolean writes() {
+        return writes;
+    }
+
+    int unmeasured() {
+        return this == AMONG_SLOW ? SLOW : 0;
+    }
+
+    /** Starts one operation. */
+    abstract CompletableFuture<?> start(Contender contender, int client) throws Exception;
+
+    private static int key() {
+        return ThreadLocalRandom.current().nextInt(1, Contender.ROWS + 1);
+    }
+}
