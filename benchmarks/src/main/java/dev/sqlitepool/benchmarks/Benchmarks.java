@@ -20,6 +20,16 @@ public final class Benchmarks {
                     "sqlitepool beside HikariCP: throughput and latency of 64 clients",
                     VersusHikari::run),
             new Program(
+                    "compare",
+                    "[seconds of a round=1] [rounds=3]",
+                    "sqlitepool beside its peers in the most common workloads, in less than five minutes",
+                    Compare::few),
+            new Program(
+                    "compare-all",
+                    "[seconds of a round=1.5] [rounds=5]",
+                    "sqlitepool beside its peers in every workload, in about an hour",
+                    Compare::all),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -1,0 +1,186 @@
+package dev.sqlitepool.benchmarks;
+
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.SqlitePool;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * sqlitepool beside its peers, every workload in one run, in alternating rounds on the same file system. Writes the results, the
+ * charts and the tables into the documentation.
+ */
+final class Compare {
+    /** Who takes part, over a file of its own, and where. */
+    private interface Maker {
+        Contender make(Path database, String synchronous) throws Exception;
+    }
+
+    private record Entrant(String name, Clients clients, int mostClients, Maker maker) {
+        boolean takes(Case one) {
+            return one.clients() <= mostClients && clients.areThere();
+        }
+    }
+
+    /** Threads are no way for more clients than this. */
+    private static final int MOST_THREADS = 256;
+
+    private static final List<Entrant> ENTRANTS = List.of(
+            new Entrant(
+                    Results.OURS,
+                    Clients.STAGES,
+                    Integer.MAX_VALUE,
+                    (file, synchronous) -> pool(Results.OURS, Clients.STAGES, file, synchronous)),
+            new Entrant(
+                    Results.OURS_BLOCKING,
+                    Clients.THREADS,
+                    MOST_THREADS,
+                    (file, synchronous) -> pool(Results.OURS_BLOCKING, Clients.THREADS, file, synchronous)),
+            new Entrant(
+                    "sqlitepool, virtual threads",
+                    Clients.VIRTUAL_THREADS,
+                    Integer.MAX_VALUE,
+                    (file, synchronous) ->
+                            pool("sqlitepool, virtual threads", Clients.VIRTUAL_THREADS, file, synchronous)),
+            new Entrant(
+                    Results.HIKARI,
+                    Clients.THREADS,
+                    MOST_THREADS,
+                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.THREADS)),
+            new Entrant(
+                    "HikariCP (1)",
+                    Clients.THREADS,
+                    MOST_THREADS,
+                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 1, Clients.THREADS)),
+            new Entrant(
+                    "HikariCP (10), virtual threads",
+                    Clients.VIRTUAL_THREADS,
+                    Integer.MAX_VALUE,
+                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.VIRTUAL_THREADS)));
+
+    private static final List<Case> FEW = List.of(
+            Case.of(Workload.READ, 1),
+            Case.of(Workload.READ, 64),
+            Case.of(Workload.SCAN, 16),
+            Case.of(Workload.TRANSACTION, 1),
+            Case.of(Workload.TRANSACTION, 64),
+            Case.of(Workload.EXECUTE, 64),
+            Case.of(Workload.MIXED, 64));
+
+    private static final List<Case> ALL = List.of(
+            Case.of(Workload.ACQUIRE, 1),
+            Case.of(Workload.ACQUIRE, 64),
+            Case.of(Workload.READ, 1),
+            Case.of(Workload.READ, 16),
+            Case.of(Workload.READ, 64),
+            Case.of(Workload.READ, 256),
+            Case.of(Workload.READ, 4_096),
+            Case.of(Workload.SCAN, 1),
+            Case.of(Workload.SCAN, 16),
+            Case.of(Workload.TRANSACTION, 1),
+            Case.of(Workload.TRANSACTION, 64),
+            Case.of(Workload.TRANSACTION, 256),
+            Case.of(Workload.TRANSACTION, 64).normal(),
+            Case.of(Workload.TRANSACTION, 64).begun(2_000),
+            Case.of(Workload.READ_MODIFY_WRITE, 64),
+            Case.of(Workload.EXECUTE, 1),
+            Case.of(Workload.EXECUTE, 64),
+            Case.of(Workload.EXECUTE, 4_096),
+            Case.of(Workload.EXECUTE, 64).normal(),
+            Case.of(Workload.BATCH, 16),
+            Case.of(Workload.MIXED, 64),
+            Case.of(Workload.AMONG_SLOW, 64));
+
+    private final Trial trial;
+    private final List<Case> cases;
+    private final double seconds;
+    private final int rounds;
+    private final Map<String, Contender> open = new LinkedHashMap<>();
+
+    private Compare(Trial trial, List<Case> cases, double seconds, int rounds) {
+        this.trial = trial;
+        this.cases = cases;
+        this.seconds = seconds;
+        this.rounds = rounds;
+    }
+
+    private static Contender pool(String name, Clients clients, Path file, String synchronous) {
+        return new PoolContender(
+                name,
+                clients,
+                SqlitePool.builder()
+                        .databasePath(file)
+                        .durability(synchronous.equals("FULL") ? Durability.FULL : Durability.NORMAL));
+    }
+
+    /** The short comparison: some minutes. */
+    static void few(Trial trial) throws Exception {
+        new Compare(trial, FEW, trial.number(0, 1, 0.02), (int) trial.number(1, 3, 1)).run();
+    }
+
+    /** The whole comparison: about an hour. */
+    static void all(Trial trial) throws Exception {
+        new Compare(trial, ALL, trial.number(0, 1.5, 0.02), (int) trial.number(1, 5, 1)).run();
+    }
+
+    private void run() throws Exception {
+        PrintStream out = trial.out();
+        Results results = new Results(seconds, rounds);
+        out.println(results.machine());
+        try {
+            for (Case one : cases) {
+                compare(one).forEach((name, round) -> results.add(one, name, round));
+            }
+        } finally {
+            for (Contender contender : open.values()) {
+                contender.close();
+            }
+        }
+        out.println();
+        Report report = new Report(results);
+        report.print(out);
+        Path documentation = trial.isShort() ? trial.directory() : Path.of("docs");
+        if (Files.isDirectory(documentation)) {
+            report.write(documentation);
+            out.println("Written into " + documentation.toAbsolutePath());
+        }
+    }
+
+    private Map<String, Round> compare(Case one) throws Exception {
+        Map<String, java.util.concurrent.Callable<Round>> ways = new LinkedHashMap<>();
+        for (Entrant entrant : ENTRANTS) {
+            if (entrant.takes(one)) {
+                Contender contender = contender(entrant, one.synchronous());
+                ways.put(entrant.name(), () -> measure(one, contender));
+            }
+        }
+        return Round.alternate(trial.out(), one.words(), rounds, ways);
+    }
+
+    private Contender contender(Entrant entrant, String synchronous) throws Exception {
+        String key = entrant.name() + "-" + synchronous;
+        Contender contender = open.get(key);
+        if (contender == null) {
+            Path file = trial.directory().resolve("peer-" + open.size() + ".db");
+            contender = entrant.maker().make(file, synchronous);
+            open.put(key, contender);
+        }
+        return contender;
+    }
+
+    private Round measure(Case one, Contender contender) throws Exception {
+        ClosedLoop.Operation operation = client -> one.workload().start(contender, client);
+        return one.perSecond() > 0
+                ? new OpenLoop(one.clients(), contender.clients(), one.perSecond(), seconds, operation).run()
+                : new ClosedLoop(
+                                one.clients(),
+                                contender.clients(),
+                                one.workload().unmeasured(),
+                                seconds,
+                                operation)
+                        .run();
+    }
+}
