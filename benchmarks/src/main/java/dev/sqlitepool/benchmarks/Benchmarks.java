@@ -30,6 +30,11 @@ public final class Benchmarks {
                     "sqlitepool beside its peers in every workload, in about an hour",
                     Compare::all),
             new Program(
+                    "growth",
+                    "[seconds of a round=1] [rounds=3]",
+                    "how costs grow with rows, with those who wait, and with connections",
+                    Growth::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -53,6 +53,18 @@ class BenchmarksTest {
     }
 
     @Test
+    void theComparisonWithPeersWritesItsReport() throws IOException {
+        assertHolds("compare");
+        assertThat(printed()).contains("| target |", "80 % point reads", "Written into");
+    }
+
+    @Test
+    void growthIsShownForRowsWaitersAndConnections() throws IOException {
+        assertHolds("growth");
+        assertThat(printed()).contains("10,000 rows", "100 at once", "4 connections");
+    }
+
+    @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
