@@ -1,0 +1,104 @@
+package dev.sqlitepool.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.InstanceOfAssertFactories;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Every contender does what the others do: the same rows are in its file afterwards. */
+@Timeout(120)
+class PeersTest {
+    private static final int CLIENTS = 16;
+
+    @TempDir
+    Path directory;
+
+    private interface Maker {
+        Contender make(Path database, String synchronous) throws SQLException;
+    }
+
+    enum Peer {
+        SQLITEPOOL((file, synchronous) -> new PoolContender(file)),
+        HIKARI((file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.THREADS)),
+        AGROAL(Peers::agroal),
+        DBCP(Peers::dbcp),
+        VERTX(VertxContender::new),
+        RAW(RawContender::new);
+
+        private final Maker maker;
+
+        Peer(Maker maker) {
+            this.maker = maker;
+        }
+    }
+
+    private Path database() {
+        return directory.resolve("peer.db");
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void eachOperationHasItsEffectOnTheFile(Peer peer) throws Exception {
+        try (Contender contender = peer.maker.make(database(), "NORMAL")) {
+            contender.acquire().get(60, TimeUnit.SECONDS);
+            contender.transaction(1).get(60, TimeUnit.SECONDS);
+            contender.readModifyWrite(2).get(60, TimeUnit.SECONDS);
+            contender.readModifyWrite(2).get(60, TimeUnit.SECONDS);
+            contender.execute(3).get(60, TimeUnit.SECONDS);
+            contender.batch(4).get(60, TimeUnit.SECONDS);
+            contender.query(1).get(60, TimeUnit.SECONDS);
+            contender.slowQuery(1_000).get(60, TimeUnit.SECONDS);
+            assertThat(contender.blockingQuery(2)).isEqualTo(2);
+            assertThat(contender.blockingCount(1_000)).isEqualTo(1_000);
+            Object scanned = contender.scan(2).get(60, TimeUnit.SECONDS);
+            assertThat(scanned)
+                    .asInstanceOf(InstanceOfAssertFactories.LIST)
+                    .hasSize(Contender.SCANNED)
+                    .startsWith(new Contender.Item(2, 2, "item number 2"), new Contender.Item(3, 0, "item number 3"));
+        }
+        assertThat(events()).isEqualTo(Map.of(1L, 1L, 2L, 2L, 3L, 1L, 4L, (long) Contender.BATCH));
+        assertThat(pairs("SELECT id, value FROM item WHERE value <> 0")).isEqualTo(Map.of(1L, 1L, 2L, 2L));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void whatClientsWriteAtOnceIsAllThere(Peer peer) throws Exception {
+        int clients = peer == Peer.RAW ? 1 : CLIENTS;
+        Round round;
+        try (Contender contender = peer.maker.make(database(), "FULL")) {
+            round = new ClosedLoop(clients, contender.clients(), 0, 0.2, contender::readModifyWrite).run();
+        }
+        assertThat(events()).hasSize(clients);
+        assertThat(events().values().stream().mapToLong(count -> count).sum()).isEqualTo(round.operations());
+        assertThat(pairs("SELECT id, value FROM item WHERE value <> 0")).isEqualTo(events());
+    }
+
+    /** Rows of {@code event} by client. */
+    private Map<Long, Long> events() throws SQLException {
+        return pairs("SELECT client, count(*) FROM event GROUP BY client");
+    }
+
+    private Map<Long, Long> pairs(String sql) throws SQLException {
+        Map<Long, Long> pairs = new TreeMap<>();
+        try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + database());
+                Statement statement = connection.createStatement();
+                ResultSet rows = statement.executeQuery(sql)) {
+            while (rows.next()) {
+                pairs.put(rows.getLong(1), rows.getLong(2));
+            }
+        }
+        return pairs;
+    }
+}
