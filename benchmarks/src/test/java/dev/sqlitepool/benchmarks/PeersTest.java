@@ -1,17 +1,26 @@
 package dev.sqlitepool.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.InstanceOfAssertFactories;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,6 +30,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(120)
 class PeersTest {
     private static final int CLIENTS = 16;
+    private static final Map<String, Integer> ROWS_OF_ONE =
+            Map.of("transaction", 1, "readModifyWrite", 1, "execute", 1, "batch", Contender.BATCH);
 
     @TempDir
     Path directory;
@@ -83,6 +94,51 @@ class PeersTest {
         assertThat(events()).hasSize(clients);
         assertThat(events().values().stream().mapToLong(count -> count).sum()).isEqualTo(round.operations());
         assertThat(pairs("SELECT id, value FROM item WHERE value <> 0")).isEqualTo(events());
+    }
+
+    @Test
+    void theLimitInCWritesWhatItCounts() throws Exception {
+        assertThatItWritesWhatItCounts(ExternalPeer.limit(directory, System.out));
+    }
+
+    @Test
+    void theOriginalInPythonWritesWhatItCounts() throws Exception {
+        assertThatItWritesWhatItCounts(ExternalPeer.original(directory, System.out));
+    }
+
+    private void assertThatItWritesWhatItCounts(Optional<ExternalPeer> there) throws Exception {
+        assumeTrue(there.isPresent(), "the program that is printed above is not there");
+        ExternalPeer peer = there.get();
+        long rows = 0;
+        for (String workload : List.of("query", "scan", "transaction", "readModifyWrite", "execute", "batch")) {
+            assertThat(peer.does(workload)).isTrue();
+            Round round = peer.run(database(), workload, 4, 0.2, "NORMAL");
+            assertThat(round.operations()).isPositive();
+            assertThat(round.p50Micros()).isPositive().isLessThanOrEqualTo(round.maxMicros());
+            assertThat(round.slowestShare()).isPositive().isLessThanOrEqualTo(1);
+            rows += ROWS_OF_ONE.getOrDefault(workload, 0) * round.operations();
+            assertThat(events().values().stream().mapToLong(count -> count).sum())
+                    .isEqualTo(rows);
+        }
+        if (peer.does("acquire")) {
+            assertThat(peer.run(database(), "acquire", 4, 0.2, "FULL").operations())
+                    .isPositive();
+        }
+        assertThatThrownBy(() -> peer.run(database(), "none", 1, 0.2, "FULL")).isInstanceOf(IOException.class);
+    }
+
+    @Test
+    void aProgramThatIsNotThereIsLeftOutVisibly() throws Exception {
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        String before = System.getProperty("sqlitepool.python", "python3");
+        System.setProperty("sqlitepool.python", directory.resolve("no-python").toString());
+        try {
+            assertThat(ExternalPeer.original(directory, new PrintStream(printed, true, StandardCharsets.UTF_8)))
+                    .isEmpty();
+        } finally {
+            System.setProperty("sqlitepool.python", before);
+        }
+        assertThat(printed.toString(StandardCharsets.UTF_8)).startsWith("Left out: aiosqlitepool (10), Python");
     }
 
     /** Rows of {@code event} by client. */
