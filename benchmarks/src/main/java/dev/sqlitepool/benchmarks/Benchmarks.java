@@ -21,7 +21,7 @@ public final class Benchmarks {
                     VersusHikari::run),
             new Program(
                     "compare",
-                    "[seconds of a round=1] [rounds=3]",
+                    "[seconds of a round=0.7] [rounds=3]",
                     "sqlitepool beside its peers in the most common workloads, in less than five minutes",
                     Compare::few),
             new Program(

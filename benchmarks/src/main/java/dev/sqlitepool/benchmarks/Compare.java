@@ -5,6 +5,7 @@ import dev.sqlitepool.SqlitePool;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -59,7 +60,11 @@ final class Compare {
                     "HikariCP (10), virtual threads",
                     Clients.VIRTUAL_THREADS,
                     Integer.MAX_VALUE,
-                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.VIRTUAL_THREADS)));
+                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.VIRTUAL_THREADS)),
+            new Entrant("Agroal (10)", Clients.THREADS, MOST_THREADS, Peers::agroal),
+            new Entrant("Commons DBCP2 (10)", Clients.THREADS, MOST_THREADS, Peers::dbcp),
+            new Entrant("Vert.x JDBC client (10)", Clients.STAGES, MOST_THREADS, VertxContender::new),
+            new Entrant(Results.DRIVER, Clients.THREADS, 1, RawContender::new));
 
     private static final List<Case> FEW = List.of(
             Case.of(Workload.READ, 1),
@@ -99,6 +104,7 @@ final class Compare {
     private final double seconds;
     private final int rounds;
     private final Map<String, Contender> open = new LinkedHashMap<>();
+    private final List<ExternalPeer> external = new ArrayList<>();
 
     private Compare(Trial trial, List<Case> cases, double seconds, int rounds) {
         this.trial = trial;
@@ -118,7 +124,7 @@ final class Compare {
 
     /** The short comparison: some minutes. */
     static void few(Trial trial) throws Exception {
-        new Compare(trial, FEW, trial.number(0, 1, 0.02), (int) trial.number(1, 3, 1)).run();
+        new Compare(trial, FEW, trial.number(0, 0.7, 0.02), (int) trial.number(1, 3, 1)).run();
     }
 
     /** The whole comparison: about an hour. */
@@ -130,6 +136,8 @@ final class Compare {
         PrintStream out = trial.out();
         Results results = new Results(seconds, rounds);
         out.println(results.machine());
+        ExternalPeer.limit(trial.directory(), out).ifPresent(external::add);
+        ExternalPeer.original(trial.directory(), out).ifPresent(external::add);
         try {
             for (Case one : cases) {
                 compare(one).forEach((name, round) -> results.add(one, name, round));
@@ -155,6 +163,13 @@ final class Compare {
             if (entrant.takes(one)) {
                 Contender contender = contender(entrant, one.synchronous());
                 ways.put(entrant.name(), () -> measure(one, contender));
+            }
+        }
+        String operation = one.workload().operation();
+        for (ExternalPeer peer : external) {
+            if (peer.does(operation) && one.perSecond() == 0 && one.clients() <= MOST_THREADS) {
+                Path file = trial.directory().resolve("external-" + external.indexOf(peer) + ".db");
+                ways.put(peer.name(), () -> peer.run(file, operation, one.clients(), seconds, one.synchronous()));
             }
         }
         return Round.alternate(trial.out(), one.words(), rounds, ways);

@@ -34,8 +34,8 @@ final class Report {
             throughput(Case.of(Workload.READ, 64), Results.OURS, Results.HIKARI, 3),
             latency(Case.of(Workload.READ, 64), 10),
             throughput(Case.of(Workload.READ, 1), Results.OURS_BLOCKING, Results.HIKARI, 1.8),
-            throughput(Case.of(Workload.READ, 1), Results.OURS_BLOCKING, "sqlite-jdbc alone", 0.85),
-            throughput(Case.of(Workload.SCAN, 1), Results.OURS_BLOCKING, "sqlite-jdbc alone", 0.95),
+            throughput(Case.of(Workload.READ, 1), Results.OURS_BLOCKING, Results.DRIVER, 0.85),
+            throughput(Case.of(Workload.SCAN, 1), Results.OURS_BLOCKING, Results.DRIVER, 0.95),
             throughput(Case.of(Workload.MIXED, 64), Results.OURS, Results.HIKARI, 10));
 
     private static Target throughput(Case one, String ours, String peer, double least) {

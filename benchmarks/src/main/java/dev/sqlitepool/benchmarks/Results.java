@@ -17,6 +17,7 @@ final class Results {
     static final String OURS = "sqlitepool";
     static final String OURS_BLOCKING = "sqlitepool, blocking";
     static final String HIKARI = "HikariCP (10)";
+    static final String DRIVER = "sqlite-jdbc alone";
 
     private final double seconds;
     private final int rounds;

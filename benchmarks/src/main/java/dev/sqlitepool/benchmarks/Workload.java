@@ -5,50 +5,50 @@ import java.util.concurrent.ThreadLocalRandom;
 
 /** What the clients do, one operation after the other. */
 enum Workload {
-    ACQUIRE("Take a connection and give it back", false) {
+    ACQUIRE("acquire", "Take a connection and give it back", false) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.acquire();
         }
     },
-    READ("Point read", false) {
+    READ("query", "Point read", false) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.query(key());
         }
     },
-    SCAN("Scan of " + Contender.SCANNED + " rows", false) {
+    SCAN("scan", "Scan of " + Contender.SCANNED + " rows", false) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.scan(ThreadLocalRandom.current().nextInt(1, Contender.ROWS - Contender.SCANNED));
         }
     },
-    TRANSACTION("Transaction of two statements", true) {
+    TRANSACTION("transaction", "Transaction of two statements", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.transaction(client);
         }
     },
-    READ_MODIFY_WRITE("Read, modify, write in a transaction", true) {
+    READ_MODIFY_WRITE("readModifyWrite", "Read, modify, write in a transaction", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.readModifyWrite(client);
         }
     },
-    EXECUTE("Single INSERT", true) {
+    EXECUTE("execute", "Single INSERT", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.execute(client);
         }
     },
-    BATCH("Batch of " + Contender.BATCH + " INSERTs", true) {
+    BATCH("batch", "Batch of " + Contender.BATCH + " INSERTs", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return contender.batch(client);
         }
     },
     /** Four of five operations read; the round that is returned is of all. */
-    MIXED("80 % point reads, 20 % INSERTs", true) {
+    MIXED("mixed", "80 % point reads, 20 % INSERTs", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             boolean write = ThreadLocalRandom.current().nextInt(5) == 0;
@@ -56,7 +56,7 @@ enum Workload {
         }
     },
     /** {@link #SLOW} clients run slow queries and are not measured. */
-    AMONG_SLOW("Point read beside 4 slow queries", false) {
+    AMONG_SLOW("amongSlow", "Point read beside 4 slow queries", false) {
         @Override
         CompletableFuture<?> start(Contender contender, int client) throws Exception {
             return client <= SLOW ? contender.slowQuery(SLOW_STEPS) : contender.query(key());
@@ -66,12 +66,19 @@ enum Workload {
     static final int SLOW = 4;
     private static final long SLOW_STEPS = 3_000_000; // some hundred milliseconds
 
+    private final String operation;
     private final String words;
     private final boolean writes;
 
-    Workload(String words, boolean writes) {
+    Workload(String operation, String words, boolean writes) {
+        this.operation = operation;
         this.words = words;
         this.writes = writes;
+    }
+
+    /** The method of {@link Contender} that it calls. */
+    String operation() {
+        return operation;
     }
 
     String words() {
