@@ -29,6 +29,7 @@ public final class Benchmarks {
                     "[seconds of a round=1.5] [rounds=5]",
                     "sqlitepool beside its peers in every workload, in about an hour",
                     Compare::all),
+            new Program("costs", "", "what single calls cost one thread, and what they allocate, by JMH", Costs::run),
             new Program(
                     "growth",
                     "[seconds of a round=1] [rounds=3]",

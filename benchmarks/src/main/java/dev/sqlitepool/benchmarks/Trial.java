@@ -37,7 +37,7 @@ final class Trial {
     }
 
     void requireAtMost(int count) {
-        if (arguments.size() > count) {
+        if (!isShort() && arguments.size() > count) {
             throw new UnclearArgument("There were " + arguments.size() + " arguments; there may be " + count + ".");
         }
     }

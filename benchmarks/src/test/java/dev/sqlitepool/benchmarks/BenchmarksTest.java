@@ -59,6 +59,11 @@ class BenchmarksTest {
     }
 
     @Test
+    void costsAreMeasuredByJmh() throws IOException {
+        assertHolds("costs");
+    }
+
+    @Test
     void growthIsShownForRowsWaitersAndConnections() throws IOException {
         assertHolds("growth");
         assertThat(printed()).contains("10,000 rows", "100 at once", "4 connections");
