@@ -74,15 +74,16 @@ final class Housekeeper {
         for (Duration limit : limits()) {
             period = Math.min(period, Settings.nanos(limit) / 2);
         }
+        Duration readAge = settings.maxReadAge();
+        if (readAge != null) {
+            period = Math.min(
+                    period, Settings.nanos(readAge) / 4); // once between half of it, when it warns, and all of it
+        }
         return Math.max(period, 1_000_000);
     }
 
     private List<Duration> limits() {
-        return java.util.stream.Stream.of(
-                        settings.maxConnectionAge(),
-                        settings.maxIdleTime(),
-                        settings.leakThreshold(),
-                        settings.maxReadAge())
+        return java.util.stream.Stream.of(settings.maxConnectionAge(), settings.maxIdleTime(), settings.leakThreshold())
                 .filter(Objects::nonNull)
                 .map(Objects::requireNonNull)
                 .toList();
