@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * sqlitepool beside its peers, every workload in one run, in alternating rounds on the same file system. Writes the results, the
@@ -26,41 +28,19 @@ final class Compare {
         }
     }
 
+    /** One who takes part, his file, and what he has inserted there. */
+    private record Opened(Contender contender, Path file, LongAdder inserted) {}
+
     /** Threads are no way for more clients than this. */
     private static final int MOST_THREADS = 256;
 
     private static final List<Entrant> ENTRANTS = List.of(
-            new Entrant(
-                    Results.OURS,
-                    Clients.STAGES,
-                    Integer.MAX_VALUE,
-                    (file, synchronous) -> pool(Results.OURS, Clients.STAGES, file, synchronous)),
-            new Entrant(
-                    Results.OURS_BLOCKING,
-                    Clients.THREADS,
-                    MOST_THREADS,
-                    (file, synchronous) -> pool(Results.OURS_BLOCKING, Clients.THREADS, file, synchronous)),
-            new Entrant(
-                    "sqlitepool, virtual threads",
-                    Clients.VIRTUAL_THREADS,
-                    Integer.MAX_VALUE,
-                    (file, synchronous) ->
-                            pool("sqlitepool, virtual threads", Clients.VIRTUAL_THREADS, file, synchronous)),
-            new Entrant(
-                    Results.HIKARI,
-                    Clients.THREADS,
-                    MOST_THREADS,
-                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.THREADS)),
-            new Entrant(
-                    "HikariCP (1)",
-                    Clients.THREADS,
-                    MOST_THREADS,
-                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 1, Clients.THREADS)),
-            new Entrant(
-                    "HikariCP (10), virtual threads",
-                    Clients.VIRTUAL_THREADS,
-                    Integer.MAX_VALUE,
-                    (file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.VIRTUAL_THREADS)),
+            ours(Results.OURS, Clients.STAGES, Integer.MAX_VALUE),
+            ours(Results.OURS_BLOCKING, Clients.THREADS, MOST_THREADS),
+            ours("sqlitepool, virtual threads", Clients.VIRTUAL_THREADS, Integer.MAX_VALUE),
+            hikari(Results.HIKARI, Clients.THREADS, MOST_THREADS, 10),
+            hikari("HikariCP (1)", Clients.THREADS, MOST_THREADS, 1),
+            hikari("HikariCP (10), virtual threads", Clients.VIRTUAL_THREADS, Integer.MAX_VALUE, 10),
             new Entrant("Agroal (10)", Clients.THREADS, MOST_THREADS, Peers::agroal),
             new Entrant("Commons DBCP2 (10)", Clients.THREADS, MOST_THREADS, Peers::dbcp),
             new Entrant("Vert.x JDBC client (10)", Clients.STAGES, MOST_THREADS, VertxContender::new),
@@ -103,7 +83,7 @@ final class Compare {
     private final List<Case> cases;
     private final double seconds;
     private final int rounds;
-    private final Map<String, Contender> open = new LinkedHashMap<>();
+    private final Map<String, Opened> open = new LinkedHashMap<>();
     private final List<ExternalPeer> external = new ArrayList<>();
 
     private Compare(Trial trial, List<Case> cases, double seconds, int rounds) {
@@ -113,13 +93,25 @@ final class Compare {
         this.rounds = rounds;
     }
 
-    private static Contender pool(String name, Clients clients, Path file, String synchronous) {
-        return new PoolContender(
+    private static Entrant ours(String name, Clients clients, int most) {
+        return new Entrant(
                 name,
                 clients,
-                SqlitePool.builder()
-                        .databasePath(file)
-                        .durability(synchronous.equals("FULL") ? Durability.FULL : Durability.NORMAL));
+                most,
+                (file, synchronous) -> new PoolContender(
+                        name,
+                        clients,
+                        SqlitePool.builder()
+                                .databasePath(file)
+                                .durability(synchronous.equals("FULL") ? Durability.FULL : Durability.NORMAL)));
+    }
+
+    private static Entrant hikari(String name, Clients clients, int most, int connections) {
+        return new Entrant(
+                name,
+                clients,
+                most,
+                (file, synchronous) -> JdbcContender.hikari(file, synchronous, connections, clients));
     }
 
     /** The short comparison: some minutes. */
@@ -143,9 +135,18 @@ final class Compare {
                 compare(one).forEach((name, round) -> results.add(one, name, round));
             }
         } finally {
-            for (Contender contender : open.values()) {
-                contender.close();
+            for (Opened one : open.values()) {
+                one.contender().close();
             }
+        }
+        out.println();
+        for (Map.Entry<String, Opened> one : open.entrySet()) {
+            long rows = Contender.events(one.getValue().file());
+            long acknowledged = one.getValue().inserted().sum();
+            trial.check(
+                    rows == acknowledged,
+                    one.getKey() + ": every acknowledged row is there",
+                    acknowledged + " acknowledged, " + rows + " there");
         }
         out.println();
         Report report = new Report(results);
@@ -158,11 +159,11 @@ final class Compare {
     }
 
     private Map<String, Round> compare(Case one) throws Exception {
-        Map<String, java.util.concurrent.Callable<Round>> ways = new LinkedHashMap<>();
+        Map<String, Callable<Round>> ways = new LinkedHashMap<>();
         for (Entrant entrant : ENTRANTS) {
             if (entrant.takes(one)) {
-                Contender contender = contender(entrant, one.synchronous());
-                ways.put(entrant.name(), () -> measure(one, contender));
+                Opened opened = opened(entrant, one.synchronous());
+                ways.put(entrant.name(), () -> measure(one, opened));
             }
         }
         String operation = one.workload().operation();
@@ -175,19 +176,20 @@ final class Compare {
         return Round.alternate(trial.out(), one.words(), rounds, ways);
     }
 
-    private Contender contender(Entrant entrant, String synchronous) throws Exception {
-        String key = entrant.name() + "-" + synchronous;
-        Contender contender = open.get(key);
-        if (contender == null) {
+    private Opened opened(Entrant entrant, String synchronous) throws Exception {
+        String key = entrant.name() + ", " + synchronous;
+        Opened opened = open.get(key);
+        if (opened == null) {
             Path file = trial.directory().resolve("peer-" + open.size() + ".db");
-            contender = entrant.maker().make(file, synchronous);
-            open.put(key, contender);
+            opened = new Opened(entrant.maker().make(file, synchronous), file, new LongAdder());
+            open.put(key, opened);
         }
-        return contender;
+        return opened;
     }
 
-    private Round measure(Case one, Contender contender) throws Exception {
-        ClosedLoop.Operation operation = client -> one.workload().start(contender, client);
+    private Round measure(Case one, Opened opened) throws Exception {
+        Contender contender = opened.contender();
+        ClosedLoop.Operation operation = client -> one.workload().start(contender, client, opened.inserted());
         return one.perSecond() > 0
                 ? new OpenLoop(one.clients(), contender.clients(), one.perSecond(), seconds, operation).run()
                 : new ClosedLoop(

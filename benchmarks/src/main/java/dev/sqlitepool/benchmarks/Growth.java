@@ -14,6 +14,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 
 /** How the cost of an operation grows with the rows of a table, with those who wait, and with the lanes of a pool. */
 final class Growth {
@@ -124,12 +125,14 @@ final class Growth {
         CountDownLatch done = new CountDownLatch(all);
         for (int i = 0; i < all; i++) {
             long begun = System.nanoTime();
-            CompletableFuture<?> unused = pool.transaction(1).whenComplete((value, error) -> {
+            CompletableFuture<?> unused = pool.transaction(1).thenRun(() -> {
                 meter.record(1, begun, System.nanoTime());
                 done.countDown();
             });
         }
-        done.await();
+        if (!done.await(ClosedLoop.PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+            throw new IllegalStateException(done.getCount() + " transactions have failed, or do not end");
+        }
         return meter.end();
     }
 
