@@ -228,8 +228,7 @@ final class JdbcView {
 
     private @Nullable Object unwrap(Class<?> type) throws SQLException {
         Connection driver = session.commits().handOut().engine().unwrapped();
-        Object unwrapped = type.isInstance(driver) ? driver : driver.unwrap(type);
-        return unwrapped;
+        return type.isInstance(driver) ? driver : driver.unwrap(type);
     }
 
     /** Asks the lane that the session has at that moment. */
