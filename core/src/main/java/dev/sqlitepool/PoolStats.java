@@ -26,7 +26,7 @@ import java.util.Map;
  * @param waitTime the time that all tasks together waited for a connection
  * @param holdTime the time that connections were held by tasks, leases and streams, all together
  * @param checkpoints times the write-ahead log was copied into the database by the pool, as far as readers allowed
- * @param walSize bytes of the write-ahead log's file when the connection that writes was last given back; zero if there is none
+ * @param walSize bytes of the write-ahead log's file, as seen no more than a millisecond before the last transaction that wrote; zero if there is none
  * @serial exclude
  */
 @SuppressWarnings("InvalidBlockTag") // @serial is known to javadoc

@@ -19,11 +19,16 @@ import java.util.concurrent.locks.ReentrantLock;
 final class WalFile {
     private static final long CLOSE_PATIENCE_SECONDS = 5;
 
+    /** How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for the file's times. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private final Path path;
     private final ReentrantLock lock = new ReentrantLock();
     private final RandomAccessFile open;
     private final Object identity;
     private boolean closed;
+    /** When it was last seen to be the same. */
+    private long seenAt;
 
     /** Opens the WAL, on a thread that nobody interrupts. It exists: the connection has read its database. */
     WalFile(Path database) throws IOException {
@@ -71,7 +76,12 @@ final class WalFile {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
             open.getFD().sync();
-            requireSame();
+            if (!Files.exists(path)) {
+                throw new IOException(path + " is gone");
+            }
+            if (System.nanoTime() - seenAt >= LOOK_NANOS) {
+                requireSame();
+            }
         } finally {
             lock.unlock();
         }
@@ -81,6 +91,7 @@ final class WalFile {
         if (!identity.equals(keyOf(path))) {
             throw new IOException(path + " is not the file any more that it was");
         }
+        seenAt = System.nanoTime();
     }
 
     private static Object keyOf(Path file) throws IOException {

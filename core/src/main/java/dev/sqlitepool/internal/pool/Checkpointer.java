@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file: one system call. Past a few megabytes it first
+ * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file, unless somebody just has. Past a few megabytes it first
  * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite begins it anew with this very
  * transaction, and uses the file again. So no commit contains a checkpoint, and none waits for one to be acknowledged. When nobody has
  * written for a while, a <em>pass</em> does the same on a connection of its own, beside readers and writers. Readers can keep the log from
@@ -52,6 +52,17 @@ final class Checkpointer {
     /** How long the planner's statistics may take. */
     private static final long OPTIMIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+    /**
+     * How long a look at the size serves those who write next. Who asks Linux for a file's times (and every way to its size does) has the
+     * next write stamped to the nanosecond instead of the tick
+     * (<a href="https://docs.kernel.org/filesystems/multigrain-ts.html">multigrain timestamps</a>), and then each sync must write the
+     * inode to the file system's journal, too.
+     */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    /** No log grows faster than memory is copied, in bytes for each nanosecond. */
+    private static final long FASTEST = 10;
+
     /** A log that is smaller than this is not worth a pass when it is quiet. */
     private static final long SMALL_LOG = 1L << 18;
 
@@ -71,6 +82,9 @@ final class Checkpointer {
 
     private volatile boolean wrote;
     private volatile long writtenAt;
+    /** When {@code telemetry.walSize} was found. */
+    private volatile long lookedAt;
+
     private volatile long optimizedAt;
     /** When it was last said in the log that writes wait. */
     private volatile long warnedAt;
@@ -98,6 +112,7 @@ final class Checkpointer {
         this.threshold = settings.checkpointSize();
         this.optimizedAt = telemetry.now();
         this.notBefore = optimizedAt;
+        this.lookedAt = optimizedAt - LOOK_NANOS;
         this.warnedAt = optimizedAt - WARN_PERIOD_NANOS - 1;
     }
 
@@ -105,11 +120,11 @@ final class Checkpointer {
 
     /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
     void beforeTransaction(Lane lane, Session session) throws SQLException {
-        long size = lane.engine().walSize();
+        long now = telemetry.now();
+        long size = size(lane, now);
         if (size < 0 || settings.inMemory()) {
             return;
         }
-        telemetry.walSize = size;
         wrote = true;
         if (settings.externalCheckpointer() && !keptOpen) {
             startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
@@ -118,7 +133,6 @@ final class Checkpointer {
             return;
         }
         dirty = true;
-        long now = telemetry.now();
         writtenAt = now;
         watch(QUIET_NANOS);
         if (size > settings.walSizeLimit() && !pool.backups().isCopying()) {
@@ -128,6 +142,20 @@ final class Checkpointer {
         } else if (size > threshold && now - notBefore >= 0) {
             copy(lane, size, now);
         }
+    }
+
+    /** The size of the log, or what it was a moment ago if it cannot have reached the limit since; negative if there is no log. */
+    private long size(Lane lane, long now) {
+        long known = telemetry.walSize;
+        if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
+            return known;
+        }
+        long size = lane.engine().walSize();
+        if (size >= 0) {
+            telemetry.walSize = size;
+            lookedAt = now;
+        }
+        return size;
     }
 
     /** Copies the log, so that this very transaction begins it anew, unless a reader uses it. */
