@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Why no acknowledgement is lost: entries are added under the lock, and who adds sees to a driver afterwards; a driver stops only
  * when it has seen the gate empty under the lock, and so does who settles. Why none is false: an entry is settled with success only
- * after a sync that began after it was added. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
+ * after a sync that began after it was added, or if it needs none. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
  * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
  * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
  */
@@ -161,6 +161,32 @@ final class SyncGate {
         }
     }
 
+    /**
+     * For the owner of the lane, who has added something and has still to see to the lane. What needs no sync and waits behind nothing is
+     * settled here, and the lane goes on after it: to wake another thread for it would cost more than a small transaction. Nothing can be
+     * settled before it that was committed after it, for that takes the lane.
+     *
+     * @return whether the caller shall do the rest now; else somebody else does
+     */
+    boolean driveBefore(Runnable rest) {
+        Entry only = null;
+        lock.lock();
+        try {
+            boolean idle = !driven && !settling && settlements.isEmpty();
+            if (idle && entries.size() == 1 && !entries.get(0).written()) {
+                only = entries.remove(0);
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (only == null) {
+            driveElsewhere();
+            return true;
+        }
+        Settlement settlement = new Settlement(only, null);
+        return pool.workers().publish(() -> settle(settlement), new GoOn(rest, only.outcome()));
+    }
+
     /** For a caller that has just added one: syncs here if there is nothing else, since a lone writer needs no hop. */
     void driveAlone(@Nullable Outcome own) {
         List<Entry> mine = begin(own);
@@ -269,19 +295,21 @@ final class SyncGate {
                 return;
             }
             if (!pool.workers()
-                    .publish(() -> settle(next), new GoOn(this, next.entry().outcome()))) {
+                    .publish(
+                            () -> settle(next),
+                            new GoOn(this::settleAll, next.entry().outcome()))) {
                 return; // another thread settles the rest
             }
         }
     }
 
-    /** Settling, taken up by another thread: a new object each time, so that the timer can tell one time from the next. */
+    /** What comes after an outcome is settled; a new object each time, so that the timer can tell one time from the next. */
     private static final class GoOn implements Workers.Ordered {
-        private final SyncGate gate;
+        private final Runnable rest;
         private final Outcome before;
 
-        GoOn(SyncGate gate, Outcome before) {
-            this.gate = gate;
+        GoOn(Runnable rest, Outcome before) {
+            this.rest = rest;
             this.before = before;
         }
 
@@ -293,7 +321,7 @@ final class SyncGate {
 
         @Override
         public void run() {
-            gate.settleAll();
+            rest.run();
         }
     }
 

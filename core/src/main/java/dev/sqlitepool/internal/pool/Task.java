@@ -221,9 +221,10 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 }
                 return;
             }
-            if (settle == null) {
-                pool.gate().driveElsewhere();
-            } else if (!pool.workers().publish(settle, rest)) {
+            boolean goesOn = settle == null
+                    ? pool.gate().driveBefore(rest)
+                    : pool.workers().publish(settle, rest);
+            if (!goesOn) {
                 return;
             }
             if (!(rest instanceof Task<?> next)) {

@@ -27,9 +27,12 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Acknowledged is durable: with engines whose syncs the test watches, holds up, and makes fail. */
 class SyncGateTest {
@@ -392,6 +395,56 @@ class SyncGateTest {
         assertThat(slow).isNotDone();
         stage.open();
         slow.join();
+    }
+
+    /** What needs no sync is settled by the thread that has the lane, and it must not take the lane along into a stage. */
+    @Test
+    void withoutASyncASlowStageHoldsUpNeitherTheLaneNorAnOutcome() {
+        LanePool pool = open(Durability.NORMAL, "WAL");
+        Gate lane = new Gate();
+        CompletableFuture<Void> holder = pool.useTransaction(tx -> lane.pass());
+        lane.awaitReached();
+        Gate stage = new Gate();
+        CompletableFuture<Void> slow = pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (1)"))
+                .whenComplete((nothing, error) -> stage.pass());
+        List<CompletableFuture<Void>> behind = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            behind.add(pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (2)")));
+        }
+        lane.open();
+        stage.awaitReached();
+        behind.forEach(CompletableFuture::join);
+        assertThat(slow).isNotDone();
+        stage.open();
+        slow.join();
+        assertThat(holder).isDone();
+        assertThat(syncs).hasValue(0);
+    }
+
+    /** Threads take the lane from each other here, since some stages take longer than a tick of the timer. */
+    @ParameterizedTest
+    @EnumSource
+    void outcomesAreAcknowledgedInTheOrderOfTheCommits(Durability durability) {
+        LanePool pool = open(durability, "WAL");
+        Gate lane = new Gate();
+        CompletableFuture<Void> holder = pool.useTransaction(tx -> lane.pass());
+        lane.awaitReached();
+        List<CompletableFuture<Boolean>> inOrder = new ArrayList<>();
+        CompletableFuture<Void> before = holder;
+        for (int i = 0; i < 600; i++) {
+            long pause = i % 40 == 0 ? 4_000_000 : 0;
+            CompletableFuture<Void> previous = before;
+            CompletableFuture<Void> write = pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (1)"));
+            inOrder.add(write.thenApply(nothing -> {
+                boolean done = previous.isDone();
+                LockSupport.parkNanos(pause);
+                return done;
+            }));
+            before = write;
+        }
+        lane.open();
+        assertThat(inOrder).allMatch(CompletableFuture::join);
+        assertThat(count(pool)).isEqualTo(600);
     }
 
     @Test
