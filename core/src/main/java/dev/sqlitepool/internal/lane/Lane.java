@@ -16,6 +16,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,6 +60,7 @@ public final class Lane {
     private long snapshotAt;
     private int snapshotReads;
     private final KnownTexts texts = new KnownTexts();
+    private @Nullable Session reads;
 
     private final ReentrantLock gate = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
@@ -230,6 +232,16 @@ public final class Lane {
         } catch (SQLException | RuntimeException e) {
             doubt(CloseReason.DISCARDED);
         }
+    }
+
+    /** The session of the single reads that run here, one after the other; it keeps nothing of them. For a lane that only reads. */
+    public Session reads(Supplier<Session> made) {
+        Session session = reads;
+        if (session == null) {
+            session = made.get();
+            reads = session;
+        }
+        return session;
     }
 
     // ---- interrupts

@@ -43,20 +43,29 @@ final class SessionConnection implements Transaction {
 
     <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
             throws SQLException {
-        List<@Nullable T> mapped = new ArrayList<>(1);
-        session.statements()
-                .run(
-                        sql,
-                        values,
-                        row -> {
-                            if (!mapped.isEmpty()) {
-                                throw new SQLException(
-                                        "The statement returned a second row; queryOne takes one at most.", "21000");
-                            }
-                            mapped.add(mapper.map(row));
-                        },
-                        true);
-        return mapped.isEmpty() ? Optional.empty() : Optional.ofNullable(mapped.get(0));
+        Single<T> single = new Single<>(mapper);
+        session.statements().run(sql, values, single, true);
+        return Optional.ofNullable(single.mapped);
+    }
+
+    /** Takes one row at most. */
+    private static final class Single<T> implements SqlAction<Row, SQLException> {
+        private final RowMapper<? extends T> mapper;
+        private @Nullable T mapped;
+        private boolean taken;
+
+        Single(RowMapper<? extends T> mapper) {
+            this.mapper = mapper;
+        }
+
+        @Override
+        public void accept(Row row) throws SQLException {
+            if (taken) {
+                throw new SQLException("The statement returned a second row; queryOne takes one at most.", "21000");
+            }
+            taken = true;
+            mapped = mapper.map(row);
+        }
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -115,7 +116,7 @@ final class BlockingView implements BlockingPool {
         Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null);
         boolean here = lanes.submitInline(task);
         boolean again = code || here;
-        while (again && task.awaitGrant()) {
+        while (again && awaitGrant(task)) {
             Task.Served served = task.serve();
             if (served.rest() != null) {
                 pool.workers().execute(served.rest());
@@ -128,6 +129,26 @@ final class BlockingView implements BlockingPool {
             again = code && served.again();
         }
         return result(task);
+    }
+
+    /**
+     * Waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
+     *
+     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
+     */
+    private static boolean awaitGrant(Task<?> task) {
+        boolean interrupted = false;
+        while (task.state() == Waiter.State.QUEUED) {
+            LockSupport.parkNanos(task, LanePool.LOOK_AGAIN_NANOS);
+            if (Thread.interrupted()) {
+                interrupted = true;
+                task.end(null, LanePool.interrupted());
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return task.state() == Waiter.State.RUNNING || task.state() == Waiter.State.REVOKED;
     }
 
     /** Waits for the outcome; an interrupt ends the task, if it is not too late. */

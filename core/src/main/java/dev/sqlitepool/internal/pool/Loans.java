@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.internal.lane.Lane;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +12,7 @@ final class Loans {
     /** A lane in somebody's hands. */
     record Loan(Waiter holder, long since) {}
 
-    private final Map<Lane, Loan> loans = new HashMap<>();
+    private final IdentityHashMap<Lane, Loan> loans = new IdentityHashMap<>();
     private final LongAdder waitNanos;
     private final LongAdder holdNanos;
     private int leases;

@@ -29,7 +29,12 @@ import org.jspecify.annotations.Nullable;
 final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private final LanePool pool;
     private final Work<T> work;
-    private final Session session;
+    /**
+     * Of a single read it is that of the lane that serves it. Who ends the task reads this after he has changed the state, and who serves
+     * it looks at the state after he has set this: one of them sees the other.
+     */
+    private volatile @Nullable Session session;
+
     private final PoolFuture<T> future;
     /** The thread that waits to run the work itself; null if a worker shall. */
     private final @Nullable Thread caller;
@@ -48,7 +53,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         this.pool = pool;
         this.work = work;
         this.caller = caller;
-        this.session = pool.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+        this.session = sharesSnapshots() ? null : ownSession();
         this.future = new PoolFuture<>(pool.workers(), this);
         this.submittedAt = pool.submissionTrace();
     }
@@ -153,7 +158,10 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         boolean mine = move(State.RUNNING, State.REVOKED);
         if (mine) {
             pool.telemetry().cancelled.increment();
-            pool.interrupt(session, this);
+            Session served = session;
+            if (served != null) {
+                pool.interrupt(served, this);
+            }
         }
         return mine;
     }
@@ -254,6 +262,18 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
 
     static void nothing() {}
 
+    /** The session to serve it with. */
+    private Session session(Lane granted) {
+        if (sharesSnapshots()) {
+            session = granted.access() == Access.READ ? granted.reads(this::ownSession) : ownSession();
+        }
+        return Objects.requireNonNull(session);
+    }
+
+    private Session ownSession() {
+        return pool.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+    }
+
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
@@ -267,6 +287,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 granted.beginSnapshot();
             }
         }
+        Session session = session(granted);
         Held held = Held.push(pool, heldAs(), where);
         T value = null;
         Throwable error = null;
@@ -455,25 +476,5 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             Thread.interrupted(); // what a hook has done to this thread is not the next one's
         }
         held.pop();
-    }
-
-    /**
-     * In the blocking view: waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
-     *
-     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
-     */
-    boolean awaitGrant() {
-        boolean interrupted = false;
-        while (state() == State.QUEUED) {
-            LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);
-            if (Thread.interrupted()) {
-                interrupted = true;
-                end(null, LanePool.interrupted());
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return state() == State.RUNNING || state() == State.REVOKED;
     }
 }
