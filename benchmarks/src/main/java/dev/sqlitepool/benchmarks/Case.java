@@ -1,5 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -10,6 +11,41 @@ import java.util.Locale;
  *     begins the next when the one before has ended
  */
 record Case(Workload workload, int clients, String synchronous, int perSecond) {
+    /** The most common workloads: some minutes. */
+    static final List<Case> FEW = List.of(
+            Case.of(Workload.READ, 1),
+            Case.of(Workload.READ, 64),
+            Case.of(Workload.SCAN, 16),
+            Case.of(Workload.TRANSACTION, 1),
+            Case.of(Workload.TRANSACTION, 64),
+            Case.of(Workload.EXECUTE, 64),
+            Case.of(Workload.MIXED, 64));
+
+    /** Every workload: up to an hour. */
+    static final List<Case> ALL = List.of(
+            Case.of(Workload.ACQUIRE, 1),
+            Case.of(Workload.ACQUIRE, 64),
+            Case.of(Workload.READ, 1),
+            Case.of(Workload.READ, 16),
+            Case.of(Workload.READ, 64),
+            Case.of(Workload.READ, 256),
+            Case.of(Workload.READ, 4_096),
+            Case.of(Workload.SCAN, 1),
+            Case.of(Workload.SCAN, 16),
+            Case.of(Workload.TRANSACTION, 1),
+            Case.of(Workload.TRANSACTION, 64),
+            Case.of(Workload.TRANSACTION, 256),
+            Case.of(Workload.TRANSACTION, 64).normal(),
+            Case.of(Workload.TRANSACTION, 64).begun(2_000),
+            Case.of(Workload.READ_MODIFY_WRITE, 64),
+            Case.of(Workload.EXECUTE, 1),
+            Case.of(Workload.EXECUTE, 64),
+            Case.of(Workload.EXECUTE, 4_096),
+            Case.of(Workload.EXECUTE, 64).normal(),
+            Case.of(Workload.BATCH, 16),
+            Case.of(Workload.MIXED, 64),
+            Case.of(Workload.AMONG_SLOW, 64));
+
     static Case of(Workload workload, int clients) {
         return new Case(workload, clients, "FULL", 0);
     }
