@@ -108,7 +108,7 @@ final class Compare {
     private Round measure(Case one, Opened opened) throws Exception {
         Contender contender = opened.contender();
         ClosedLoop.Operation operation = client -> one.workload().start(contender, client, opened.inserted());
-        return one.perSecond() > 0
+        Round round = one.perSecond() > 0
                 ? new OpenLoop(one.clients(), contender.clients(), one.perSecond(), seconds, operation).run()
                 : new ClosedLoop(
                                 one.clients(),
@@ -117,5 +117,6 @@ final class Compare {
                                 seconds,
                                 operation)
                         .run();
+        return round.withWal(opened.file());
     }
 }

@@ -170,6 +170,7 @@ final class ExternalPeer {
                 values.getOrDefault("max", Double.NaN),
                 values.getOrDefault("slowest", Double.NaN) * clients / operations,
                 values.getOrDefault("cpu", Double.NaN) * 1e6 / operations,
+                Double.NaN,
                 Double.NaN);
     }
 }

@@ -151,6 +151,10 @@ final class Report {
         }
     }
 
+    private static String mebibytes(double bytes) {
+        return Double.isNaN(bytes) ? "–" : String.format(Locale.ROOT, "%.1f", bytes / (1 << 20));
+    }
+
     private static List<String> section(Path directory, Case one, Map<String, Round> peers) throws IOException {
         String chart = one.key() + ".svg";
         List<Charts.Bar> bars = peers.entrySet().stream()
@@ -164,11 +168,11 @@ final class Report {
         text.add("![" + one.words() + "](benchmarks/" + chart + ")");
         text.add("");
         text.add("| | per second | p50 µs | p99 µs | p99.9 µs | max µs | slowest client's share"
-                + " | processor µs | bytes allocated |");
-        text.add("|---|---|---|---|---|---|---|---|---|");
+                + " | processor µs | bytes allocated | WAL MiB |");
+        text.add("|---|---|---|---|---|---|---|---|---|---|");
         peers.forEach((peer, round) -> text.add(String.format(
                 Locale.ROOT,
-                "| %s | %s | %s | %s | %s | %s | %s | %s | %s |",
+                "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |",
                 isOurs(peer) ? "**" + peer + "**" : peer,
                 Charts.figure(round.perSecond()),
                 Charts.figure(round.p50Micros()),
@@ -177,7 +181,8 @@ final class Report {
                 Charts.figure(round.maxMicros()),
                 Charts.figure(round.slowestShare()),
                 Charts.figure(round.cpuMicros()),
-                Charts.figure(round.allocatedBytes()))));
+                Charts.figure(round.allocatedBytes()),
+                mebibytes(round.walBytes()))));
         return text;
     }
 }

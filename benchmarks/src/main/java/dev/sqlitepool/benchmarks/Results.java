@@ -91,10 +91,10 @@ final class Results {
         List<String> lines = new ArrayList<>();
         lines.add("# " + machine());
         lines.add("case,peer,operations,per second,p50 µs,p99 µs,p99.9 µs,max µs,slowest client's share,"
-                + "processor µs per operation,bytes allocated per operation");
+                + "processor µs per operation,bytes allocated per operation,WAL bytes");
         cases.forEach((one, peers) -> peers.forEach((peer, round) -> lines.add(String.format(
                 Locale.ROOT,
-                "%s,\"%s\",%d,%.0f,%.1f,%.1f,%.1f,%.1f,%.2f,%.2f,%.0f",
+                "%s,\"%s\",%d,%.0f,%.1f,%.1f,%.1f,%.1f,%.2f,%.2f,%.0f,%.0f",
                 one.key(),
                 peer,
                 round.operations(),
@@ -105,7 +105,8 @@ final class Results {
                 round.maxMicros(),
                 round.slowestShare(),
                 round.cpuMicros(),
-                round.allocatedBytes()))));
+                round.allocatedBytes(),
+                round.walBytes()))));
         return lines;
     }
 }

@@ -1,6 +1,9 @@
 package dev.sqlitepool.benchmarks;
 
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -18,6 +21,7 @@ import org.HdrHistogram.Histogram;
  * @param slowestShare what the slowest client got, of what each would have got if all had got the same
  * @param cpuMicros processor time of the process for each operation, the clients' included
  * @param allocatedBytes memory that was allocated for each operation, the clients' included
+ * @param walBytes size of the log beside the database when the round had ended; see {@link #withWal}
  */
 record Round(
         long operations,
@@ -28,7 +32,8 @@ record Round(
         double maxMicros,
         double slowestShare,
         double cpuMicros,
-        double allocatedBytes) {
+        double allocatedBytes,
+        double walBytes) {
 
     /** From latencies in nanoseconds. */
     static Round of(
@@ -45,7 +50,25 @@ record Round(
                 latencies.getMaxValue() / 1e3,
                 slowestShare,
                 cpu,
-                allocated);
+                allocated,
+                Double.NaN);
+    }
+
+    /** The same with the size of the log of this database, if it has one now. */
+    Round withWal(Path database) throws IOException {
+        Path wal = Path.of(database + "-wal");
+        double bytes = Files.exists(wal) ? Files.size(wal) : Double.NaN;
+        return new Round(
+                operations,
+                perSecond,
+                p50Micros,
+                p99Micros,
+                p999Micros,
+                maxMicros,
+                slowestShare,
+                cpuMicros,
+                allocatedBytes,
+                bytes);
     }
 
     static Round median(List<Round> rounds) {
@@ -58,7 +81,8 @@ record Round(
                 median(rounds, Round::maxMicros),
                 median(rounds, Round::slowestShare),
                 median(rounds, Round::cpuMicros),
-                median(rounds, Round::allocatedBytes));
+                median(rounds, Round::allocatedBytes),
+                median(rounds, Round::walBytes));
     }
 
     private static double median(List<Round> rounds, ToDoubleFunction<Round> column) {
