@@ -44,7 +44,9 @@ record Case(Workload workload, int clients, String synchronous, int perSecond) {
             Case.of(Workload.EXECUTE, 64).normal(),
             Case.of(Workload.BATCH, 16),
             Case.of(Workload.MIXED, 64),
-            Case.of(Workload.AMONG_SLOW, 64));
+            Case.of(Workload.SHOP, 64),
+            Case.of(Workload.AMONG_SLOW, 64),
+            Case.of(Workload.READ_BESIDE_WRITES, 64));
 
     static Case of(Workload workload, int clients) {
         return new Case(workload, clients, "FULL", 0);

@@ -61,28 +61,58 @@ enum Workload {
             return write ? contender.execute(client) : contender.query(key());
         }
     },
-    /** {@link #SLOW} clients run slow queries and are not measured. */
-    AMONG_SLOW("amongSlow", "Point read beside 4 slow queries", false) {
+    /** Many reads, some changes, now and then a report; the round that is returned is of all. */
+    SHOP("shop", "The busy shop", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {
-            return client <= SLOW ? contender.slowQuery(SLOW_STEPS) : contender.query(key());
+            int percent = ThreadLocalRandom.current().nextInt(100);
+            if (percent < 60) {
+                return READ.start(contender, client, inserted);
+            } else if (percent < 75) {
+                return SCAN.start(contender, client, inserted);
+            } else if (percent < 90) {
+                return READ_MODIFY_WRITE.start(contender, client, inserted);
+            } else if (percent < 98) {
+                return EXECUTE.start(contender, client, inserted);
+            }
+            return contender.slowQuery(REPORT_STEPS);
+        }
+    },
+    /** The clients that run slow queries are not measured. */
+    AMONG_SLOW("amongSlow", "Point read beside 4 slow queries", false, 4) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {
+            return client <= unmeasured() ? contender.slowQuery(SLOW_STEPS) : contender.query(key());
+        }
+    },
+    /** The clients that write are not measured: the reads of a mix by themselves. */
+    READ_BESIDE_WRITES("readBesideWrites", "Point read beside 13 writing clients", true, 13) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {
+            return (client <= unmeasured() ? TRANSACTION : READ).start(contender, client, inserted);
         }
     };
 
-    static final int SLOW = 4;
     private static final long SLOW_STEPS = 3_000_000; // some hundred milliseconds
+    private static final long REPORT_STEPS = 50_000; // some milliseconds
 
     private final String operation;
     private final String words;
     private final boolean writes;
+    private final int unmeasured;
 
     Workload(String operation, String words, boolean writes) {
+        this(operation, words, writes, 0);
+    }
+
+    Workload(String operation, String words, boolean writes, int unmeasured) {
         this.operation = operation;
         this.words = words;
         this.writes = writes;
+        this.unmeasured = unmeasured;
     }
 
-    /** The method of {@link Contender} that it calls. */
+    /** The method of {@link Contender} that it calls, if it calls one only. */
     String operation() {
         return operation;
     }
@@ -95,8 +125,9 @@ enum Workload {
         return writes;
     }
 
+    /** So many clients, the first, take part and are not measured. */
     int unmeasured() {
-        return this == AMONG_SLOW ? SLOW : 0;
+        return unmeasured;
     }
 
     /**
