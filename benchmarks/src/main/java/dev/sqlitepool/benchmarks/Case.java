@@ -37,6 +37,8 @@ record Case(Workload workload, int clients, String synchronous, int perSecond) {
             Case.of(Workload.TRANSACTION, 256),
             Case.of(Workload.TRANSACTION, 64).normal(),
             Case.of(Workload.TRANSACTION, 64).begun(2_000),
+            Case.of(Workload.OWN_COMMIT, 64),
+            Case.of(Workload.JDBC_COMMIT, 64),
             Case.of(Workload.READ_MODIFY_WRITE, 64),
             Case.of(Workload.EXECUTE, 1),
             Case.of(Workload.EXECUTE, 64),

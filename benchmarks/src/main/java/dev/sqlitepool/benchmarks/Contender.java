@@ -53,6 +53,16 @@ interface Contender extends AutoCloseable {
     /** {@link #TOUCH} and {@link #INSERT} in a transaction, acknowledged when it is durable. */
     CompletableFuture<?> transaction(int client) throws SQLException;
 
+    /** The same, with {@code BEGIN} and {@code COMMIT} as statements on a connection, if that is another way than its usual one. */
+    default CompletableFuture<?> ownCommit(int client) throws SQLException {
+        return transaction(client);
+    }
+
+    /** The same, through a JDBC connection without autocommit, if that is another way than its usual one. */
+    default CompletableFuture<?> jdbcCommit(int client) throws SQLException {
+        return transaction(client);
+    }
+
     /** In a transaction: {@link #READ} the client's item, {@link #SET} it to one more, {@link #INSERT}. */
     CompletableFuture<?> readModifyWrite(int client) throws SQLException;
 

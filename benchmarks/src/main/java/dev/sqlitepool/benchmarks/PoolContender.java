@@ -1,9 +1,13 @@
 package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.BlockingPool;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.Collections;
 import java.util.List;
@@ -74,6 +78,40 @@ final class PoolContender implements Contender {
     }
 
     @Override
+    public CompletableFuture<?> ownCommit(int client) throws SQLException {
+        return onConnection(c -> {
+            c.execute("BEGIN IMMEDIATE");
+            c.execute(TOUCH, client);
+            c.execute(INSERT, client);
+            c.execute("COMMIT");
+        });
+    }
+
+    @Override
+    public CompletableFuture<?> jdbcCommit(int client) throws SQLException {
+        return onConnection(c -> {
+            Connection connection = c.jdbc();
+            connection.setAutoCommit(false);
+            for (String sql : List.of(TOUCH, INSERT)) {
+                try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                    statement.setInt(1, client);
+                    statement.executeUpdate();
+                }
+            }
+            connection.commit();
+            connection.setAutoCommit(true);
+        });
+    }
+
+    private CompletableFuture<?> onConnection(SqlAction<PoolConnection, RuntimeException> action) throws SQLException {
+        if (waits()) {
+            blocking.useConnection(action);
+            return DONE;
+        }
+        return pool.useConnection(action);
+    }
+
+    @Override
     public CompletableFuture<?> readModifyWrite(int client) throws SQLException {
         if (waits()) {
             blocking.useTransaction(tx -> {
@@ -122,8 +160,8 @@ final class PoolContender implements Contender {
     @Override
     public CompletableFuture<?> scan(int from) throws SQLException {
         if (waits()) {
-            blocking.query(SCAN, row -> new Item(row.getLong(1), row.getLong(2), row.getString(3)), from, from);
-            return DONE;
+            return CompletableFuture.completedFuture(blocking.query(
+                    SCAN, row -> new Item(row.getLong(1), row.getLong(2), row.getString(3)), from, from));
         }
         return pool.query(SCAN, row -> new Item(row.getLong(1), row.getLong(2), row.getString(3)), from, from);
     }

@@ -31,6 +31,20 @@ enum Workload {
             return contender.transaction(client);
         }
     },
+    OWN_COMMIT("ownCommit", "Transaction with BEGIN and COMMIT of one's own, on a connection", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {
+            inserted.increment();
+            return contender.ownCommit(client);
+        }
+    },
+    JDBC_COMMIT("jdbcCommit", "Transaction through JDBC, autocommit off", true) {
+        @Override
+        CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {
+            inserted.increment();
+            return contender.jdbcCommit(client);
+        }
+    },
     READ_MODIFY_WRITE("readModifyWrite", "Read, modify, write in a transaction", true) {
         @Override
         CompletableFuture<?> start(Contender contender, int client, LongAdder inserted) throws Exception {

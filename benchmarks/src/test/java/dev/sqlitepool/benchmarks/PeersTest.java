@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sqlitepool.SqlitePool;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -42,6 +43,8 @@ class PeersTest {
 
     enum Peer {
         SQLITEPOOL((file, synchronous) -> new PoolContender(file)),
+        SQLITEPOOL_BLOCKING((file, synchronous) -> new PoolContender(
+                "blocking", Clients.THREADS, SqlitePool.builder().databasePath(file))),
         HIKARI((file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.THREADS)),
         AGROAL(Peers::agroal),
         DBCP(Peers::dbcp),
@@ -65,6 +68,8 @@ class PeersTest {
         try (Contender contender = peer.maker.make(database(), "NORMAL")) {
             contender.acquire().get(60, TimeUnit.SECONDS);
             contender.transaction(1).get(60, TimeUnit.SECONDS);
+            contender.ownCommit(1).get(60, TimeUnit.SECONDS);
+            contender.jdbcCommit(1).get(60, TimeUnit.SECONDS);
             contender.readModifyWrite(2).get(60, TimeUnit.SECONDS);
             contender.readModifyWrite(2).get(60, TimeUnit.SECONDS);
             contender.execute(3).get(60, TimeUnit.SECONDS);
@@ -79,8 +84,8 @@ class PeersTest {
                     .hasSize(Contender.SCANNED)
                     .startsWith(new Contender.Item(2, 2, "item number 2"), new Contender.Item(3, 0, "item number 3"));
         }
-        assertThat(events()).isEqualTo(Map.of(1L, 1L, 2L, 2L, 3L, 1L, 4L, (long) Contender.BATCH));
-        assertThat(pairs("SELECT id, value FROM item WHERE value <> 0")).isEqualTo(Map.of(1L, 1L, 2L, 2L));
+        assertThat(events()).isEqualTo(Map.of(1L, 3L, 2L, 2L, 3L, 1L, 4L, (long) Contender.BATCH));
+        assertThat(pairs("SELECT id, value FROM item WHERE value <> 0")).isEqualTo(Map.of(1L, 3L, 2L, 2L));
     }
 
     @ParameterizedTest
