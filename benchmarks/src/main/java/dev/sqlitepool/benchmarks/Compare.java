@@ -15,13 +15,19 @@ import java.util.concurrent.atomic.LongAdder;
  * charts and the tables into the documentation.
  */
 final class Compare {
-    /** One who takes part, his file, and what he has inserted there. */
-    private record Opened(Contender contender, Path file, LongAdder inserted) {}
+    /** How one who takes part is measured. */
+    private interface Way {
+        Round measure(Case one) throws Exception;
+    }
+
+    /** One who takes part: his file, how many rows he has inserted there, and what closes him. */
+    private record Opened(Path file, LongAdder inserted, Way way, AutoCloseable end) {}
 
     private final Trial trial;
     private final List<Case> cases;
     private final double seconds;
     private final int rounds;
+    private int files;
     private final Map<String, Opened> open = new LinkedHashMap<>();
     private final List<ExternalPeer> external = new ArrayList<>();
 
@@ -54,7 +60,7 @@ final class Compare {
             }
         } finally {
             for (Opened one : open.values()) {
-                one.contender().close();
+                one.end().close();
             }
         }
         out.println();
@@ -81,34 +87,61 @@ final class Compare {
         for (Entrant entrant : Entrant.ALL) {
             if (entrant.takes(one)) {
                 Opened opened = opened(entrant, one.synchronous());
-                ways.put(entrant.name(), () -> measure(one, opened));
+                ways.put(entrant.name(), () -> opened.way().measure(one));
             }
         }
-        String operation = one.workload().operation();
         for (ExternalPeer peer : external) {
-            if (peer.does(operation) && one.perSecond() == 0 && one.clients() <= Entrant.MOST_THREADS) {
-                Path file = trial.directory().resolve("external-" + external.indexOf(peer) + ".db");
-                ways.put(peer.name(), () -> peer.run(file, operation, one.clients(), seconds, one.synchronous()));
+            if (takes(peer, one)) {
+                Opened opened = opened(peer);
+                ways.put(peer.name(), () -> opened.way().measure(one));
             }
         }
         return Round.alternate(trial.out(), one.words(), rounds, ways);
+    }
+
+    private static boolean takes(ExternalPeer peer, Case one) {
+        return peer.does(one.workload().operation()) && one.perSecond() == 0 && one.clients() <= Entrant.MOST_THREADS;
     }
 
     private Opened opened(Entrant entrant, String synchronous) throws Exception {
         String key = entrant.name() + ", " + synchronous;
         Opened opened = open.get(key);
         if (opened == null) {
-            Path file = trial.directory().resolve("peer-" + open.size() + ".db");
-            opened = new Opened(entrant.maker().make(file, synchronous), file, new LongAdder());
+            Path file = newFile();
+            LongAdder inserted = new LongAdder();
+            Contender contender = entrant.maker().make(file, synchronous);
+            opened = new Opened(
+                    file, inserted, one -> measure(one, contender, inserted).withWal(file), contender);
             open.put(key, opened);
         }
         return opened;
     }
 
-    private Round measure(Case one, Opened opened) throws Exception {
-        Contender contender = opened.contender();
-        ClosedLoop.Operation operation = client -> one.workload().start(contender, client, opened.inserted());
-        Round round = one.perSecond() > 0
+    /** Its log is gone when the program has ended. */
+    private Opened opened(ExternalPeer peer) {
+        return open.computeIfAbsent(peer.name(), name -> {
+            Path file = newFile();
+            LongAdder inserted = new LongAdder();
+            return new Opened(
+                    file,
+                    inserted,
+                    one -> {
+                        Round round =
+                                peer.run(file, one.workload().operation(), one.clients(), seconds, one.synchronous());
+                        inserted.add(round.operations() * one.workload().rowsOfOne());
+                        return round;
+                    },
+                    () -> {});
+        });
+    }
+
+    private Path newFile() {
+        return trial.directory().resolve("peer-" + ++files + ".db");
+    }
+
+    private Round measure(Case one, Contender contender, LongAdder inserted) throws Exception {
+        ClosedLoop.Operation operation = client -> one.workload().start(contender, client, inserted);
+        return one.perSecond() > 0
                 ? new OpenLoop(one.clients(), contender.clients(), one.perSecond(), seconds, operation).run()
                 : new ClosedLoop(
                                 one.clients(),
@@ -117,6 +150,5 @@ final class Compare {
                                 seconds,
                                 operation)
                         .run();
-        return round.withWal(opened.file());
     }
 }

@@ -139,6 +139,11 @@ enum Workload {
         return writes;
     }
 
+    /** How many rows of {@code event} each operation inserts, of a workload that calls one method only. */
+    int rowsOfOne() {
+        return this == BATCH ? Contender.BATCH : writes ? 1 : 0;
+    }
+
     /** So many clients, the first, take part and are not measured. */
     int unmeasured() {
         return unmeasured;
