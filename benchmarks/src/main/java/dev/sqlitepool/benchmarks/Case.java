@@ -33,6 +33,7 @@ record Case(Workload workload, int clients, String synchronous, int perSecond) {
             Case.of(Workload.SCAN, 1),
             Case.of(Workload.SCAN, 16),
             Case.of(Workload.TRANSACTION, 1),
+            Case.of(Workload.TRANSACTION, 1).normal(),
             Case.of(Workload.TRANSACTION, 64),
             Case.of(Workload.TRANSACTION, 256),
             Case.of(Workload.TRANSACTION, 64).normal(),
@@ -48,7 +49,10 @@ record Case(Workload workload, int clients, String synchronous, int perSecond) {
             Case.of(Workload.MIXED, 64),
             Case.of(Workload.SHOP, 64),
             Case.of(Workload.AMONG_SLOW, 64),
-            Case.of(Workload.READ_BESIDE_WRITES, 64));
+            Case.of(Workload.READ_BESIDE_WRITES, 64),
+            Case.of(Workload.READ, 10_000),
+            Case.of(Workload.TRANSACTION, 10_000),
+            Case.of(Workload.AMONG_SLOW, 10_000));
 
     static Case of(Workload workload, int clients) {
         return new Case(workload, clients, "FULL", 0);

@@ -1,5 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +28,7 @@ final class Compare {
     private final List<Case> cases;
     private final double seconds;
     private final int rounds;
+    private final Results results;
     private int files;
     private final Map<String, Opened> open = new LinkedHashMap<>();
     private final List<ExternalPeer> external = new ArrayList<>();
@@ -36,6 +38,7 @@ final class Compare {
         this.cases = cases;
         this.seconds = seconds;
         this.rounds = rounds;
+        this.results = new Results(seconds, rounds);
     }
 
     /** The short comparison: some minutes. */
@@ -50,7 +53,6 @@ final class Compare {
 
     private void run() throws Exception {
         PrintStream out = trial.out();
-        Results results = new Results(seconds, rounds);
         out.println(results.machine());
         ExternalPeer.limit(trial.directory(), out).ifPresent(external::add);
         ExternalPeer.original(trial.directory(), out).ifPresent(external::add);
@@ -87,16 +89,49 @@ final class Compare {
         for (Entrant entrant : Entrant.ALL) {
             if (entrant.takes(one)) {
                 Opened opened = opened(entrant, one.synchronous());
-                ways.put(entrant.name(), () -> opened.way().measure(one));
+                ways.put(entrant.name(), way(one, entrant.name(), opened));
             }
         }
         for (ExternalPeer peer : external) {
             if (takes(peer, one)) {
                 Opened opened = opened(peer);
-                ways.put(peer.name(), () -> opened.way().measure(one));
+                ways.put(peer.name(), way(one, peer.name(), opened));
             }
         }
         return Round.alternate(trial.out(), one.words(), rounds, ways);
+    }
+
+    private Callable<Round> way(Case one, String name, Opened opened) {
+        long before = opened.inserted().sum();
+        return () -> {
+            try {
+                return opened.way().measure(one);
+            } catch (IllegalStateException | IOException e) {
+                leaveOut(one, name, opened, e);
+                long rows = Contender.events(opened.file());
+                trial.check(
+                        rows >= before,
+                        name + ": no row from before is lost",
+                        before + " were acknowledged, " + rows + " there");
+                throw new Round.LeftOut();
+            }
+        };
+    }
+
+    /** He begins anew with another file, since of what failed nobody knows whether it is in this one. We ourselves must not fail. */
+    private void leaveOut(Case one, String name, Opened opened, Exception failure) throws Exception {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        String why = cause.toString().lines().findFirst().orElse("");
+        trial.out().println("\n  Left out: " + name + "; " + why);
+        if (Report.isOurs(name)) {
+            trial.check(false, name + ": no operation fails", one.words());
+        }
+        results.leaveOut(one, name, why);
+        open.values().remove(opened);
+        opened.end().close();
     }
 
     private static boolean takes(ExternalPeer peer, Case one) {

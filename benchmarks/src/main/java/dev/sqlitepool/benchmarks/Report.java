@@ -110,7 +110,7 @@ final class Report {
                 .mapToDouble(peer -> column.applyAsDouble(peer.getValue()));
     }
 
-    private static boolean isOurs(String peer) {
+    static boolean isOurs(String peer) {
         return peer.startsWith(Results.OURS);
     }
 
@@ -155,7 +155,7 @@ final class Report {
         return Double.isNaN(bytes) ? "–" : String.format(Locale.ROOT, "%.1f", bytes / (1 << 20));
     }
 
-    private static List<String> section(Path directory, Case one, Map<String, Round> peers) throws IOException {
+    private List<String> section(Path directory, Case one, Map<String, Round> peers) throws IOException {
         String chart = one.key() + ".svg";
         List<Charts.Bar> bars = peers.entrySet().stream()
                 .map(peer -> new Charts.Bar(peer.getKey(), peer.getValue().perSecond(), isOurs(peer.getKey())))
@@ -183,6 +183,10 @@ final class Report {
                 Charts.figure(round.cpuMicros()),
                 Charts.figure(round.allocatedBytes()),
                 mebibytes(round.walBytes()))));
+        results.leftOut(one).forEach((peer, why) -> {
+            text.add("");
+            text.add("Left out: " + peer + ", `" + why + "`");
+        });
         return text;
     }
 }

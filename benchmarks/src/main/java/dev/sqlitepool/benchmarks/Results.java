@@ -22,6 +22,7 @@ final class Results {
     private final double seconds;
     private final int rounds;
     private final Map<Case, Map<String, Round>> cases = new LinkedHashMap<>();
+    private final Map<Case, Map<String, String>> leftOut = new LinkedHashMap<>();
 
     Results(double seconds, int rounds) {
         this.seconds = seconds;
@@ -30,6 +31,17 @@ final class Results {
 
     void add(Case one, String peer, Round round) {
         cases.computeIfAbsent(one, key -> new LinkedHashMap<>()).put(peer, round);
+    }
+
+    /** Somebody has failed in a case, so he has no figures there. */
+    void leaveOut(Case one, String peer, String why) {
+        cases.computeIfAbsent(one, key -> new LinkedHashMap<>());
+        leftOut.computeIfAbsent(one, key -> new LinkedHashMap<>()).put(peer, why);
+    }
+
+    /** Who was left out of a case, and why. */
+    Map<String, String> leftOut(Case one) {
+        return leftOut.getOrDefault(one, Map.of());
     }
 
     Map<Case, Map<String, Round>> cases() {

@@ -15,10 +15,12 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
@@ -144,6 +146,18 @@ class PeersTest {
             System.setProperty("sqlitepool.python", before);
         }
         assertThat(printed.toString(StandardCharsets.UTF_8)).startsWith("Left out: aiosqlitepool (10), Python");
+    }
+
+    @Test
+    void whoIsLeftOutHasNoMedian() throws Exception {
+        Round round = new Round(1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
+        List<Integer> calls = new ArrayList<>();
+        Map<String, Callable<Round>> ways = Map.of("stays", () -> round, "goes", () -> {
+            calls.add(1);
+            throw new Round.LeftOut();
+        });
+        assertThat(Round.alternate(System.out, "two ways", 2, ways)).containsOnlyKeys("stays");
+        assertThat(calls).hasSize(1);
     }
 
     /** Rows of {@code event} by client. */
