@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -56,9 +58,17 @@ final class Compare {
         out.println(results.machine());
         ExternalPeer.limit(trial.directory(), out).ifPresent(external::add);
         ExternalPeer.original(trial.directory(), out).ifPresent(external::add);
+        out.printf("%d cases, at least %.0f minutes%n", cases.size(), leastMinutes());
+        Report report = new Report(results);
+        Path documentation = trial.isShort() ? trial.directory() : Path.of("docs");
+        boolean written = Files.isDirectory(documentation);
+        long start = System.nanoTime();
         try {
             for (Case one : cases) {
-                compare(one).forEach((name, round) -> results.add(one, name, round));
+                compare(one, progress(one, start)).forEach((name, round) -> results.add(one, name, round));
+                if (written) {
+                    report.write(documentation); // each time, so that a crash leaves what was measured before
+                }
             }
         } finally {
             for (Opened one : open.values()) {
@@ -75,16 +85,35 @@ final class Compare {
                     acknowledged + " acknowledged, " + rows + " there");
         }
         out.println();
-        Report report = new Report(results);
         report.print(out);
-        Path documentation = trial.isShort() ? trial.directory() : Path.of("docs");
-        if (Files.isDirectory(documentation)) {
-            report.write(documentation);
+        if (written) {
             out.println("Written into " + documentation.toAbsolutePath());
         }
     }
 
-    private Map<String, Round> compare(Case one) throws Exception {
+    /** Of the rounds alone; a round lasts until the last operation that was begun in it has ended. */
+    private double leastMinutes() {
+        long ways = 0;
+        for (Case one : cases) {
+            ways += Entrant.ALL.stream().filter(entrant -> entrant.takes(one)).count();
+            ways += external.stream().filter(peer -> takes(peer, one)).count();
+        }
+        return ways * (rounds + 1) * seconds / 60;
+    }
+
+    private String progress(Case one, long start) {
+        long passed = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
+        return String.format(
+                Locale.ROOT,
+                "%d of %d, after %d:%02d. %s",
+                cases.indexOf(one) + 1,
+                cases.size(),
+                passed / 60,
+                passed % 60,
+                one.words());
+    }
+
+    private Map<String, Round> compare(Case one, String title) throws Exception {
         Map<String, Callable<Round>> ways = new LinkedHashMap<>();
         for (Entrant entrant : Entrant.ALL) {
             if (entrant.takes(one)) {
@@ -98,7 +127,7 @@ final class Compare {
                 ways.put(peer.name(), way(one, peer.name(), opened));
             }
         }
-        return Round.alternate(trial.out(), one.words(), rounds, ways);
+        return Round.alternate(trial.out(), title, rounds, ways);
     }
 
     private Callable<Round> way(Case one, String name, Opened opened) {
