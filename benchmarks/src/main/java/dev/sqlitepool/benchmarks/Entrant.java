@@ -25,6 +25,11 @@ record Entrant(String name, Clients clients, Predicate<Case> able, Maker maker) 
             new Entrant("Agroal (10)", Clients.THREADS, atMost(MOST_THREADS), Peers::agroal),
             new Entrant("Commons DBCP2 (10)", Clients.THREADS, atMost(MOST_THREADS), Peers::dbcp),
             new Entrant("Vert.x JDBC client (10)", Clients.STAGES, atMost(MOST_THREADS), VertxContender::new),
+            new Entrant(
+                    "sqlite-jdbc, a connection for each",
+                    Clients.THREADS,
+                    one -> one.workload() == Workload.READ && one.clients() <= 100,
+                    Peers::unpooled),
             new Entrant(Results.DRIVER, Clients.THREADS, atMost(1), RawContender::new));
 
     /** Makes a contender over a new file; {@code synchronous} is {@code FULL} or {@code NORMAL}. */

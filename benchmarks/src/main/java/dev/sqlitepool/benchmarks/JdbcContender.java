@@ -11,13 +11,17 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import javax.sql.DataSource;
 
 /** A pool of JDBC connections in WAL mode, as its users set it up for SQLite; its clients are threads. */
 final class JdbcContender implements Contender {
+    /** Where its connections come from, and go when they are closed. */
+    interface Source {
+        Connection getConnection() throws SQLException;
+    }
+
     private final String name;
     private final Clients clients;
-    private final DataSource pool;
+    private final Source pool;
     private final AutoCloseable end;
 
     /**
@@ -26,7 +30,7 @@ final class JdbcContender implements Contender {
      * @param pool of connections to {@link #url}
      * @param end closes it
      */
-    JdbcContender(String name, Clients clients, DataSource pool, AutoCloseable end) throws SQLException {
+    JdbcContender(String name, Clients clients, Source pool, AutoCloseable end) throws SQLException {
         this.name = name;
         this.clients = clients;
         this.pool = pool;
@@ -63,7 +67,7 @@ final class JdbcContender implements Contender {
         return new JdbcContender(
                 "HikariCP (" + connections + (connections == 1 ? " connection)" : " connections)"),
                 clients,
-                pool,
+                pool::getConnection,
                 pool);
     }
 

@@ -3,6 +3,7 @@ package dev.sqlitepool.benchmarks;
 import io.agroal.api.AgroalDataSource;
 import io.agroal.api.configuration.supplier.AgroalDataSourceConfigurationSupplier;
 import java.nio.file.Path;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import org.apache.commons.dbcp2.BasicDataSource;
@@ -25,7 +26,17 @@ final class Peers {
                         .acquisitionTimeout(PATIENCE)
                         .connectionFactoryConfiguration(
                                 factory -> factory.jdbcUrl(JdbcContender.url(database, synchronous)))));
-        return new JdbcContender("Agroal (10)", Clients.THREADS, pool, pool);
+        return new JdbcContender("Agroal (10)", Clients.THREADS, pool::getConnection, pool);
+    }
+
+    /** No pool: whoever needs a connection opens one, and closes it. */
+    static Contender unpooled(Path database, String synchronous) throws SQLException {
+        String url = JdbcContender.url(database, synchronous);
+        return new JdbcContender(
+                "sqlite-jdbc, a connection for each",
+                Clients.THREADS,
+                () -> DriverManager.getConnection(url),
+                () -> {});
     }
 
     /** With its defaults: a connection is validated whenever it is taken, and statements are not pooled. */
@@ -35,6 +46,6 @@ final class Peers {
         pool.setMaxTotal(CONNECTIONS);
         pool.setMaxIdle(CONNECTIONS); // of 8, its default, two would be opened and closed all the time
         pool.setMaxWait(PATIENCE);
-        return new JdbcContender("DBCP2 (10)", Clients.THREADS, pool, pool);
+        return new JdbcContender("DBCP2 (10)", Clients.THREADS, pool::getConnection, pool);
     }
 }

@@ -50,6 +50,7 @@ class PeersTest {
         HIKARI((file, synchronous) -> JdbcContender.hikari(file, synchronous, 10, Clients.THREADS)),
         AGROAL(Peers::agroal),
         DBCP(Peers::dbcp),
+        UNPOOLED(Peers::unpooled),
         VERTX(VertxContender::new),
         RAW(RawContender::new);
 
