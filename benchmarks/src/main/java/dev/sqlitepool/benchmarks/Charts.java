@@ -5,10 +5,10 @@ import java.util.Locale;
 
 /** Bar charts as SVG. Stateless. */
 final class Charts {
-    private static final int WIDTH = 720;
-    private static final int LABELS = 210;
+    private static final int WIDTH = 800;
+    private static final int LABELS = 270;
     private static final int BAR = 22;
-    private static final int TOP = 40;
+    private static final int TOP = 56;
 
     /**
      * A bar.
@@ -35,8 +35,9 @@ final class Charts {
                 escaped(title)));
         svg.append("<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
         svg.append(String.format(
-                "<text x=\"12\" y=\"24\" font-size=\"15\" font-weight=\"bold\">%s</text>%n",
-                escaped(title + " (" + unit + ")")));
+                "<text x=\"12\" y=\"22\" font-size=\"14\" font-weight=\"bold\">%s</text>"
+                        + "<text x=\"12\" y=\"42\">%s</text>%n",
+                escaped(title), escaped(unit)));
         int y = TOP;
         for (Bar bar : bars) {
             double length = Math.max(1, bar.value() / most * (WIDTH - LABELS - 110));

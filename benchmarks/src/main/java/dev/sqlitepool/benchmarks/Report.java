@@ -151,21 +151,32 @@ final class Report {
         }
     }
 
+    /** Writes a chart of one column; returns what shows it in the text. */
+    private static String chart(
+            Path directory,
+            String key,
+            String words,
+            String unit,
+            Map<String, Round> peers,
+            ToDoubleFunction<Round> column)
+            throws IOException {
+        List<Charts.Bar> bars = new ArrayList<>();
+        peers.forEach((peer, round) -> bars.add(new Charts.Bar(peer, column.applyAsDouble(round), isOurs(peer))));
+        Files.writeString(directory.resolve(key + ".svg"), Charts.bars(words, unit, bars), StandardCharsets.UTF_8);
+        return "![" + words + ", " + unit + "](benchmarks/" + key + ".svg)";
+    }
+
     private static String mebibytes(double bytes) {
         return Double.isNaN(bytes) ? "–" : String.format(Locale.ROOT, "%.1f", bytes / (1 << 20));
     }
 
     private List<String> section(Path directory, Case one, Map<String, Round> peers) throws IOException {
-        String chart = one.key() + ".svg";
-        List<Charts.Bar> bars = peers.entrySet().stream()
-                .map(peer -> new Charts.Bar(peer.getKey(), peer.getValue().perSecond(), isOurs(peer.getKey())))
-                .toList();
-        Files.writeString(
-                directory.resolve(chart), Charts.bars(one.words(), "per second", bars), StandardCharsets.UTF_8);
         List<String> text = new ArrayList<>();
         text.add("### " + one.words());
         text.add("");
-        text.add("![" + one.words() + "](benchmarks/" + chart + ")");
+        text.add(chart(directory, one.key(), one.words(), "per second", peers, Round::perSecond));
+        text.add("");
+        text.add(chart(directory, one.key() + "-p99", one.words(), "p99 µs", peers, Round::p99Micros));
         text.add("");
         text.add("| | per second | p50 µs | p99 µs | p99.9 µs | max µs | slowest client's share"
                 + " | processor µs | bytes allocated | WAL MiB |");
