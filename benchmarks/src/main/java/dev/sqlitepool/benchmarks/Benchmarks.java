@@ -26,8 +26,8 @@ public final class Benchmarks {
                     Compare::few),
             new Program(
                     "compare-all",
-                    "[seconds of a round=1.5] [rounds=5]",
-                    "sqlitepool beside its peers in every workload, in about an hour",
+                    "[seconds of a round=1] [rounds=3]",
+                    "sqlitepool beside its peers in every workload, in about half an hour",
                     Compare::all),
             new Program("costs", "", "what single calls cost one thread, and what they allocate, by JMH", Costs::run),
             new Program(

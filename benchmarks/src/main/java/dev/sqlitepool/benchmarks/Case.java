@@ -21,7 +21,7 @@ record Case(Workload workload, int clients, String synchronous, int perSecond) {
             Case.of(Workload.EXECUTE, 64),
             Case.of(Workload.MIXED, 64));
 
-    /** Every workload: up to an hour. */
+    /** Every workload: about half an hour. */
     static final List<Case> ALL = List.of(
             Case.of(Workload.ACQUIRE, 1),
             Case.of(Workload.ACQUIRE, 64),
