@@ -23,7 +23,7 @@ record ClosedLoop(int clients, Clients how, int unmeasured, double seconds, Oper
     /** Runs it. Fails if an operation fails, or does not end. */
     Round run() throws Exception {
         Meter meter = new Meter(clients, unmeasured);
-        Run run = new Run(operation, meter, meter.start() + (long) (seconds * 1e9), new CountDownLatch(clients));
+        Run run = new Run(how, operation, meter, meter.start() + (long) (seconds * 1e9), new CountDownLatch(clients));
         CountDownLatch measured = new CountDownLatch(1);
         for (int i = 1; i <= clients; i++) {
             int client = i;
@@ -49,9 +49,14 @@ record ClosedLoop(int clients, Clients how, int unmeasured, double seconds, Oper
     }
 
     private record Run(
-            Operation operation, Meter meter, long end, CountDownLatch done, AtomicReference<Throwable> error) {
-        Run(Operation operation, Meter meter, long end, CountDownLatch done) {
-            this(operation, meter, end, done, new AtomicReference<>());
+            Clients how,
+            Operation operation,
+            Meter meter,
+            long end,
+            CountDownLatch done,
+            AtomicReference<Throwable> error) {
+        Run(Clients how, Operation operation, Meter meter, long end, CountDownLatch done) {
+            this(how, operation, meter, end, done, new AtomicReference<>());
         }
 
         private boolean finished(int client, long begun, Throwable failure) {
@@ -70,8 +75,10 @@ record ClosedLoop(int clients, Clients how, int unmeasured, double seconds, Oper
 
         /** A client that is a thread; it lives until the round is measured, since its allocations are counted then. */
         void loop(int client, CountDownLatch measured) {
-            while (true) {
-                long begun = System.nanoTime();
+            // A virtual thread that waits for a carrier, while others keep them, is a client that waits.
+            for (long begun = how == Clients.VIRTUAL_THREADS ? meter.start() : System.nanoTime();
+                    ;
+                    begun = System.nanoTime()) {
                 Throwable failure = null;
                 try {
                     operation.start(client).join();

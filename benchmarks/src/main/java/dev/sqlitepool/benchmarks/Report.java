@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 
 /** Tells what a comparison has shown: ratios, targets, and where a peer wins. */
@@ -22,9 +23,13 @@ final class Report {
         this.results = results;
     }
 
-    /** A target, as a ratio of one column of two lines. */
+    /** A target, as a ratio of one column of two lines; or of one line alone, if there is no peer. */
     private record Target(
             String words, Case one, String ours, String peer, ToDoubleFunction<Round> column, double least) {}
+
+    private static final String NOBODY = "–";
+    /** An {@code Optional} of a {@code Long}. */
+    private static final int RESULT_BYTES = 40;
 
     private static final List<Target> TARGETS = List.of(
             throughput(Case.of(Workload.TRANSACTION, 64), Results.OURS, Results.HIKARI, 15),
@@ -36,7 +41,23 @@ final class Report {
             throughput(Case.of(Workload.READ, 1), Results.OURS_BLOCKING, Results.HIKARI, 1.8),
             throughput(Case.of(Workload.READ, 1), Results.OURS_BLOCKING, Results.DRIVER, 0.85),
             throughput(Case.of(Workload.SCAN, 1), Results.OURS_BLOCKING, Results.DRIVER, 0.95),
-            throughput(Case.of(Workload.MIXED, 64), Results.OURS, Results.HIKARI, 10));
+            throughput(Case.of(Workload.MIXED, 64), Results.OURS, Results.HIKARI, 10),
+            share(Case.of(Workload.READ, 64)),
+            share(Case.of(Workload.TRANSACTION, 64)),
+            share(Case.of(Workload.EXECUTE, 64)),
+            share(Case.of(Workload.MIXED, 64)),
+            new Target(
+                    "Point read, 1 client: bytes beyond the result, 300 over them",
+                    Case.of(Workload.READ, 1),
+                    Results.OURS_BLOCKING,
+                    NOBODY,
+                    round -> 300 / (round.allocatedBytes() - RESULT_BYTES),
+                    1));
+
+    private static Target share(Case one) {
+        return new Target(
+                one.words() + ": slowest client's share", one, Results.OURS, NOBODY, Round::slowestShare, 0.5);
+    }
 
     private static Target throughput(Case one, String ours, String peer, double least) {
         return new Target(one.words() + ": throughput", one, ours, peer, Round::perSecond, least);
@@ -65,21 +86,26 @@ final class Report {
         lines.add("|---|---|---|---|---|---|");
         for (Target target : TARGETS) {
             results.of(target.one(), target.ours())
-                    .ifPresent(ours -> results.of(target.one(), target.peer()).ifPresent(peer -> {
-                        double ratio = target.column().applyAsDouble(ours)
-                                / target.column().applyAsDouble(peer);
-                        lines.add(String.format(
-                                Locale.ROOT,
-                                "| %s | %s | %s | %s × | **%.2f ×** | %s |",
-                                target.words(),
-                                target.ours(),
-                                target.peer(),
-                                Charts.figure(target.least()),
-                                ratio,
-                                ratio >= target.least() ? "reached" : "not reached"));
-                    }));
+                    .flatMap(ours -> ratio(target, ours))
+                    .ifPresent(ratio -> lines.add(String.format(
+                            Locale.ROOT,
+                            "| %s | %s | %s | %s × | **%.2f ×** | %s |",
+                            target.words(),
+                            target.ours(),
+                            target.peer(),
+                            Charts.figure(target.least()),
+                            ratio,
+                            ratio >= target.least() ? "reached" : "not reached")));
         }
         return lines;
+    }
+
+    private Optional<Double> ratio(Target target, Round ours) {
+        double own = target.column().applyAsDouble(ours);
+        return target.peer().equals(NOBODY)
+                ? Optional.of(own)
+                : results.of(target.one(), target.peer())
+                        .map(peer -> own / target.column().applyAsDouble(peer));
     }
 
     /** Where somebody does more than we, or has a better p99. */
