@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import java.lang.ref.WeakReference;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -93,6 +94,22 @@ class HardeningTest {
         }
         assertThat(pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1)).join())
                 .hasValue(40);
+    }
+
+    @Test
+    void whatASingleReadHasReturnedIsNotKept() {
+        SqlitePool pool = pools.open(b -> b.poolSize(2));
+        WeakReference<?> result = result(pool);
+        Pools.await("collected, although the lane is still there", () -> {
+            System.gc();
+            return result.get() == null;
+        });
+        assertThat(pool.stats().readLanes().idle()).isEqualTo(1);
+    }
+
+    private static WeakReference<?> result(SqlitePool pool) {
+        return new WeakReference<>(
+                pool.query("SELECT 1", row -> new Object()).join().get(0));
     }
 
     @Test

@@ -179,6 +179,7 @@ public final class Session {
         }
         refusing = false;
         lane = null;
+        ticket = Nobody.HERE;
         reading.look(false);
         return last;
     }
