@@ -112,6 +112,31 @@ class HardeningTest {
                 pool.query("SELECT 1", row -> new Object()).join().get(0));
     }
 
+    /** As one that bounds its queue does. */
+    @Test
+    void anExecutorThatMakesItsCallersWaitDoesNotHoldUpTheWriteLane() {
+        Gate full = new Gate();
+        SqlitePool pool =
+                pools.open(b -> b.poolSize(2).durability(Durability.NORMAL).executor(stage -> {
+                    full.pass();
+                    stage.run();
+                }));
+        Gate lane = new Gate();
+        CompletableFuture<Void> holder = pool.useTransaction(tx -> lane.pass());
+        lane.awaitReached();
+        CompletableFuture<Void> ran = new CompletableFuture<>();
+        CompletableFuture<Void> next = pool.useTransaction(tx -> ran.complete(null));
+        lane.open();
+        full.awaitReached();
+        try {
+            assertThat(ran).as("the next transaction runs").succeedsWithin(Duration.ofSeconds(5));
+        } finally {
+            full.open();
+        }
+        holder.join();
+        next.join();
+    }
+
     @Test
     void cancellingReadsOnTheOnlyLaneLeavesItWritable() {
         SqlitePool pool = pools.open(b -> b.poolSize(1).durability(Durability.NORMAL));

@@ -70,6 +70,11 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         return error == null ? future.complete((T) value) : future.completeExceptionally(error);
     }
 
+    /** Whether those who wait have the outcome; the user's executor may not have run, or even taken, the stages. */
+    boolean isSettled() {
+        return outcome == null ? isDone() : outcome.isDone();
+    }
+
     /** What the future has failed with, as it was thrown. Only after it has failed. */
     Throwable failure() {
         CompletableFuture<T> decided = outcome == null ? this : outcome;

@@ -438,7 +438,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
 
         @Override
         public boolean isSettled() {
-            return future.isDone();
+            return future.isSettled();
         }
     }
 
