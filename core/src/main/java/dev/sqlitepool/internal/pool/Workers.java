@@ -195,7 +195,12 @@ final class Workers implements Executor {
         if (!ticking.get() && ticking.compareAndSet(false, true)) {
             after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
         }
-        settle.run();
+        try {
+            settle.run();
+        } catch (Throwable e) { // the virtual machine's, since futures keep what stages throw; a lane must not be lost
+            // with it
+            System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, "a future could not be settled", e);
+        }
         Thread.interrupted(); // what a stage has done to this thread is not the next task's
         return worker.rest.compareAndSet(rest, null);
     }
