@@ -1,19 +1,13 @@
 package dev.sqlitepool.benchmarks;
 
+import dev.sqlitepool.stress.Programs;
+import dev.sqlitepool.stress.Programs.Program;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.Comparator;
-import java.util.List;
-import java.util.Optional;
-import java.util.stream.Stream;
 
 /** The programs of this module: what the pool does under load, beside others and for a long time, shown over real files. */
 public final class Benchmarks {
-    private static final List<Program> PROGRAMS = List.of(
+    private static final Programs PROGRAMS = new Programs(
+            "benchmarks.jar",
             new Program(
                     "versus-hikari",
                     "[seconds of a round=2] [rounds=5]",
@@ -36,16 +30,6 @@ public final class Benchmarks {
                     "how costs grow with rows, with those who wait, and with connections",
                     Growth::run),
             new Program(
-                    "soak",
-                    "[minutes=20]",
-                    "everything at once for a long time: no BUSY, no error, nothing lost or doubled",
-                    Soak::run),
-            new Program(
-                    "other-processes",
-                    "[minutes=10]",
-                    "a pool and three other processes write to one file: no BUSY in the pool, the sums are right",
-                    OtherProcesses::run),
-            new Program(
                     "wal",
                     "[seconds with readers=30]",
                     "the WAL stays within its limit while a snapshot is open at any time, and what writing costs",
@@ -66,83 +50,20 @@ public final class Benchmarks {
                     "what each part of the engine brings: switched off, beside everything on",
                     Parts::run));
 
-    /** What a program does. Facts that do not hold are told to the trial; what it throws ends the run as a failure. */
-    private interface Body {
-        void run(Trial trial) throws Exception;
-    }
-
-    private record Program(String name, String arguments, String summary, Body body) {}
-
     private Benchmarks() {}
 
     /**
-     * Runs one of the programs and ends the process: 0 if all that it asserts holds, 1 if not, 2 if it was not understood.
+     * Runs one of the programs and ends the process, see {@link Programs#run}.
      *
      * @param arguments the name of a program and its own arguments, or nothing for the list
      * @throws IOException if the temporary directory fails
      */
     public static void main(String[] arguments) throws IOException {
-        System.exit(run(System.out, arguments));
+        System.exit(PROGRAMS.run(System.out, arguments));
     }
 
-    /** A program without the process around it. */
-    static int run(PrintStream out, String... arguments) throws IOException {
-        if (arguments.length == 0) {
-            list(out);
-            return 0;
-        }
-        Optional<Program> program =
-                PROGRAMS.stream().filter(p -> p.name().equals(arguments[0])).findAny();
-        if (program.isEmpty()) {
-            out.println("There is no program " + arguments[0] + ".");
-            list(out);
-            return 2;
-        }
-        Path directory = Files.createTempDirectory("sqlitepool-" + arguments[0] + "-");
-        boolean holds = false;
-        try {
-            Trial trial = new Trial(Arrays.asList(arguments).subList(1, arguments.length), directory, out);
-            trial.requireAtMost(program.get().arguments().split("=", -1).length - 1);
-            program.get().body().run(trial);
-            holds = trial.conclude();
-            return holds ? 0 : 1;
-        } catch (Trial.UnclearArgument e) {
-            holds = true;
-            out.println(e.getMessage() + " Usage: " + program.get().name() + " "
-                    + program.get().arguments());
-            return 2;
-        } catch (Exception e) {
-            out.println("The run failed: " + e);
-            e.printStackTrace(out);
-            return 1;
-        } finally {
-            if (holds) {
-                delete(directory);
-            } else {
-                out.println("The files are kept in " + directory);
-            }
-        }
-    }
-
-    private static void list(PrintStream out) {
-        out.println(
-                "java -jar benchmarks.jar <program> [arguments], or \"short\" as its argument for a try of some seconds:");
-        out.println();
-        for (Program program : PROGRAMS) {
-            out.printf("  %-16s %s%n", program.name(), program.summary());
-            out.printf("  %-16s   %s%n", "", program.arguments());
-        }
-    }
-
-    private static void delete(Path directory) throws IOException {
-        List<Path> files;
-        try (Stream<Path> tree = Files.walk(directory)) {
-            files = tree.sorted(Comparator.reverseOrder()).toList();
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        }
-        for (Path file : files) {
-            Files.delete(file);
-        }
+    /** The programs, without the process around them. */
+    static Programs programs() {
+        return PROGRAMS;
     }
 }

@@ -1,6 +1,7 @@
 package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.stress.Trial;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
@@ -43,7 +44,7 @@ final class BlockedStage {
         AtomicLong executorWrote = new AtomicLong();
         ExecutorService elastic = Executors.newCachedThreadPool();
         trial.out()
-                .println(VersusHikari.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
+                .println(Trial.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
                         + VersusHikari.CLIENTS + " clients, single INSERT; the one whose stage blocks is not measured");
         Map<String, Round> medians;
         try (Contender worker = new PoolContender(

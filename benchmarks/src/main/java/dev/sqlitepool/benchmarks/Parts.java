@@ -2,6 +2,7 @@ package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.stress.Trial;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -40,7 +41,7 @@ final class Parts {
 
     private void run() throws Exception {
         trial.out()
-                .println(VersusHikari.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
+                .println(Trial.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each; "
                         + VersusHikari.CLIENTS + " clients. Ratios are to everything on.");
         List<Path> files = new ArrayList<>();
         List<Contender> pools = new ArrayList<>();

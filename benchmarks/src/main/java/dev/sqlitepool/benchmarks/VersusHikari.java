@@ -1,5 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
+import dev.sqlitepool.stress.Trial;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,7 +43,7 @@ final class VersusHikari {
         Path theirs = trial.directory().resolve("theirs.db");
         AtomicLong written = new AtomicLong();
         AtomicLong theirsWritten = new AtomicLong();
-        trial.out().println(machine() + ", medians of " + rounds + " rounds of " + seconds + " s each");
+        trial.out().println(Trial.machine() + ", medians of " + rounds + " rounds of " + seconds + " s each");
         try (Contender pool = new PoolContender(ours);
                 Contender hikari = JdbcContender.hikari(theirs)) {
             List<Contender> both = List.of(pool, hikari);
@@ -62,12 +63,6 @@ final class VersusHikari {
 
     private void checkRows(String fact, long acknowledged, long found) {
         trial.check(acknowledged == found, fact, acknowledged + " acknowledged, " + found + " rows");
-    }
-
-    /** What the figures depend on. */
-    static String machine() {
-        return "Java " + Runtime.version().feature() + ", "
-                + Runtime.getRuntime().availableProcessors() + " processors";
     }
 
     static int key() {

@@ -1,5 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
+import dev.sqlitepool.stress.Trial;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,9 +46,7 @@ final class VirtualThreads {
                 Contender hikari = JdbcContender.hikari(trial.directory().resolve("theirs.db"))) {
             calibrate(hikari);
             trial.out()
-                    .printf(
-                            "%s; %d queries of 0.3 to 1 s, %d rounds%n",
-                            VersusHikari.machine(), QUERY_SECONDS.length, rounds);
+                    .printf("%s; %d queries of 0.3 to 1 s, %d rounds%n", Trial.machine(), QUERY_SECONDS.length, rounds);
             Map<String, Callable<Double>> ways = new LinkedHashMap<>();
             ways.put("no query", () -> worstLateness(List.of()));
             for (Contender contender : List.of(pool, hikari)) {

@@ -3,6 +3,7 @@ package dev.sqlitepool.benchmarks;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.stress.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +56,7 @@ final class WalSize {
 
     static void run(Trial trial) throws Exception {
         trial.out()
-                .println(VersusHikari.machine() + "; " + CLIENTS + " clients write transactions of " + ROWS_WRITTEN
+                .println(Trial.machine() + "; " + CLIENTS + " clients write transactions of " + ROWS_WRITTEN
                         + " pages; a snapshot is open at any time");
         Logger log = Logger.getLogger("dev.sqlitepool"); // would warn of each wait that is shown here
         log.setLevel(Level.SEVERE);

@@ -15,7 +15,7 @@ class BenchmarksTest {
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
 
     private int run(String... arguments) throws IOException {
-        return Benchmarks.run(new PrintStream(printed, true, StandardCharsets.UTF_8), arguments);
+        return Benchmarks.programs().run(new PrintStream(printed, true, StandardCharsets.UTF_8), arguments);
     }
 
     private String printed() {
@@ -30,17 +30,15 @@ class BenchmarksTest {
     @Test
     void withoutArgumentsThereIsAListOfThePrograms() throws IOException {
         assertThat(run()).isZero();
-        assertThat(printed())
-                .contains(
-                        "versus-hikari", "soak", "other-processes", "wal", "virtual-threads", "blocked-stage", "parts");
+        assertThat(printed()).contains("versus-hikari", "compare", "wal", "virtual-threads", "blocked-stage", "parts");
     }
 
     @Test
     void anUnknownProgramAndAnUnclearArgumentAreRefused() throws IOException {
         assertThat(run("versus")).isEqualTo(2);
         assertThat(run("versus-hikari", "never")).isEqualTo(2);
-        assertThat(run("soak", "-1")).isEqualTo(2);
-        assertThat(run("soak", "1", "2")).isEqualTo(2);
+        assertThat(run("wal", "-1")).isEqualTo(2);
+        assertThat(run("wal", "1", "2")).isEqualTo(2);
         assertThat(printed()).contains("There is no program versus.", "The argument was never", "The argument was -1");
     }
 
@@ -68,18 +66,6 @@ class BenchmarksTest {
     void growthIsShownForRowsWaitersAndConnections() throws IOException {
         assertHolds("growth");
         assertThat(printed()).contains("10,000 rows", "100 at once", "4 connections");
-    }
-
-    @Test
-    void aSoakLosesAndDoublesNothing() throws IOException {
-        assertHolds("soak");
-        assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
-    }
-
-    @Test
-    void otherProcessesMayWriteToo() throws IOException {
-        assertHolds("other-processes");
-        assertThat(printed()).contains("process 3: every committed entry is there, once");
     }
 
     @Test

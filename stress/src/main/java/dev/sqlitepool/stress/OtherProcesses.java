@@ -1,7 +1,6 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -24,29 +23,10 @@ final class OtherProcesses {
         private final BufferedReader output;
 
         Child(Path database, int number) throws IOException {
-            List<String> command = new ArrayList<>(List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m"));
-            if (Runtime.version().feature() >= 21) {
-                command.add("--enable-native-access=ALL-UNNAMED");
-            }
-            command.addAll(List.of(
-                    "-cp",
-                    absolute(System.getProperty("java.class.path")),
-                    OtherWriter.class.getName(),
-                    database.toString(),
-                    "" + number));
-            process = new ProcessBuilder(command)
+            process = new ProcessBuilder(Java.command(OtherWriter.class, database.toString(), "" + number))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             output = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-        }
-
-        private static String absolute(String classPath) {
-            List<String> entries = new ArrayList<>();
-            for (String entry : classPath.split(File.pathSeparator, -1)) {
-                entries.add(new File(entry).getAbsolutePath());
-            }
-            return String.join(File.pathSeparator, entries);
         }
 
         void awaitReady() throws IOException {

@@ -1,4 +1,4 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import java.sql.Connection;
 import java.sql.PreparedStatement;

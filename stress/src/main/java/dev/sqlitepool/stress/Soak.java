@@ -1,4 +1,4 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.PoolStats;
@@ -98,7 +98,7 @@ final class Soak {
                 .printf(
                         Locale.ROOT,
                         "%s, %.1f minutes, %d threads and %d chains of futures, a new pool each %.1f s%n",
-                        VersusHikari.machine(),
+                        Trial.machine(),
                         seconds / 60,
                         clients.threads(),
                         clients.chains(),

@@ -1,4 +1,4 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -10,7 +10,7 @@ import java.util.Locale;
  *
  * <p>The argument {@code short} stands for all: the program then runs for seconds, and asserts what is right, but no time.
  */
-final class Trial {
+public final class Trial {
     private final List<String> arguments;
     private final Path directory;
     private final PrintStream out;
@@ -32,7 +32,7 @@ final class Trial {
         this.out = out;
     }
 
-    boolean isShort() {
+    public boolean isShort() {
         return arguments.equals(List.of("short"));
     }
 
@@ -43,7 +43,7 @@ final class Trial {
     }
 
     /** An argument by its place. */
-    double number(int place, double usual, double whenShort) {
+    public double number(int place, double usual, double whenShort) {
         if (isShort()) {
             return whenShort;
         }
@@ -62,20 +62,33 @@ final class Trial {
         throw new UnclearArgument("The argument was " + argument + "; it must be a positive number.");
     }
 
+    /** The seed of what is random, as an argument by its place; it is printed, so that a run can be repeated. */
+    public long seed(int place) {
+        long seed = (long) number(place, (double) (System.nanoTime() >>> 16 & 0xfffffff), 1);
+        out.printf("seed %d%n", seed);
+        return seed;
+    }
+
     /** Where the databases of this run belong; deleted at the end if all facts hold. */
-    Path directory() {
+    public Path directory() {
         return directory;
     }
 
-    PrintStream out() {
+    public PrintStream out() {
         return out;
     }
 
     /** Asserts a fact, and says what was seen. */
-    synchronized void check(boolean fact, String words, String seen) {
+    public synchronized void check(boolean fact, String words, String seen) {
         holds &= fact;
         facts++;
         out.printf(Locale.ROOT, "  %-6s  %-52s  %s%n", fact ? "ok" : "WRONG", words, seen);
+    }
+
+    /** What the figures depend on. */
+    public static String machine() {
+        return "Java " + Runtime.version().feature() + ", "
+                + Runtime.getRuntime().availableProcessors() + " processors";
     }
 
     /** Says how the run ended. */

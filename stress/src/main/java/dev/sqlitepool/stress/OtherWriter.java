@@ -1,4 +1,4 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import java.io.IOException;
 import java.sql.Connection;

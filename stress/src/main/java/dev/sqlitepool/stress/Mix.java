@@ -1,4 +1,4 @@
-package dev.sqlitepool.benchmarks;
+package dev.sqlitepool.stress;
 
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Lease;

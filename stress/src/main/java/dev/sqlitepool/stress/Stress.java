@@ -1,0 +1,37 @@
+package dev.sqlitepool.stress;
+
+import dev.sqlitepool.stress.Programs.Program;
+import java.io.IOException;
+
+/** The programs of this module: what becomes of the guarantees when everything goes wrong, shown over real files. */
+public final class Stress {
+    private static final Programs PROGRAMS = new Programs(
+            "stress.jar",
+            new Program(
+                    "soak",
+                    "[minutes=20]",
+                    "everything at once for a long time: no BUSY, no error, nothing lost or doubled",
+                    Soak::run),
+            new Program(
+                    "other-processes",
+                    "[minutes=10]",
+                    "a pool and three other processes write to one file: no BUSY in the pool, the sums are right",
+                    OtherProcesses::run));
+
+    private Stress() {}
+
+    /**
+     * Runs one of the programs and ends the process, see {@link Programs#run}.
+     *
+     * @param arguments the name of a program and its own arguments, or nothing for the list
+     * @throws IOException if the temporary directory fails
+     */
+    public static void main(String[] arguments) throws IOException {
+        System.exit(PROGRAMS.run(System.out, arguments));
+    }
+
+    /** The programs, without the process around them. */
+    static Programs programs() {
+        return PROGRAMS;
+    }
+}

@@ -1,0 +1,37 @@
+package dev.sqlitepool.stress;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The programs run in their short form, and what they assert holds. */
+@Timeout(120)
+class StressTest {
+    private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
+
+    private String printed() {
+        return printed.toString(StandardCharsets.UTF_8);
+    }
+
+    private void assertHolds(String program) throws IOException {
+        int exitCode = Stress.programs().run(new PrintStream(printed, true, StandardCharsets.UTF_8), program, "short");
+        assertThat(exitCode).as(printed()).isZero();
+    }
+
+    @Test
+    void aSoakLosesAndDoublesNothing() throws IOException {
+        assertHolds("soak");
+        assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
+    }
+
+    @Test
+    void otherProcessesMayWriteToo() throws IOException {
+        assertHolds("other-processes");
+        assertThat(printed()).contains("process 3: every committed entry is there, once");
+    }
+}
