@@ -8,6 +8,16 @@ public final class Stress {
     private static final Programs PROGRAMS = new Programs(
             "stress.jar",
             new Program(
+                    "kill",
+                    "[kills=200] [seed=random]",
+                    "a process that writes is killed, again and again: nothing acknowledged is lost, nothing is there by half",
+                    Kill::run),
+            new Program(
+                    "power-loss",
+                    "[moments=500] [seed=random]",
+                    "what a disk may hold when the power fails has all that was acknowledged (takes strace)",
+                    PowerLoss::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -24,6 +24,19 @@ class StressTest {
     }
 
     @Test
+    void aKilledProcessLosesNothingThatWasAcknowledged() throws IOException {
+        assertHolds("kill");
+        assertThat(printed()).contains("3 kills: every one is there");
+    }
+
+    /** Without strace it says that it is left out. */
+    @Test
+    void aPowerFailureLosesNothingThatWasAcknowledged() throws IOException {
+        assertHolds("power-loss");
+        assertThat(printed()).containsPattern("Left out: the power failures|every one is there");
+    }
+
+    @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
