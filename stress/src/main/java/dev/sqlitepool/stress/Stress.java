@@ -18,6 +18,11 @@ public final class Stress {
                     "what a disk may hold when the power fails has all that was acknowledged (takes strace)",
                     PowerLoss::run),
             new Program(
+                    "isolation",
+                    "[transactions=100000] [seed=random]",
+                    "what clients saw, of one process and of three, is strictly serializable",
+                    Isolation::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -37,6 +37,12 @@ class StressTest {
     }
 
     @Test
+    void whatClientsSeeIsStrictlySerializable() throws IOException {
+        assertHolds("isolation");
+        assertThat(printed()).contains("one process: strictly serializable", "3 processes: strictly serializable");
+    }
+
+    @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
