@@ -23,6 +23,11 @@ public final class Stress {
                     "what clients saw, of one process and of three, is strictly serializable",
                     Isolation::run),
             new Program(
+                    "faults",
+                    "",
+                    "system calls that fail: what was told is true, and then the pool works again (takes strace)",
+                    Faults::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

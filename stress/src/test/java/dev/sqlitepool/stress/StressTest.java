@@ -42,6 +42,13 @@ class StressTest {
         assertThat(printed()).contains("one process: strictly serializable", "3 processes: strictly serializable");
     }
 
+    /** Without strace it says that it is left out. */
+    @Test
+    void systemCallsThatFailMakeNothingUntrue() throws IOException {
+        assertHolds("faults");
+        assertThat(printed()).containsPattern("Left out: the failing system calls|the pool works again");
+    }
+
     @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
