@@ -28,6 +28,11 @@ public final class Stress {
                     "system calls that fail: what was told is true, and then the pool works again (takes strace)",
                     Faults::run),
             new Program(
+                    "overload",
+                    "[tasks=100000]",
+                    "more tasks than the pool takes, and users who are slow: bounded, fair, and nobody else waits",
+                    Overload::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -50,6 +50,12 @@ class StressTest {
     }
 
     @Test
+    void anOverloadIsRefusedOrServedInTurn() throws IOException {
+        assertHolds("overload");
+        assertThat(printed()).contains("first come, first served", "stall nobody");
+    }
+
+    @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
