@@ -33,6 +33,11 @@ public final class Stress {
                     "more tasks than the pool takes, and users who are slow: bounded, fair, and nobody else waits",
                     Overload::run),
             new Program(
+                    "hostile",
+                    "[files=10000] [seed=random]",
+                    "database files that are damaged, or mean harm: each is answered, none runs code",
+                    Hostile::run),
+            new Program(
                     "soak",
                     "[minutes=20]",
                     "everything at once for a long time: no BUSY, no error, nothing lost or doubled",

@@ -56,6 +56,12 @@ class StressTest {
     }
 
     @Test
+    void hostileFilesAreAnswered() throws IOException {
+        assertHolds("hostile");
+        assertThat(printed()).contains("nothing in a file has run code");
+    }
+
+    @Test
     void aSoakLosesAndDoublesNothing() throws IOException {
         assertHolds("soak");
         assertThat(printed()).contains("nobody saw SQLITE_BUSY", "connection, jdbc()", "lease, BEGIN", "executeBatch");
