@@ -71,7 +71,16 @@ final class OtherProcesses {
             for (Child child : children) {
                 child.awaitReady();
             }
+            Shell shell =
+                    Shell.isThere() ? new Shell(database, trial.directory().resolve("backup.db")) : null;
+            if (shell == null) {
+                trial.out().println("Left out: the sqlite3 shell. It is not there (Debian: sqlite3).");
+            }
             soak.run(false);
+            if (shell != null) {
+                shell.end();
+                shell.conclude(trial);
+            }
             for (Child child : children) {
                 figures.add(child.end());
             }
