@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
-    private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** What remains after a completion that must come first: it is not taken away before that. */
