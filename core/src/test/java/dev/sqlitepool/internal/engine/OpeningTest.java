@@ -21,6 +21,7 @@ import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -31,6 +32,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -217,6 +219,25 @@ class OpeningTest {
     }
 
     // ---- permissions
+
+    /** As SECURITY.md says. */
+    @Test
+    void theFilesBesideADatabaseHaveItsPermissions() throws Exception {
+        assumeTrue(FileSystems.getDefault().supportedFileAttributeViews().contains("posix"), "no POSIX permissions");
+        for (String permissions : List.of("rw-------", "rw-r-----")) {
+            Set<PosixFilePermission> wanted = PosixFilePermissions.fromString(permissions);
+            Path database = pools.directory().resolve(permissions + ".db");
+            Files.createFile(database, PosixFilePermissions.asFileAttribute(wanted));
+            SqlitePool pool = open(database);
+            assertWorks(pool);
+            for (String suffix : List.of("", "-wal", "-shm")) {
+                assertThat(Files.getPosixFilePermissions(Path.of(database + suffix)))
+                        .as(suffix)
+                        .isEqualTo(wanted);
+            }
+            pool.close();
+        }
+    }
 
     /**
      * Root may do everything, whatever the permissions say: then a child without root's capabilities looks, as the owner that it
