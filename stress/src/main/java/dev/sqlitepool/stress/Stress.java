@@ -33,6 +33,11 @@ public final class Stress {
                     "more tasks than the pool takes, and users who are slow: bounded, fair, and nobody else waits",
                     Overload::run),
             new Program(
+                    "races",
+                    "[minutes=10]",
+                    "the pieces in which threads meet, each by itself, millions of times: nothing that is forbidden",
+                    Races::run),
+            new Program(
                     "hostile",
                     "[files=10000] [seed=random]",
                     "database files that are damaged, or mean harm: each is answered, none runs code",

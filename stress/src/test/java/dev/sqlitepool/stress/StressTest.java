@@ -56,6 +56,13 @@ class StressTest {
     }
 
     @Test
+    void whereThreadsMeetNothingForbiddenIsSeen() throws IOException {
+        assertHolds("races");
+        assertThat(printed())
+                .contains("every race was run to its end", "what remains after a completion is done, once");
+    }
+
+    @Test
     void hostileFilesAreAnswered() throws IOException {
         assertHolds("hostile");
         assertThat(printed()).contains("nothing in a file has run code");

@@ -1,0 +1,201 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.LLL_Result;
+import org.openjdk.jcstress.infra.results.LL_Result;
+
+/** The queue of a group with one lane: nobody is left waiting beside an idle lane, nobody is overtaken. What is not listed is forbidden. */
+public final class GroupRaces {
+    private static final LongAdder NANOS = new LongAdder();
+
+    private GroupRaces() {}
+
+    /** Waits, and is told nothing. */
+    private static final class Guest extends Waiter {
+        @Override
+        void granted() {}
+
+        @Override
+        Runnable failed(Throwable error) {
+            return null;
+        }
+
+        @Override
+        String label() {
+            return "guest";
+        }
+    }
+
+    /** A group whose only lane is lent to the first guest. */
+    private static final class Lent {
+        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+
+        Lent() {
+            submit(new Guest());
+            group.opened(Ground.lane(), 1);
+        }
+
+        String submit(Guest guest) {
+            guest.joins(null, 0, 100);
+            return group.submit(guest, 0).toString();
+        }
+
+        Waiter release() {
+            return group.release(Ground.lane(), 2);
+        }
+
+        boolean cancel(Guest guest) {
+            boolean mine = guest.move(Waiter.State.QUEUED, Waiter.State.ENDED);
+            if (mine) {
+                group.withdrawn();
+            }
+            return mine;
+        }
+
+        String end() {
+            LaneGroup.Snapshot now = group.snapshot();
+            return "idle " + now.idle() + " lent " + now.borrowed() + " waiting " + now.waiting()
+                    + (now.opening() + now.closing() == 0 ? "" : " live " + now);
+        }
+    }
+
+    /** Somebody comes while the lane goes. */
+    @JCStressTest
+    @Outcome(id = "RUN, null, idle 0 lent 1 waiting 0", expect = ACCEPTABLE, desc = "came after the lane was idle")
+    @Outcome(id = "WAIT, granted, idle 0 lent 1 waiting 0", expect = ACCEPTABLE, desc = "came before the lane")
+    @State
+    public static class ComesAgainstReleased {
+        private final Lent lent = new Lent();
+        private final Guest guest = new Guest();
+
+        /** Who comes. */
+        @Actor
+        public void come(LLL_Result r) {
+            r.r1 = lent.submit(guest);
+        }
+
+        /** Who has the lane. */
+        @Actor
+        public void release(LLL_Result r) {
+            Waiter next = lent.release();
+            r.r2 = next == guest ? "granted" : next;
+        }
+
+        /** When both have done. */
+        @Arbiter
+        public void end(LLL_Result r) {
+            r.r3 = lent.end();
+        }
+    }
+
+    /** The first in the queue goes away while the lane is given back: then it is the next one's, never nobody's. */
+    @JCStressTest
+    @Outcome(id = "true, second, idle 0 lent 1 waiting 0", expect = ACCEPTABLE, desc = "the first has left")
+    @Outcome(id = "false, first, idle 0 lent 1 waiting 1", expect = ACCEPTABLE, desc = "the first has the lane")
+    @State
+    public static class CancelledAgainstReleased {
+        private final Lent lent = new Lent();
+        private final Guest first = new Guest();
+        private final Guest second = new Guest();
+
+        /** Both wait. */
+        public CancelledAgainstReleased() {
+            lent.submit(first);
+            lent.submit(second);
+        }
+
+        /** The first one. */
+        @Actor
+        public void cancel(LLL_Result r) {
+            r.r1 = lent.cancel(first);
+        }
+
+        /** Who has the lane. */
+        @Actor
+        public void release(LLL_Result r) {
+            Waiter next = lent.release();
+            r.r2 = next == first ? "first" : next == second ? "second" : next;
+        }
+
+        /** When both have done. */
+        @Arbiter
+        public void end(LLL_Result r) {
+            r.r3 = lent.end();
+        }
+    }
+
+    /** Both come at once to an idle lane: one has it, the other waits, and has it next. */
+    @JCStressTest
+    @Outcome(id = "RUN, WAIT, idle 0 lent 1 waiting 0 granted", expect = ACCEPTABLE, desc = "the first was first")
+    @Outcome(id = "WAIT, RUN, idle 0 lent 1 waiting 0 granted", expect = ACCEPTABLE, desc = "the second was first")
+    @State
+    public static class TwoCome {
+        private final Lent lent = new Lent();
+        private final Guest first = new Guest();
+        private final Guest second = new Guest();
+
+        /** The lane is idle. */
+        public TwoCome() {
+            lent.release();
+        }
+
+        /** One. */
+        @Actor
+        public void come(LLL_Result r) {
+            r.r1 = lent.submit(first);
+        }
+
+        /** The other. */
+        @Actor
+        public void comeToo(LLL_Result r) {
+            r.r2 = lent.submit(second);
+        }
+
+        /** Then the lane is given back. */
+        @Arbiter
+        public void end(LLL_Result r) {
+            Waiter next = lent.release();
+            boolean right = next == ("WAIT".equals(r.r1) ? first : second);
+            r.r3 = lent.end() + (right ? " granted" : " lost " + next);
+        }
+    }
+
+    /** An opening fails while somebody else comes: whoever is left has a lane on its way. */
+    @JCStressTest
+    @Outcome(id = "WAIT, first and then open", expect = ACCEPTABLE, desc = "came before the failure")
+    @Outcome(id = "OPEN, first", expect = ACCEPTABLE, desc = "came after it")
+    @State
+    public static class ComesAgainstOpenFailed {
+        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+        private final Guest first = new Guest();
+
+        /** The first one waits for the lane that is opening. */
+        public ComesAgainstOpenFailed() {
+            first.joins(null, 0, 100);
+            group.submit(first, 0);
+        }
+
+        /** Who comes. */
+        @Actor
+        public void come(LL_Result r) {
+            Guest guest = new Guest();
+            guest.joins(null, 0, 100);
+            r.r1 = group.submit(guest, 0);
+        }
+
+        /** Who opens. */
+        @Actor
+        public void fail(LL_Result r) {
+            LaneGroup.OpenFailed failed = group.openFailed();
+            r.r2 = (failed.waiter() == first ? "first" : "nobody") + (failed.open() ? " and then open" : "");
+        }
+    }
+}
