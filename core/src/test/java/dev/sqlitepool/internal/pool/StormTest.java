@@ -37,6 +37,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * Many threads do everything at once that may go wrong, at random: cancels, timeouts, openings that fail, work that throws, lanes that
  * break, leases, and pools that are closed in the middle. In the end every future is completed, acknowledged rows are there and others
  * are not, and at every observation the lanes add up.
+ *
+ * <p>A greater one: {@code -Dsqlitepool.storm.tasks=10000000 -Djunit.jupiter.execution.timeout.mode=disabled}.
  */
 class StormTest {
     private static final int TASKS = Integer.getInteger("sqlitepool.storm.tasks", 200_000);
@@ -56,8 +58,11 @@ class StormTest {
     @Timeout(value = 4, unit = TimeUnit.MINUTES)
     void nothingIsLostInAStorm() throws Exception {
         System.out.println("storm of " + TASKS + " tasks, seed " + SEED);
+        long began = System.nanoTime();
         for (int round = 0; round < POOLS; round++) {
             storm(new Random(SEED + round), TASKS / POOLS, round);
+            System.out.printf(
+                    "storm: %,d tasks in %d s%n", finished.sum(), (System.nanoTime() - began) / 1_000_000_000);
         }
         System.out.println("storm: " + new TreeMap<>(outcomes));
         assertThat(submitted.sum()).isGreaterThanOrEqualTo(TASKS / POOLS * POOLS);
