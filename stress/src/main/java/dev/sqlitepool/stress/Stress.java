@@ -28,6 +28,11 @@ public final class Stress {
                     "system calls that fail: what was told is true, and then the pool works again (takes strace)",
                     Faults::run),
             new Program(
+                    "damage",
+                    "",
+                    "what surrounds the database breaks: disks, limits, files; the same pool works again (takes root for the disks)",
+                    Damage::run),
+            new Program(
                     "overload",
                     "[tasks=100000]",
                     "more tasks than the pool takes, and users who are slow: bounded, fair, and nobody else waits",

@@ -91,6 +91,10 @@ public final class Trial {
                 + Runtime.getRuntime().availableProcessors() + " processors";
     }
 
+    synchronized boolean holds() {
+        return holds;
+    }
+
     /** Says how the run ended. */
     synchronized boolean conclude() {
         if (facts > 0) {

@@ -49,6 +49,13 @@ class StressTest {
         assertThat(printed()).containsPattern("Left out: the failing system calls|the pool works again");
     }
 
+    /** Without the right to mount, or the tools, it says what is left out. */
+    @Test
+    void whatSurroundsADatabaseMayBreak() throws IOException {
+        assertHolds("damage");
+        assertThat(printed()).contains("the file is replaced by another", "no file descriptors are left");
+    }
+
     @Test
     void anOverloadIsRefusedOrServedInTurn() throws IOException {
         assertHolds("overload");
