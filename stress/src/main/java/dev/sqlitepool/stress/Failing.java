@@ -10,6 +10,7 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Properties;
@@ -115,6 +116,20 @@ final class Failing implements ConnectionFactory {
             }
             throw failure(name);
         }
+        if (result instanceof ResultSetMetaData columns
+                && target instanceof PreparedStatement
+                && !hasColumns(columns)) {
+            return null; // as JDBC has it
+        }
         return wrapped(method.getReturnType(), result);
+    }
+
+    /** Of a statement without columns sqlite-jdbc refuses to tell how many there are. */
+    private static boolean hasColumns(ResultSetMetaData columns) {
+        try {
+            return columns.getColumnCount() > 0;
+        } catch (SQLException e) {
+            return false;
+        }
     }
 }

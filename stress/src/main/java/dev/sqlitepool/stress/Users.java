@@ -33,6 +33,7 @@ final class Users {
     private static final String INSERT = "INSERT INTO n VALUES (?, randomblob(300))";
 
     private final SqlitePool pool;
+    private final boolean ownBegin;
     private final Set<Integer> acknowledged = new HashSet<>();
     private final Set<Integer> failed = new HashSet<>();
     private final Set<Integer> unknown = new HashSet<>();
@@ -51,7 +52,13 @@ final class Users {
     }
 
     Users(SqlitePool pool) {
+        this(pool, true);
+    }
+
+    /** With {@code ownBegin}, some say BEGIN and COMMIT in SQL; plain JDBC does not see such a transaction. */
+    Users(SqlitePool pool, boolean ownBegin) {
         this.pool = pool;
+        this.ownBegin = ownBegin;
     }
 
     /** The table of the numbers; without a key, so that a number can be there twice. */
@@ -95,7 +102,7 @@ final class Users {
 
     private Asked write(int number) {
         CompletableFuture<?> answer =
-                switch (number % 5) {
+                switch (number % 5 == 3 && !ownBegin ? 1 : number % 5) {
                     case 0 -> pool.execute(INSERT, number);
                     case 1 -> pool.transaction(tx -> tx.execute(INSERT, number));
                     case 2 -> pool.executeBatch(INSERT, List.of(new Object[] {number}, new Object[] {-number}));
