@@ -275,8 +275,16 @@ final class JdbcEngine implements Engine {
                 statement.setObject(i + 1, values[i]);
             }
             returnsRows = statement.execute();
-            rows = returnsRows ? statement.getResultSet() : null;
-            changes = returnsRows ? 0 : Math.max(0, statement.getUpdateCount());
+            boolean known = false;
+            try {
+                rows = returnsRows ? statement.getResultSet() : null;
+                changes = returnsRows ? 0 : Math.max(0, statement.getUpdateCount());
+                known = true;
+            } finally {
+                if (!known) {
+                    statement.close(); // it may have rows that nobody can close
+                }
+            }
         }
 
         @Override

@@ -130,6 +130,10 @@ public final class Opener {
         Engine engine = null;
         boolean done = false;
         try {
+            if (connection.isClosed()) {
+                throw new SQLException(
+                        "The connection factory returned a closed connection; it must return a new, open one.");
+            }
             if (connection.isWrapperFor(SQLiteConnection.class)) {
                 SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
                 engine = sqlite;
@@ -265,13 +269,7 @@ public final class Opener {
         if (connection == null) {
             throw new SQLException("The connection factory returned null; it must return a new, open connection.");
         }
-        adopt(connection);
-        if (connection.isClosed()) {
-            forget(connection);
-            throw new SQLException(
-                    "The connection factory returned a closed connection; it must return a new, open one.");
-        }
-        return connection;
+        return adopt(connection);
     }
 
     private Connection adopt(Connection connection) throws SQLException {
