@@ -309,8 +309,8 @@ final class Damage {
         } while (failing.struck() != null);
         String fault = "each call of JDBC fails once, " + (after ? "when it is done" : "before it does anything");
         report(fault, all, 1);
-        trial.out().printf("Not asserted: pools that do not work again: %d%n", stuck);
-        trial.out().printf("Not asserted: connections that are open after their pool, of %d calls: %d%n", n - 1, open);
+        trial.check(stuck == 0, "each pool works again", stuck + " do not");
+        trial.check(open == 0, "no connection is open after its pool", open + " open");
     }
 
     // Limits of the process, in processes of their own
