@@ -197,8 +197,9 @@ final class Workers implements Executor {
         }
         try {
             settle.run();
-        } catch (Throwable e) { // the virtual machine's, since futures keep what stages throw; a lane must not be lost
-            // with it
+        } catch (
+                Throwable
+                        e) { // an Error: futures keep what stages throw. The rest, perhaps a lane, is not lost with it
             System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, "a future could not be settled", e);
         }
         Thread.interrupted(); // what a stage has done to this thread is not the next task's

@@ -8,9 +8,11 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlitePool;
+import java.lang.reflect.Proxy;
 import java.math.BigDecimal;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.sql.Statement;
@@ -208,6 +210,40 @@ class JdbcEngineTest {
                                         + " WHERE a.x + b.x = -1",
                                 row -> 1))
                 .isInstanceOf(java.sql.SQLTimeoutException.class);
+    }
+
+    @Test
+    void aStatementWhoseRowsCannotBeHadIsClosed() throws SQLException {
+        PreparedStatement[] real = new PreparedStatement[1];
+        Connection connection = DriverManager.getConnection("jdbc:h2:mem:");
+        JdbcEngine engine = new JdbcEngine(proxy(Connection.class, connection, (method, result) -> {
+            if (result instanceof PreparedStatement statement) {
+                real[0] = statement;
+                return proxy(PreparedStatement.class, statement, (inner, rows) -> {
+                    if (inner.equals("getResultSet")) {
+                        throw new SQLException("not now");
+                    }
+                    return rows;
+                });
+            }
+            return result;
+        }));
+        Prepared prepared = engine.prepare("SELECT 1");
+        assertThatThrownBy(() -> prepared.start(new Object[0])).hasMessage("not now");
+        assertThat(real[0].isClosed()).isTrue();
+        assertThat(prepared.isClosed()).isTrue();
+        engine.close();
+    }
+
+    private interface Seen {
+        Object as(String method, Object result) throws SQLException;
+    }
+
+    private static <T> T proxy(Class<T> type, T target, Seen seen) {
+        return type.cast(Proxy.newProxyInstance(
+                JdbcEngineTest.class.getClassLoader(),
+                new Class<?>[] {type},
+                (proxy, method, arguments) -> seen.as(method.getName(), method.invoke(target, arguments))));
     }
 
     @Test

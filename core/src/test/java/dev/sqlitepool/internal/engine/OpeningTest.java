@@ -584,6 +584,34 @@ class OpeningTest {
     }
 
     @Test
+    void aConnectionThatCannotTellWhetherItIsClosedIsClosed() throws SQLException {
+        AtomicBoolean well = new AtomicBoolean();
+        List<Connection> real = new CopyOnWriteArrayList<>();
+        SqlitePool pool = from(access -> {
+            Connection connection = DriverManager.getConnection(url());
+            if (!well.get()) {
+                real.add(connection);
+                return (Connection) Proxy.newProxyInstance(
+                        OpeningTest.class.getClassLoader(),
+                        new Class<?>[] {Connection.class},
+                        (proxy, method, arguments) -> {
+                            if (method.getName().equals("isClosed")) {
+                                throw new SQLException("not now");
+                            }
+                            return method.invoke(connection, arguments);
+                        });
+            }
+            return connection;
+        });
+        assertFails(pool).hasMessageContaining("not now");
+        for (Connection connection : real) {
+            assertThat(connection.isClosed()).isTrue();
+        }
+        well.set(true);
+        assertWorks(pool);
+    }
+
+    @Test
     void aClosedConnectionFromAFactoryIsRefused() throws SQLException {
         AtomicBoolean well = new AtomicBoolean();
         SqlitePool pool = from(access -> {
