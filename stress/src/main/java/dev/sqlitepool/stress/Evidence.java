@@ -27,22 +27,13 @@ final class Evidence {
         return lost;
     }
 
-    /** As {@link #look(Path, Set)}, and looks for the numbers of which it was said that they have failed. */
-    void look(Path database, Set<Integer> acknowledged, Set<Integer> failed) {
-        look(database, acknowledged);
-        try (Connection connection = DriverManager.getConnection("jdbc:sqlite:" + database);
-                Statement statement = connection.createStatement();
-                ResultSet rows = statement.executeQuery("SELECT id FROM a")) {
-            while (rows.next()) {
-                unwanted += failed.contains(rows.getInt(1)) ? 1 : 0;
-            }
-        } catch (SQLException e) {
-            damaged++;
-        }
+    /** As {@link #look(Path, Set, Set)}, and nothing is said to have failed. */
+    void look(Path database, Set<Integer> acknowledged) {
+        look(database, acknowledged, Set.of());
     }
 
-    /** Opens a database and looks for the acknowledged numbers, for transactions that are there by half, and for damage. */
-    void look(Path database, Set<Integer> acknowledged) {
+    /** Opens a database and looks for the acknowledged numbers, for those that have failed, for transactions by half, and for damage. */
+    void look(Path database, Set<Integer> acknowledged, Set<Integer> failed) {
         lookedFor += acknowledged.size();
         if (!Files.exists(database)) {
             lost += acknowledged.size();
@@ -61,6 +52,7 @@ final class Evidence {
                     }
                 }
                 lost -= acknowledged.stream().filter(there::contains).count();
+                unwanted += failed.stream().filter(there::contains).count();
                 half += number(
                         statement,
                         "SELECT count(*) FROM a LEFT JOIN b USING (id) LEFT JOIN c USING (id)"

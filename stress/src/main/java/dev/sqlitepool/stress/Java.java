@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
 /** Other processes of this Java with these classes. */
@@ -27,6 +29,12 @@ final class Java {
         command.addAll(List.of("-cp", classPath, main.getName()));
         command.addAll(List.of(arguments));
         return command;
+    }
+
+    /** Ends a process that has not ended by then, so that who reads what it prints does not wait for ever. */
+    static void endAfter(Process process, long seconds) {
+        CompletableFuture.delayedExecutor(seconds, TimeUnit.SECONDS)
+                .execute(() -> process.toHandle().destroyForcibly()); // does nothing if it has ended; the pipe stays
     }
 
     /** Starts it; what it prints is printed here. */

@@ -61,6 +61,7 @@ final class Kill {
         Process child = new ProcessBuilder(NumberWriter.command(database, durability, Integer.MAX_VALUE / 2))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
+        Java.endAfter(child, PATIENCE_SECONDS);
         try (BufferedReader lines =
                 new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.US_ASCII))) {
             String line = random.nextInt(10) == 0 ? null : lines.readLine(); // else it is killed while it begins

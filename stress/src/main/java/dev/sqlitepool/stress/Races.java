@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -28,6 +27,8 @@ final class Races {
     /** To start the process of a run. */
     private static final double START_SECONDS = 1.5;
 
+    private static final int PATIENCE_SECONDS = 120;
+
     private static final Pattern RACE = Pattern.compile("\\[([A-Z ]+)] +dev\\.sqlitepool\\.internal\\.\\w+\\.(\\S+)$");
     private static final Pattern OUTCOME = Pattern.compile(" +(\\S.*?) +([0-9,]+) +[<>0-9.]+% +([A-Za-z]+)( .*)?");
 
@@ -46,7 +47,7 @@ final class Races {
         long millis = Math.round(1e3 * Math.max(0.1, seconds * 0.9 / count / RUNS - START_SECONDS));
         Map<String, Seen> races = new TreeMap<>();
         List<String> printed = new ArrayList<>();
-        int exitCode = jcstress(trial, millis, printed);
+        int exitCode = jcstress(trial, count, millis, printed);
         parse(printed, races);
         races.forEach((name, seen) -> trial.check(
                 seen.passed, name, String.format(Locale.ROOT, "%,d times: %s", seen.samples, seen.outcomes)));
@@ -58,7 +59,7 @@ final class Races {
         publishing(trial, seconds * 0.1);
     }
 
-    private static int jcstress(Trial trial, long millis, List<String> printed) throws Exception {
+    private static int jcstress(Trial trial, int count, long millis, List<String> printed) throws Exception {
         List<String> command = Java.command(
                 org.openjdk.jcstress.Main.class,
                 ("-v -af NONE -sc false -f 1 -fsm 1 -iters 1 -jvmArgs -Xmx256m -time " + millis
@@ -68,11 +69,10 @@ final class Races {
                 .directory(trial.directory().toFile())
                 .redirectErrorStream(true)
                 .start();
+        Java.endAfter(
+                process, count * (RUNS * (millis / 1_000 + 3 * (long) Math.ceil(START_SECONDS))) + PATIENCE_SECONDS);
         try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
             lines.lines().forEach(printed::add);
-        }
-        if (!process.waitFor(1, TimeUnit.MINUTES)) {
-            process.destroyForcibly();
         }
         return process.waitFor();
     }

@@ -27,11 +27,11 @@ final class Shell {
     /** Whether there is a shell. */
     static boolean isThere() throws InterruptedException {
         try {
-            return new ProcessBuilder("sqlite3", "-version")
-                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                            .start()
-                            .waitFor()
-                    == 0;
+            Process process = new ProcessBuilder("sqlite3", "-version")
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+            Java.endAfter(process, PATIENCE_SECONDS);
+            return process.waitFor() == 0;
         } catch (IOException e) {
             return false;
         }
@@ -80,16 +80,14 @@ final class Shell {
         Process process = new ProcessBuilder("sqlite3", "-cmd", ".timeout 60000", file.toString())
                 .redirectErrorStream(true)
                 .start();
+        Java.endAfter(process, PATIENCE_SECONDS);
         try {
             process.getOutputStream()
                     .write((String.join(";\n", statements) + (statements.get(0).startsWith(".") ? "\n" : ";\n"))
                             .getBytes(StandardCharsets.UTF_8));
             process.getOutputStream().close();
             String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-            if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                throw new IOException("the shell does not end");
-            }
-            return said;
+            return process.waitFor() == 0 ? said : "error, exit code " + process.exitValue() + ": " + said;
         } finally {
             process.destroyForcibly();
         }
