@@ -18,8 +18,11 @@ import java.util.concurrent.CompletableFuture;
  */
 public interface Lease extends AutoCloseable {
     /**
-     * Runs work on the leased connection, after all that were submitted before. Cursors that the work leaves open are
-     * closed; a transaction that it leaves open stays open.
+     * Runs work on the leased connection, after all that were submitted before. A transaction and {@link RowCursor cursors} that the
+     * work leaves open stay open; results of JDBC are closed.
+     *
+     * <p>If its future is cancelled while it runs, an open transaction is lost, and everything but its end is refused, unless the work has
+     * only read.
      *
      * @param <T> the result
      * @param work runs exactly once, on a thread of the pool

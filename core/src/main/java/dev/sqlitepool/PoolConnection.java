@@ -2,6 +2,7 @@ package dev.sqlitepool;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -59,6 +60,28 @@ public interface PoolConnection {
      */
     <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
             throws SQLException, X;
+
+    /**
+     * Runs a statement that reads, and leaves it to the caller when its rows are read: for a {@link Lease}, whose works can read one
+     * after the other. The statement begins with the first read.
+     *
+     * @param <T> what a row becomes
+     * @param sql one statement that returns rows and only reads; use {@link #query} for {@code … RETURNING} and {@code PRAGMA}
+     * @param mapper called for each row
+     * @param parameters the values to bind; copied now
+     * @return the cursor, to be closed
+     * @throws SQLException if the statement does not only read, as far as its keywords tell
+     */
+    <T> RowCursor<T> cursor(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException;
+
+    /**
+     * Limits the time of each statement that this work runs from now on, if that is shorter than {@link
+     * SqlitePoolBuilder#statementTimeout}. The next work of a lease begins without it.
+     *
+     * @param timeout after this a statement is interrupted, with a {@link java.sql.SQLTimeoutException}; positive
+     * @throws IllegalArgumentException if it is not positive
+     */
+    void statementTimeout(Duration timeout);
 
     /**
      * Runs a statement for its effect. Rows that it returns are passed over.

@@ -34,6 +34,17 @@ public interface Row {
     int columnIndex(String column) throws SQLException;
 
     /**
+     * The type that the column was declared with, as the text says in {@code CREATE TABLE}. SQLite does not hold values to it, see
+     * <a href="https://www.sqlite.org/datatype3.html">its types</a>.
+     *
+     * @param column 1-based index
+     * @return for instance {@code VARCHAR(20)}; null if none was declared, or the column is an expression and not a table's
+     * @throws SQLException if there is no such column
+     */
+    @Nullable
+    String declaredType(int column) throws SQLException;
+
+    /**
      * Whether the column is NULL in this row.
      *
      * @param column 1-based index

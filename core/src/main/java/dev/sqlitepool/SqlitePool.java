@@ -223,6 +223,20 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<Lease> acquire();
 
     /**
+     * Borrows a connection for work that spans several calls, and of which it is known what it needs. It must be released.
+     *
+     * <p>With {@link Access#READ} all works of the lease see one snapshot, as in {@link #read}: fixed at its first statement that reads a
+     * table, and kept until the release. Writes are refused, and so are transaction control, {@code PRAGMA}, {@code ATTACH} and {@code VACUUM}.
+     *
+     * <p>With {@link Access#WRITE} the lease begins on the write lane, for a work that begins a transaction: it waits there at once, and not
+     * for a read lane first. From the end of a transaction on, or after a first work that has begun none, it is a lease as any other.
+     *
+     * @param access what for
+     * @return completes with the lease when a lane is free
+     */
+    CompletableFuture<Lease> acquire(Access access);
+
+    /**
      * Copies the database to a new file while reads and writes go on. The copy is one snapshot: all that was acknowledged before the
      * call, and nothing half. It is compact (SQLite's {@code VACUUM INTO}), a single file without a WAL, and gets its name when it is
      * whole and on disk: neither an error, a cancellation nor a crash leaves anything under that name. After a crash a file {@code

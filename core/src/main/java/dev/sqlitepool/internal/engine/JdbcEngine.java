@@ -315,6 +315,11 @@ final class JdbcEngine implements Engine {
         }
 
         @Override
+        public @Nullable String declaredType(int column) throws SQLException {
+            return rows().getMetaData().getColumnTypeName(column);
+        }
+
+        @Override
         public boolean isNull(int column) throws SQLException {
             return rows().getObject(column) == null;
         }

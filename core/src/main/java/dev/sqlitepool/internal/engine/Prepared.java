@@ -32,6 +32,10 @@ public interface Prepared extends AutoCloseable {
     /** The names of the columns, fetched anew: another connection may have changed the schema since the last run. */
     List<String> columnNames() throws SQLException;
 
+    /** The declared type of a column; null if there is none. */
+    @Nullable
+    String declaredType(int column) throws SQLException;
+
     boolean isNull(int column) throws SQLException;
 
     long getLong(int column) throws SQLException;

@@ -101,6 +101,12 @@ final class SqlitePrepared implements Prepared {
     }
 
     @Override
+    public @Nullable String declaredType(int column) throws SQLException {
+        int index = checked(column);
+        return core.pointer.safeRun((d, p) -> d.column_decltype(p, index));
+    }
+
+    @Override
     public boolean isNull(int column) throws SQLException {
         int index = checked(column);
         return core.pointer.safeRunInt((d, p) -> d.column_type(p, index)) == Codes.SQLITE_NULL;

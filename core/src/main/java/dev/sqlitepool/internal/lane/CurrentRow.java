@@ -56,6 +56,11 @@ final class CurrentRow implements Row {
     }
 
     @Override
+    public @Nullable String declaredType(int column) throws SQLException {
+        return row().declaredType(column);
+    }
+
+    @Override
     public boolean isNull(int column) throws SQLException {
         return row().isNull(column);
     }

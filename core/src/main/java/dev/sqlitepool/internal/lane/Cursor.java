@@ -64,6 +64,9 @@ public final class Cursor<T> {
         session.begin(own, ticket);
         boolean well = false;
         try {
+            if (statement == null && own.access() == Access.WRITE) {
+                session.refuseWrites(own);
+            }
             boolean more = read(own, most, System.nanoTime() + nanos, into);
             well = true;
             return more;
@@ -75,8 +78,15 @@ public final class Cursor<T> {
         }
     }
 
-    private boolean read(Lane own, long most, long until, List<? super T> into) throws SQLException {
-        for (long left = most; left > 0 && !session.isUnwanted(); left--) {
+    /** The statement, once it has begun. */
+    @Nullable
+    Prepared statement() {
+        return statement;
+    }
+
+    /** As the other, for a session that has begun already, and goes on. */
+    boolean read(Lane own, long most, long until, List<? super T> into) throws SQLException {
+        for (long left = most; left > 0 && !session.ticket().isEnded(); left--) {
             if (!step(own)) {
                 return false;
             }
@@ -104,9 +114,6 @@ public final class Cursor<T> {
     }
 
     private Prepared start(Lane own) throws SQLException {
-        if (own.access() == Access.WRITE) {
-            session.refuseWrites(own);
-        }
         try {
             Prepared started =
                     session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);

@@ -91,7 +91,7 @@ final class Forms {
             throw e;
         }
         if (session.ticket().commit() && !session.transaction().isRollbackOnly()) {
-            session.closeCursors();
+            session.results().close();
             commit();
         } else {
             rollBack(null);
@@ -99,12 +99,16 @@ final class Forms {
         return result;
     }
 
-    private <T> T inSnapshot(Body<T> body) throws Exception {
-        Lane own = lane();
+    /** Begins a snapshot, in which nothing can write. */
+    void openSnapshot(Lane own) throws SQLException {
         if (own.access() == Access.WRITE) {
             session.refuseWrites(own);
         }
         begin(false);
+    }
+
+    private <T> T inSnapshot(Body<T> body) throws Exception {
+        openSnapshot(lane());
         T result;
         try {
             result = body.run();
@@ -172,7 +176,7 @@ final class Forms {
     }
 
     private void rollBack(@Nullable Throwable reason) {
-        session.closeCursors();
+        session.results().close();
         Lane current = lane();
         current.leave();
         session.transaction().rollback(current, reason);
@@ -225,11 +229,11 @@ final class Forms {
         try {
             result = body.run();
         } catch (Throwable e) {
-            session.closeCursors();
+            session.results().close();
             session.transaction().rollbackTo(current, level, e);
             throw e;
         }
-        session.closeCursors();
+        session.results().close();
         session.transaction().release(current, level);
         return result;
     }

@@ -8,7 +8,7 @@ import java.util.concurrent.TimeUnit;
  * What a lane has seen of the SQL texts that ran on it, to tell which may share a transaction. Forgets when there are too many. Owned by the
  * lane's owner.
  */
-final class KnownTexts {
+public final class KnownTexts {
     private static final long QUICK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final int LIMIT = 1_000;
 
@@ -28,7 +28,7 @@ final class KnownTexts {
     }
 
     /** Whether it has run, and took no time worth mentioning when it last did. */
-    boolean isQuick(String sql) {
+    public boolean isQuick(String sql) {
         return quick.contains(sql);
     }
 

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
@@ -37,9 +38,6 @@ public final class Lane {
     /** What those who came before in a group wait for one who takes longer than it used to. */
     private static final long HURRY_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
-    private static final int SNAPSHOT_READS = 64;
-    private static final long SNAPSHOT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
-
     private final Engine engine;
     private final Access access;
     private final int generation;
@@ -56,9 +54,7 @@ public final class Lane {
     /** For good, even if it is {@link #trust trusted} again: there may be temporary or attached tables. */
     private boolean changed;
 
-    private boolean snapshotOpen;
-    private long snapshotAt;
-    private int snapshotReads;
+    private final SharedSnapshot snapshot;
     private final KnownTexts texts = new KnownTexts();
     private @Nullable Session reads;
 
@@ -90,6 +86,10 @@ public final class Lane {
     private boolean hurried;
     /** How long a statement may take that others wait for, 0 for no limit. The owner's. */
     private long hurryNanos;
+    /** The statement that ran last was interrupted because of its timeout, perhaps after its end. The owner's. */
+    private boolean struck;
+    /** How long the work lets a statement take, 0 for no limit. The owner's. */
+    private long limitNanos;
 
     /**
      * A lane over a connection that is set up.
@@ -110,6 +110,7 @@ public final class Lane {
         this.expiresAt = expiresAt;
         this.telemetry = telemetry;
         this.timer = timer;
+        this.snapshot = new SharedSnapshot(this, telemetry);
         this.statements = new StatementCache(engine, settings.statementCacheSize(), telemetry);
         this.statementTimeoutNanos =
                 settings.statementTimeout() == null ? 0 : Settings.nanos(settings.statementTimeout());
@@ -191,47 +192,11 @@ public final class Lane {
         doubt = null;
     }
 
-    // ---- the shared snapshot
+    // ---- single reads
 
-    /**
-     * Opens a snapshot for the read that is about to run and others behind it. SQLite fixes a snapshot at the first read of a table,
-     * not before, so it shows all that was committed before this call: whoever submitted a read before this call may share it, and
-     * sees every write that was acknowledged to him.
-     */
-    public void beginSnapshot() {
-        long before = telemetry.now();
-        try {
-            engine.begin(false);
-            snapshotAt = before;
-            snapshotReads = 0;
-            snapshotOpen = true;
-        } catch (SQLException e) {
-            // Without: the statement runs by itself, and has the error too if it lasts.
-            telemetry.debug("a shared snapshot could not be opened", e);
-        }
-    }
-
-    public boolean isSnapshotOpen() {
-        return snapshotOpen;
-    }
-
-    /** When the snapshot was begun, on the telemetry's clock. */
-    public long snapshotAt() {
-        return snapshotAt;
-    }
-
-    /** Whether one more read may share the snapshot: a long one would pin the WAL, and make it old. */
-    public boolean mayShareSnapshot(long now) {
-        return snapshotOpen && doubt == null && ++snapshotReads < SNAPSHOT_READS && now - snapshotAt < SNAPSHOT_NANOS;
-    }
-
-    public void endSnapshot() {
-        snapshotOpen = false;
-        try {
-            engine.rollback();
-        } catch (SQLException | RuntimeException e) {
-            doubt(CloseReason.DISCARDED);
-        }
+    /** The snapshot that they may share. */
+    public SharedSnapshot snapshot() {
+        return snapshot;
     }
 
     /** The session of the single reads that run here, one after the other; it keeps nothing of them. For a lane that only reads. */
@@ -246,11 +211,15 @@ public final class Lane {
 
     // ---- interrupts
 
-    /** The owner works for this ticket from now on; with null for none at the moment, and its cursors stay open. */
-    void enter(@Nullable Ticket served) {
+    /** The owner works for this ticket from now on, and no more for the one returned; with null for none, and its cursors stay open. */
+    @CanIgnoreReturnValue
+    @Nullable
+    Ticket enter(@Nullable Ticket served) {
         gate.lock();
         try {
+            Ticket before = ticket;
             ticket = served;
+            return before;
         } finally {
             gate.unlock();
         }
@@ -260,6 +229,7 @@ public final class Lane {
     void leave() {
         enter(null);
         hurryNanos = 0;
+        limitNanos = 0;
         if (statements.closeRunning()) {
             depth = 1;
             endStatement();
@@ -284,8 +254,12 @@ public final class Lane {
      * @param goesOn it stood on a row, and has its time anew; but a timeout that came just after its last step is told now
      */
     void beginStatement(long ownNanos, boolean goesOn) {
-        long nanos = shorter(ownNanos, shorter(hurryNanos, statementTimeoutNanos));
-        if (depth++ > 0 || nanos == 0) {
+        long nanos = shorter(ownNanos, shorter(limitNanos, shorter(hurryNanos, statementTimeoutNanos)));
+        if (depth++ > 0) {
+            return;
+        }
+        struck = false;
+        if (nanos == 0) {
             return;
         }
         gate.lock();
@@ -313,8 +287,17 @@ public final class Lane {
         try {
             timed = false;
             timeoutNanos = 0;
+            struck = timedOut;
         } finally {
             gate.unlock();
+        }
+        closeIfStruck();
+    }
+
+    /** What stays on a row does not survive a timeout, which may have come just after the end of the statement that it was meant for. */
+    void closeIfStruck() {
+        if (struck) {
+            statements.closeHeld();
         }
     }
 
@@ -424,6 +407,27 @@ public final class Lane {
         }
     }
 
+    /** Until {@link #leave} a statement that takes longer is interrupted; 0 for no limit. */
+    void limit(long nanos) {
+        limitNanos = nanos;
+    }
+
+    /**
+     * Whether the transaction still stands after a statement that only reads was interrupted in it. Ends what stays on a row, and nobody
+     * interrupts the answer.
+     */
+    boolean standsAfterInterruptedRead() {
+        Ticket served = enter(null);
+        try {
+            statements.closeHeld();
+            return !statements.isRunning() && engine.inTransaction();
+        } catch (SQLException e) {
+            return false;
+        } finally {
+            enter(served);
+        }
+    }
+
     /** Until {@link #leave} a statement that takes too long is interrupted, since those before it wait to be acknowledged. */
     void hurry() {
         hurryNanos = HURRY_NANOS;
@@ -444,13 +448,9 @@ public final class Lane {
         return !changed && engine.mayGroup();
     }
 
-    KnownTexts texts() {
+    /** What is known of the statements that have run here. */
+    public KnownTexts texts() {
         return texts;
-    }
-
-    /** Whether a statement has run here, and took no time worth mentioning when it last did. */
-    public boolean isQuick(String sql) {
-        return texts.isQuick(sql);
     }
 
     /** Brings the planner's statistics up to date, or gives up after a time. */

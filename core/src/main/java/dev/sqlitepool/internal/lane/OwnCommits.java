@@ -57,7 +57,7 @@ final class OwnCommits {
         if (session.transaction().isOpen()) {
             return;
         }
-        boolean cursors = session.hasCursors();
+        boolean cursors = session.results().areOpen();
         if (!cursors) { // it would wait for its own cursors
             host.beforeTransaction(lane, session);
             host.requireTrust(lane);
@@ -108,7 +108,9 @@ final class OwnCommits {
         if (!session.commitsByItself() || !lane.engine().needsSync()) {
             return;
         }
-        boolean giveBack = lane.doubt() == null && host.hasReadLanes() && !session.hasCursors();
+        boolean giveBack = lane.doubt() == null
+                && host.hasReadLanes()
+                && !session.results().areOpen();
         Written written = session.transaction().written();
         written.atOnce(false);
         try {

@@ -34,8 +34,6 @@ public final class Session {
     private volatile @Nullable Lane lane;
     private volatile boolean alive;
     private @Nullable Thread owner;
-    /** Statements of this session that stand on a row: while there is one, the lane cannot be given back. */
-    private int cursors;
 
     private final ReadClock reading;
 
@@ -45,8 +43,13 @@ public final class Session {
     /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
     private boolean wholesale;
 
+    /** All that has run since {@link #begin} only reads. */
+    private boolean onlyReads;
+    /** How long the work lets each statement take, 0 for no limit. */
+    private long statementNanos;
+
     private boolean unsynced;
-    private @Nullable JdbcView view;
+    private final OpenResults results = new OpenResults(this);
     private final OwnCommits commits;
     private final Forms forms = new Forms(this);
     private final Statements statements = new Statements(this);
@@ -73,6 +76,8 @@ public final class Session {
         if (granted != null) {
             granted.enter(next);
         }
+        onlyReads = true;
+        statementNanos = 0;
         alive = true;
     }
 
@@ -130,14 +135,9 @@ public final class Session {
         return alive && ticket == target;
     }
 
-    /** For whom the session works. */
+    /** For whom the session works; unwanted, once that has been ended from outside. */
     public Ticket ticket() {
         return ticket;
-    }
-
-    /** Whether what the session works for has been ended from outside. */
-    public boolean isUnwanted() {
-        return ticket.isEnded();
     }
 
     /** Holds a lane for the next {@link #begin}. */
@@ -161,6 +161,7 @@ public final class Session {
         Lane last = lane;
         try {
             leave(last);
+            results.close();
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
@@ -192,16 +193,23 @@ public final class Session {
         }
     }
 
-    /** Ends one work of a lease: cursors are closed, an open transaction stays. Hands the lane over if it can be given back. */
+    /**
+     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
+     * over if it can be given back.
+     */
     public @Nullable Lane pause() {
         Lane current = lane;
-        if (ticket.isEnded() && transaction.isOpen()) {
+        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
+        if (ticket.isEnded()) { // nothing interrupts the lane any more
+            results.closeCursors();
+        }
         lookWhatIsOpen();
         boolean kept = current == null
                 || transaction.isOpen()
+                || results.areOpen()
                 || current.doubt() == CloseReason.CHANGED
                 || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
         if (kept) {
@@ -214,13 +222,8 @@ public final class Session {
     private void leave(@Nullable Lane last) {
         alive = false;
         owner = null;
-        cursors = 0;
-        JdbcView ended = view;
-        view = null;
         try {
-            if (ended != null) {
-                ended.end();
-            }
+            results.end();
         } finally {
             if (last != null) {
                 last.leave();
@@ -236,6 +239,15 @@ public final class Session {
         wholesale = work instanceof Work.Data<T>;
         transaction.written().atOnce(commitsByItself());
         return forms.perform(work, form);
+    }
+
+    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
+    public <T> T performInLease(Work.Code<T> work) throws Exception {
+        transaction.written().atOnce(commitsByItself());
+        if (form == Form.READ && !transaction.isOpen()) {
+            forms.openSnapshot(ready("", Verb.EMPTY));
+        }
+        return forms.perform(work, Form.CONNECTION);
     }
 
     // ---- in a group: one session opens and ends the transaction, others join it for one statement each
@@ -262,7 +274,7 @@ public final class Session {
     /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
     public boolean groupStands() {
         Lane own = lane;
-        return own != null && own.doubt() == null && !transaction.isLost() && !isUnwanted() && !forms.ranBare();
+        return own != null && own.doubt() == null && !transaction.isLost() && !ticket.isEnded() && !forms.ranBare();
     }
 
     /** Its statement is over: nothing can interrupt the lane for this session any more. */
@@ -300,11 +312,15 @@ public final class Session {
         return face;
     }
 
-    /** Closes what JDBC statements have left open. */
-    void closeCursors() {
-        if (view != null) {
-            view.closeStatements();
-        }
+    /** What stands on rows. */
+    OpenResults results() {
+        return results;
+    }
+
+    /** Limits the time of each statement from now on. */
+    void statementTimeout(long nanos) {
+        requireAlive();
+        statementNanos = nanos;
     }
 
     /** Patience with other processes, for one statement. */
@@ -349,7 +365,11 @@ public final class Session {
         if (verb != Verb.END) {
             transaction.requireStanding();
         }
+        onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
+        if (verb == Verb.END) {
+            results.closeCursors();
+        }
         if (current == null) {
             current = take(null, verb.needsWriteLane() ? Access.WRITE : Access.READ);
         }
@@ -366,11 +386,8 @@ public final class Session {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }
+        current.limit(statementNanos);
         return current;
-    }
-
-    boolean hasCursors() {
-        return cursors > 0 || view != null && view.hasOpenResults();
     }
 
     boolean hasReadLanes() {
@@ -384,12 +401,10 @@ public final class Session {
     /** Goes to the write lane. */
     private Lane move() throws SQLException {
         Lane from = Objects.requireNonNull(lane);
-        if (hasCursors()) {
+        if (results.areOpen()) {
             throw Misuse.underCursor();
         }
-        if (view != null) {
-            view.closeStatements();
-        }
+        results.closeThoseOfJdbc();
         from.leave();
         telemetry.moves.increment();
         return take(from, Access.WRITE);
@@ -404,7 +419,7 @@ public final class Session {
 
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
-        closeCursors();
+        results.close();
         own.leave();
         lane = null;
     }
@@ -437,20 +452,14 @@ public final class Session {
         return statements;
     }
 
-    /** A statement begins to stand on a row, or ends to. */
-    void cursors(int change) {
-        cursors += change;
-        lookWhatIsOpen();
-    }
-
     /** A statement, a cursor or a transaction has begun or ended. */
     void lookWhatIsOpen() {
         if (commitsByItself()) {
-            reading.look(transaction.isOpen() || hasCursors());
+            reading.look(transaction.isOpen() || results.areOpen());
         }
         Lane own = lane;
         if (own != null && alive && owner == Thread.currentThread() && !transaction.isOpen()) {
-            boolean perhapsNotAll = hasCursors() || view != null; // a view may have one that nobody has asked for yet
+            boolean perhapsNotAll = results.mayBeOpen();
             transaction.written().committed(own, perhapsNotAll);
         }
     }
@@ -466,15 +475,5 @@ public final class Session {
         if (canMove(current)) {
             moveToWrite();
         }
-    }
-
-    JdbcView view() {
-        requireAlive();
-        JdbcView current = view;
-        if (current == null) {
-            current = new JdbcView(this);
-            view = current;
-        }
-        return current;
     }
 }

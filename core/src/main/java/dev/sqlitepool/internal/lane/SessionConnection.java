@@ -1,13 +1,16 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Row;
+import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -86,6 +89,21 @@ final class SessionConnection implements Transaction {
     }
 
     @Override
+    public <T> RowCursor<T> cursor(String sql, RowMapper<? extends T> mapper, Object... parameters)
+            throws SQLException {
+        session.requireAlive();
+        return new WorkCursor<>(session, sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+    }
+
+    @Override
+    public void statementTimeout(Duration timeout) {
+        if (timeout.isZero() || timeout.isNegative()) {
+            throw new IllegalArgumentException("statementTimeout was " + timeout + "; it must be positive.");
+        }
+        session.statementTimeout(Settings.nanos(timeout));
+    }
+
+    @Override
     public long execute(String sql, Object... parameters) throws SQLException {
         return session.statements().run(sql, Values.encode(parameters), null, false);
     }
@@ -136,6 +154,6 @@ final class SessionConnection implements Transaction {
 
     @Override
     public Connection jdbc() {
-        return session.view().connection();
+        return session.results().view().connection();
     }
 }

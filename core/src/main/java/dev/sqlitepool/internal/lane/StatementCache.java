@@ -5,6 +5,7 @@ import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,11 @@ final class StatementCache {
     private final Telemetry telemetry;
     /** Taken and not given back yet; as many as run inside each other. */
     private final List<Prepared> running = new ArrayList<>(1);
+
+    /** On whose row somebody stands from one work to the next. */
+    private final IdentityHashMap<Prepared, Held> held = new IdentityHashMap<>(2);
+
+    private record Held(String sql, Object holder) {}
 
     /** In the order of use. */
     private final LinkedHashMap<String, Prepared> kept = new LinkedHashMap<>(16, 0.75f, true);
@@ -54,6 +60,37 @@ final class StatementCache {
         return true;
     }
 
+    /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */
+    void hold(String sql, Prepared prepared, Object holder) {
+        running.remove(prepared);
+        held.put(prepared, new Held(sql, holder));
+    }
+
+    boolean isHeld(Prepared prepared, Object holder) {
+        Held by = held.get(prepared);
+        return by != null && by.holder() == holder;
+    }
+
+    boolean hasHeld() {
+        return !held.isEmpty();
+    }
+
+    /** Ends what stays on a row. An interrupt reaches every statement of a connection, and is over only when none is open. */
+    void closeHeld() {
+        if (!held.isEmpty()) {
+            IdentityHashMap<Prepared, Held> open = new IdentityHashMap<>(held);
+            open.forEach((prepared, by) -> give(by.sql(), prepared));
+        }
+    }
+
+    boolean isRunning() {
+        return !running.isEmpty();
+    }
+
+    private boolean isTaken(Prepared prepared) {
+        return held.containsKey(prepared) || running.contains(prepared);
+    }
+
     /** Fails if the statement cannot be run as is wanted, before it runs. */
     static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
         if (values.length != prepared.parameterCount()) {
@@ -67,7 +104,7 @@ final class StatementCache {
 
     private Prepared find(String sql) throws SQLException {
         Prepared cached = kept.get(sql);
-        if (cached != null && !running.contains(cached) && !cached.isClosed()) {
+        if (cached != null && !isTaken(cached) && !cached.isClosed()) {
             telemetry.statementHits.increment();
             return cached;
         }
@@ -79,6 +116,7 @@ final class StatementCache {
     /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
     void give(String sql, Prepared prepared) {
         running.remove(prepared);
+        held.remove(prepared);
         try {
             boolean keptAlready = kept.get(sql) == prepared;
             if (prepared.isClosed()) {
@@ -107,7 +145,7 @@ final class StatementCache {
         Iterator<Prepared> oldest = kept.values().iterator();
         while (kept.size() > capacity) {
             Prepared evicted = oldest.next();
-            if (!running.contains(evicted)) {
+            if (!isTaken(evicted)) {
                 oldest.remove();
                 evicted.close();
             }

@@ -65,7 +65,7 @@ final class Statements {
         Patience patience = session.patience();
         while (true) {
             SQLException error;
-            session.cursors(1);
+            session.results().running(1);
             try {
                 return statement.on(current);
             } catch (SQLException e) {
@@ -74,7 +74,7 @@ final class Statements {
                 }
                 error = e;
             } finally {
-                session.cursors(-1);
+                session.results().running(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
             boolean repeatable = (delivery == null || !delivery.begun)

@@ -215,8 +215,9 @@ final class TransactionScope {
         boolean writer = lane.access() == Access.WRITE;
         switch (failure(lane, error)) {
             case INTERRUPTED:
-                // An interrupted write rolls the whole transaction back; a reader's cursor is only closed.
-                if (writer) {
+                // An interrupted write rolls the whole transaction back; of a read only the cursor is closed.
+                boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();
+                if (writer && !stands) {
                     lane.doubt(CloseReason.DISCARDED);
                     loseIfOpen(error);
                 }

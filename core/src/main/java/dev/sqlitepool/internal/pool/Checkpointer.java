@@ -184,7 +184,7 @@ final class Checkpointer {
         boolean told = false;
         boolean copied = false;
         while (!pool.isClosed()) {
-            if (session.isUnwanted()) {
+            if (session.ticket().isEnded()) {
                 throw new CancellationException(
                         "The task was ended while it waited for readers of the write-ahead log.");
             }

@@ -90,7 +90,7 @@ final class Claim extends Waiter {
         try {
             while (true) {
                 while (state() == State.QUEUED) {
-                    if (session.isUnwanted() && withdraw()) {
+                    if (session.ticket().isEnded() && withdraw()) {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
                     LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);

@@ -55,9 +55,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     /** Why it was ended by force. */
     private volatile @Nullable Throwable ended;
 
-    LaneLease(LanePool pool) {
+    /** With {@link Form#READ} all works see one snapshot, else the lease commits by itself. */
+    LaneLease(LanePool pool, Form form) {
         this.pool = pool;
-        this.session = pool.session(Form.CONNECTION, this);
+        this.session = pool.session(form, this);
         this.future = new PoolFuture<>(pool.workers(), this);
         this.returning = new PoolFuture<>(pool.workers(), new Returning());
         this.submittedAt = pool.submissionTrace();
@@ -298,10 +299,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     /** One work of the lease. Its states are those of any waiter, but it waits in the lease. */
     private final class Run<T> extends Waiter implements PoolFuture.Origin {
-        private final Work<T> work;
+        private final Work.Code<T> work;
         private final PoolFuture<T> future = new PoolFuture<>(pool.workers(), this);
 
-        Run(Work<T> work) {
+        Run(Work.Code<T> work) {
             this.work = work;
         }
 
@@ -319,7 +320,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             try {
                 session.begin(kept, this);
                 if (!isEnded()) {
-                    value = session.perform(work);
+                    value = session.performInLease(work);
                 }
             } catch (Throwable e) {
                 error = e;

@@ -420,9 +420,18 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Lease> acquire() {
+        return lend(new LaneLease(this, Form.CONNECTION), read);
+    }
+
+    @Override
+    public CompletableFuture<Lease> acquire(Access access) {
+        boolean reads = access == Access.READ;
+        return lend(new LaneLease(this, reads ? Form.READ : Form.CONNECTION), reads ? read : write);
+    }
+
+    private CompletableFuture<Lease> lend(LaneLease lease, Lanes lanes) {
         started();
-        LaneLease lease = new LaneLease(this);
-        read.submit(lease);
+        lanes.submit(lease);
         return lease.future();
     }
 

@@ -275,7 +275,8 @@ final class Lanes {
     /** Passes a lane with an open snapshot on to the first who waits, if it may share the snapshot. */
     @Nullable
     Waiter share(Lane lane, long now) {
-        return group.pass(lane, waiter -> waiter.sharesSnapshots() && waiter.queuedAt() - lane.snapshotAt() <= 0, now);
+        long begun = lane.snapshot().begunAt();
+        return group.pass(lane, waiter -> waiter.sharesSnapshots() && waiter.queuedAt() - begun <= 0, now);
     }
 
     /** Passes a lane with the transaction of a group on to the first who waits, if it may join. */

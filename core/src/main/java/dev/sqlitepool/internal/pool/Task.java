@@ -97,7 +97,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
      */
     @Override
     boolean joinsGroups(Lane lane) {
-        return mayGroup() && data().rows().length <= Group.RUNS_OF_ONE && lane.isQuick(data().sql());
+        return mayGroup() && runs() <= Group.RUNS_OF_ONE && lane.texts().isQuick(data().sql());
     }
 
     @Override
@@ -278,13 +278,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
-        if (!granted.isSnapshotOpen()) { // else it has just been used, and is passed on to be shared
+        if (!granted.snapshot().isOpen()) { // else it has just been used, and is passed on to be shared
             Served unfit = unfit(where, granted);
             if (unfit != null) {
                 return unfit;
             }
             if (sharesSnapshots() && where.mayShareSnapshots(granted)) {
-                granted.beginSnapshot();
+                granted.snapshot().begin();
             }
         }
         Session session = session(granted);
@@ -320,13 +320,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             pool.gate().add(last.engine(), session.isUnsynced(), outcome);
             return new Served(null, pool.release(last), false);
         }
-        if (last != null && last.isSnapshotOpen()) {
+        if (last != null && last.snapshot().isOpen()) {
             long now = pool.telemetry().now();
-            Waiter sharer = error == null && last.mayShareSnapshot(now) ? where.share(last, now) : null;
+            Waiter sharer = error == null && last.snapshot().mayBeShared(now) ? where.share(last, now) : null;
             if (sharer instanceof Task<?> next) {
                 return new Served(outcome(value, null), next, false);
             }
-            last.endSnapshot();
+            last.snapshot().end();
         }
         Runnable rest = last == null ? null : pool.release(last);
         if (reroute) {

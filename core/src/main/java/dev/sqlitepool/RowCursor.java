@@ -1,0 +1,39 @@
+package dev.sqlitepool;
+
+import java.sql.SQLException;
+import java.util.List;
+
+/**
+ * The rows of one statement, read a few at a time. Made by {@link PoolConnection#cursor}; belongs to that connection, as whose work it
+ * may be used.
+ *
+ * <p>Work closes its cursors when it returns. On a {@link Lease} a cursor stays open from one work to the next: on its row, and in its
+ * snapshot, which keeps the write-ahead log from shrinking past it. There it is closed, if it was not before,
+ *
+ * <ul>
+ *   <li>by {@code COMMIT} and {@code ROLLBACK};
+ *   <li>when a work of the lease is cancelled, or a statement of it runs into its timeout: SQLite's interrupt reaches all statements of a
+ *       connection;
+ *   <li>when the lease is released.
+ * </ul>
+ *
+ * As long as it is open, the lease cannot move to the write lane: begin a transaction, or acquire the lease with {@link Access#WRITE}, before.
+ *
+ * @param <T> what a row becomes
+ */
+public interface RowCursor<T> extends AutoCloseable {
+    /**
+     * Maps the next rows.
+     *
+     * @param most how many rows at most; at least 1
+     * @return the rows in order. Fewer than {@code most} only if there are no more: the cursor has closed itself then, and further reads
+     *     return nothing
+     * @throws SQLException if the statement or the mapper fails, which closes the cursor, or the cursor was closed before its end
+     * @throws IllegalArgumentException if {@code most} is less than 1
+     */
+    List<T> read(int most) throws SQLException;
+
+    /** Closes it, and ends its snapshot unless a transaction keeps it. Idempotent. */
+    @Override
+    void close();
+}

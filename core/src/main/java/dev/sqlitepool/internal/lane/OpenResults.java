@@ -1,0 +1,75 @@
+package dev.sqlitepool.internal.lane;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What of a session stands on rows: statements that run, cursors, results of JDBC. While there is anything, the lane cannot be given
+ * back. Owned by the session's owner.
+ */
+final class OpenResults {
+    private final Session session;
+    /** Statements that run, inside each other. */
+    private int running;
+
+    private @Nullable JdbcView view;
+
+    OpenResults(Session session) {
+        this.session = session;
+    }
+
+    /** A statement begins to run, or ends to. */
+    void running(int change) {
+        running += change;
+        session.lookWhatIsOpen();
+    }
+
+    boolean areOpen() {
+        Lane lane = session.lane();
+        return running > 0 || lane != null && lane.statements().hasHeld() || view != null && view.hasOpenResults();
+    }
+
+    /** Whether there may be one that nobody has asked for yet, besides those that are open. */
+    boolean mayBeOpen() {
+        return areOpen() || view != null;
+    }
+
+    /** Closes what JDBC statements and cursors have left open. */
+    void close() {
+        closeThoseOfJdbc();
+        closeCursors();
+    }
+
+    void closeCursors() {
+        Lane lane = session.lane();
+        if (lane != null) {
+            lane.statements().closeHeld();
+        }
+    }
+
+    void closeThoseOfJdbc() {
+        if (view != null) {
+            view.closeStatements();
+        }
+    }
+
+    /** The JDBC view of the work that runs. */
+    JdbcView view() {
+        session.requireAlive();
+        JdbcView current = view;
+        if (current == null) {
+            current = new JdbcView(session);
+            view = current;
+        }
+        return current;
+    }
+
+    /** The work is over; cursors may stay. */
+    void end() {
+        running = 0;
+        JdbcView ended = view;
+        view = null;
+        if (ended != null) {
+            ended.end();
+        }
+    }
+}

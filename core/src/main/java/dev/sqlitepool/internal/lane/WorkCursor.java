@@ -1,0 +1,103 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.RowCursor;
+import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.internal.engine.Prepared;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A cursor that work reads. Owned by the session's owner.
+ *
+ * <p>Between two reads its statement is held by the cache of the lane, which closes it when it must: so it is open exactly if the cache
+ * holds it for this cursor, whatever has become of the lane and its statements meanwhile.
+ *
+ * @param <T> what a row becomes
+ */
+final class WorkCursor<T> implements RowCursor<T> {
+    private final Session session;
+    private final String sql;
+    private final Verb verb;
+    private final Cursor<T> cursor;
+    /** Where it has begun. */
+    private @Nullable Lane begun;
+
+    private boolean over;
+
+    WorkCursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+            throws SQLException {
+        this.session = session;
+        this.sql = sql;
+        this.verb = Verb.of(sql);
+        this.cursor = new Cursor<>(session, sql, mapper, values);
+        if (verb.needsWriteLane() || verb == Verb.WITH && SqlText.contains(sql, 0, "RETURNING")) {
+            throw new SQLException(cursor.label() + " does not only read; use query(…) for it.", "25006");
+        }
+    }
+
+    @Override
+    public List<T> read(int most) throws SQLException {
+        if (most < 1) {
+            throw new IllegalArgumentException("most was " + most + "; it must be at least 1.");
+        }
+        session.requireAlive();
+        if (over) {
+            return List.of();
+        }
+        Lane own = session.ready(sql, Verb.READ);
+        if (begun != null && !isOpen(own)) {
+            over = true;
+            throw new SQLException(
+                    "The cursor of " + cursor.label()
+                            + " was closed before its end, by the end of its transaction or by an interrupt.",
+                    "24000");
+        }
+        List<T> rows = new ArrayList<>(Math.min(most, 64));
+        boolean more = false;
+        try {
+            more = cursor.read(own, most, System.nanoTime() + Long.MAX_VALUE / 2, rows);
+            if (more && rows.size() < most) {
+                session.requireTicket();
+            }
+        } finally {
+            Prepared statement = cursor.statement();
+            Lane now = session.lane();
+            if (statement != null && now != null) {
+                settle(now, statement, more);
+            }
+            session.lookWhatIsOpen();
+        }
+        return rows;
+    }
+
+    private boolean isOpen(Lane own) {
+        Prepared statement = cursor.statement();
+        return own == begun && statement != null && own.statements().isHeld(statement, this);
+    }
+
+    /** After a read: the cache holds the statement, or has it back. */
+    private void settle(Lane now, Prepared statement, boolean more) {
+        if (!more) {
+            over = true;
+            now.statements().give(sql, statement);
+        } else if (begun == null) {
+            begun = now;
+            now.statements().hold(sql, statement, this);
+            now.closeIfStruck();
+        }
+    }
+
+    @Override
+    public void close() {
+        Lane own = session.lane();
+        if (!over && own != null && isOpen(own)) {
+            session.requireAlive();
+            own.statements().give(sql, Objects.requireNonNull(cursor.statement()));
+            session.lookWhatIsOpen();
+        }
+        over = true;
+    }
+}

@@ -1,0 +1,354 @@
+package dev.sqlitepool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Cursors that work reads, and leases that know what they need. */
+class RowCursorTest {
+    private static final String SLOW = "SELECT * FROM (" + Sql.ENDLESS + ")";
+    private static final String NUMBERS = "SELECT x FROM t ORDER BY x";
+
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    private SqlitePool numbers(SqlitePool pool) {
+        pool.execute("CREATE TABLE t (x INTEGER)").join();
+        pool.executeBatch(
+                        "INSERT INTO t VALUES (?)",
+                        IntStream.rangeClosed(1, 10)
+                                .mapToObj(i -> new Object[] {i})
+                                .toList())
+                .join();
+        return pool;
+    }
+
+    private static RowCursor<Integer> open(Lease lease, String sql) {
+        return lease.<RowCursor<Integer>>run(c -> c.cursor(sql, row -> row.getInt(1)))
+                .join();
+    }
+
+    private static List<Integer> read(Lease lease, RowCursor<Integer> cursor, int most) {
+        return lease.<List<Integer>>run(c -> cursor.read(most)).join();
+    }
+
+    private static long count(SqlitePool pool) {
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                .join()
+                .orElseThrow();
+    }
+
+    @Test
+    void aCursorStaysOnItsRowFromOneWorkToTheNext() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        assertThat(read(lease, cursor, 3)).containsExactly(1, 2, 3);
+        pool.execute("INSERT INTO t VALUES (0), (11)").join();
+        assertThat(lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                .as("the same text, in the snapshot that the cursor keeps")
+                .hasSize(10);
+        assertThat(read(lease, cursor, 100)).containsExactly(4, 5, 6, 7, 8, 9, 10);
+        assertThat(read(lease, cursor, 100)).isEmpty();
+        assertThat(lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                .as("it has closed itself")
+                .hasSize(12);
+        lease.release().join();
+    }
+
+    @Test
+    void twoCursorsOfATransactionTakeTurnsWithItsWrites() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        RowCursor<Integer> up = open(lease, NUMBERS);
+        RowCursor<Integer> down = open(lease, NUMBERS + " DESC");
+        assertThat(read(lease, up, 2)).containsExactly(1, 2);
+        assertThat(read(lease, down, 1)).containsExactly(10);
+        assertThat(lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join())
+                .isEqualTo(1);
+        assertThat(read(lease, down, 1)).containsExactly(9);
+        assertThat(read(lease, up, 1)).containsExactly(3);
+        lease.run(c -> {
+                    up.close();
+                    up.close();
+                    down.close();
+                    return c.execute("COMMIT");
+                })
+                .join();
+        assertThat(read(lease, up, 1)).isEmpty();
+        lease.release().join();
+        assertThat(count(pool)).isEqualTo(11);
+    }
+
+    @Test
+    void theEndOfTheTransactionClosesItsCursors() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        for (String end : List.of("COMMIT", "ROLLBACK")) {
+            lease.run(c -> c.execute("BEGIN")).join();
+            RowCursor<Integer> before = open(lease, NUMBERS);
+            assertThat(read(lease, before, 1)).containsExactly(1);
+            lease.run(c -> c.execute(end)).join();
+            lease.run(c -> c.execute("BEGIN")).join();
+            RowCursor<Integer> after = open(lease, NUMBERS);
+            assertThat(read(lease, after, 1)).containsExactly(1);
+            assertThatThrownBy(() -> read(lease, before, 1))
+                    .as("although the same statement stands on a row again")
+                    .hasRootCauseInstanceOf(SQLException.class)
+                    .hasMessageContaining("closed before its end");
+            assertThat(read(lease, after, 2)).containsExactly(2, 3);
+            lease.run(c -> c.execute("ROLLBACK")).join();
+        }
+        lease.release().join();
+        assertThat(pool.execute("INSERT INTO t VALUES (12)").join()).isEqualTo(1);
+    }
+
+    @Test
+    void aCursorIsClosedWhenItsWorkReturns() {
+        SqlitePool pool = numbers(pools.open());
+        RowCursor<Integer> kept = pool.<RowCursor<Integer>>connection(c -> {
+                    RowCursor<Integer> cursor = c.cursor(NUMBERS, row -> row.getInt(1));
+                    assertThat(cursor.read(1)).containsExactly(1);
+                    return cursor;
+                })
+                .join();
+        assertThatThrownBy(() -> kept.read(1)).isInstanceOf(IllegalStateException.class);
+        pool.useTransaction(tx -> {
+                    assertThat(tx.cursor(NUMBERS, row -> row.getInt(1)).read(2)).containsExactly(1, 2);
+                    tx.execute("DELETE FROM t WHERE x > 5");
+                })
+                .join();
+        assertThat(count(pool)).isEqualTo(5);
+    }
+
+    @Test
+    void aMapperThatFailsClosesTheCursor() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = lease.<RowCursor<Integer>>run(
+                        c -> c.cursor(NUMBERS, row -> 6 / (row.getInt(1) - 2)))
+                .join();
+        assertThatThrownBy(() -> read(lease, cursor, 5)).hasRootCauseInstanceOf(ArithmeticException.class);
+        assertThat(read(lease, cursor, 5)).isEmpty();
+        lease.release().join();
+    }
+
+    @Test
+    void whatWritesIsNoCursor() {
+        SqlitePool pool = numbers(pools.open());
+        for (String sql : List.of(
+                "INSERT INTO t VALUES (1) RETURNING x",
+                "WITH w AS (SELECT 1) INSERT INTO t SELECT 1 FROM w RETURNING x",
+                "PRAGMA user_version")) {
+            assertThatThrownBy(() -> pool.connection(c -> c.cursor(sql, row -> row.getInt(1)))
+                            .join())
+                    .as(sql)
+                    .hasRootCauseInstanceOf(SQLException.class)
+                    .hasMessageContaining("use query(…)");
+        }
+        assertThatThrownBy(() -> pool.connection(
+                                c -> c.cursor(NUMBERS, row -> row.getInt(1)).read(0))
+                        .join())
+                .hasRootCauseInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("most was 0");
+        assertThat(count(pool)).isEqualTo(10);
+    }
+
+    @Test
+    void aCursorKeepsItsLeaseFromMoving() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        read(lease, cursor, 1);
+        assertThatThrownBy(() ->
+                        lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join())
+                .hasRootCauseInstanceOf(SQLException.class)
+                .hasMessageContaining("a cursor of this connection is still open");
+        lease.run(c -> {
+                    cursor.close();
+                    return null;
+                })
+                .join();
+        assertThat(lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join()).isEqualTo(1);
+        lease.release().join();
+    }
+
+    @Test
+    void aCancelledReadLeavesTheTransactionStanding() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
+        RowCursor<Integer> other = open(lease, NUMBERS);
+        read(lease, other, 1);
+        for (int i = 0; i < 20; i++) {
+            RowCursor<Integer> slow = open(lease, SLOW);
+            Gate begun = new Gate();
+            CompletableFuture<List<Integer>> rows = lease.run(c -> {
+                begun.pass();
+                return slow.read(1);
+            });
+            begun.awaitReached();
+            begun.open();
+            assertThat(rows.cancel(true)).isTrue();
+        }
+        assertThatThrownBy(() -> read(lease, other, 1))
+                .as("an interrupt reaches all that stands on a row")
+                .hasMessageContaining("closed before its end");
+        assertThat(lease.run(c -> c.execute("INSERT INTO t VALUES (12)")).join())
+                .isEqualTo(1);
+        lease.run(c -> c.execute("COMMIT")).join();
+        lease.release().join();
+        assertThat(count(pool)).isEqualTo(12);
+        assertThat(pool.stats().closed().get(PoolStats.CloseReason.DISCARDED)).isZero();
+    }
+
+    @Test
+    void aCancelledWriteLosesTheTransaction() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
+        Gate begun = new Gate();
+        CompletableFuture<Long> slow = lease.run(c -> {
+            c.execute("INSERT INTO t VALUES (12)");
+            begun.pass();
+            return c.execute("INSERT INTO t " + SLOW);
+        });
+        begun.awaitReached();
+        begun.open();
+        assertThat(slow.cancel(true)).isTrue();
+        assertThatThrownBy(() -> lease.run(c -> c.execute("COMMIT")).join())
+                .hasRootCauseInstanceOf(SQLException.class)
+                .hasMessageContaining("rolled back");
+        lease.release().join();
+        assertThat(count(pool)).isEqualTo(10);
+    }
+
+    @Test
+    void aReadThatTakesTooLongLeavesTheTransactionStanding() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
+        RowCursor<Integer> other = open(lease, NUMBERS);
+        read(lease, other, 1);
+        assertThatThrownBy(() -> lease.run(c -> {
+                            c.statementTimeout(Duration.ofMillis(30));
+                            return c.query(SLOW, row -> row.getInt(1));
+                        })
+                        .join())
+                .hasRootCauseInstanceOf(SQLException.class)
+                .cause()
+                .isInstanceOf(SQLTimeoutException.class)
+                .hasMessageContaining("0.03 s");
+        assertThatThrownBy(() -> read(lease, other, 1)).hasMessageContaining("closed before its end");
+        assertThat(lease.run(c -> c.execute("INSERT INTO t VALUES (12)")).join())
+                .isEqualTo(1);
+        lease.run(c -> c.execute("COMMIT")).join();
+        lease.release().join();
+        assertThat(count(pool)).isEqualTo(12);
+    }
+
+    @Test
+    void theTimeoutOfAWorkEndsWithIt() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        lease.run(c -> {
+                    c.statementTimeout(Duration.ofNanos(1));
+                    return null;
+                })
+                .join();
+        String some =
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT max(i) FROM n";
+        assertThat(lease.run(c -> c.query(some, row -> row.getInt(1))).join()).containsExactly(100_000);
+        assertThatThrownBy(() -> lease.run(c -> {
+                            c.statementTimeout(Duration.ZERO);
+                            return null;
+                        })
+                        .join())
+                .hasRootCauseInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("statementTimeout was PT0S");
+        lease.release().join();
+    }
+
+    @Test
+    void aLeaseThatReadsSeesOneSnapshotInAllOfItsWorks() {
+        for (int size : List.of(3, 1)) {
+            SqlitePool pool = numbers(pools.open(b -> b.poolSize(size)));
+            Lease lease = pool.acquire(Access.READ).join();
+            assertThat(lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                    .hasSize(10);
+            CompletableFuture<Long> written = pool.execute("INSERT INTO t VALUES (11)");
+            if (size > 1) {
+                written.join();
+            }
+            assertThat(lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                    .hasSize(10);
+            for (String sql :
+                    List.of("INSERT INTO t VALUES (1)", "COMMIT", "PRAGMA foreign_keys = OFF", "CREATE TABLE u (x)")) {
+                assertThatThrownBy(() -> lease.run(c -> c.execute(sql)).join())
+                        .as(sql)
+                        .hasRootCauseInstanceOf(SQLException.class);
+            }
+            assertThat(lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                    .hasSize(10);
+            lease.release().join();
+            written.join();
+            assertThat(count(pool)).isEqualTo(11);
+            pool.execute("DROP TABLE t").join();
+        }
+    }
+
+    @Test
+    void aLeaseThatWritesDoesNotWaitForAReadLane() {
+        SqlitePool pool = numbers(pools.open(b -> b.poolSize(2)));
+        Lease reader = pool.acquire(Access.READ).join();
+        reader.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join();
+        Lease writer = pool.acquire(Access.WRITE).join();
+        writer.run(c -> c.execute("BEGIN")).join();
+        writer.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
+        writer.run(c -> c.execute("COMMIT")).join();
+        writer.release().join();
+        reader.release().join();
+        assertThat(count(pool)).isEqualTo(11);
+    }
+
+    @Test
+    void aColumnTellsItsDeclaredType() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE d (a VARCHAR(20), b, c BOOLEAN)").join();
+        pool.execute("INSERT INTO d VALUES (1, 2, 3)").join();
+        assertThat(pool.query(
+                                "SELECT a, b, c, a || b FROM d",
+                                row -> row.declaredType(1) + "," + row.declaredType(2) + "," + row.declaredType(3) + ","
+                                        + row.declaredType(4))
+                        .join())
+                .containsExactly("VARCHAR(20),null,BOOLEAN,null");
+    }
+
+    @Test
+    void aReleasedLeaseLeavesNoCursorBehind() throws Exception {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        read(lease, cursor, 1);
+        lease.release().join();
+        assertThatThrownBy(() -> read(lease, cursor, 1))
+                .isInstanceOf(CompletionException.class)
+                .hasRootCauseInstanceOf(IllegalStateException.class);
+        cursor.close();
+        pool.query("PRAGMA wal_checkpoint(TRUNCATE)", row -> row.getInt(1)).join();
+        assertThat(pools.file().resolveSibling("test.db-wal")).isEmptyFile();
+    }
+}
