@@ -1,6 +1,7 @@
 /**
  * Asynchronous, pooled access to SQLite.
  */
+@SuppressWarnings("module") // the R2DBC driver is not there yet when this is compiled
 module dev.sqlitepool {
     requires transitive java.sql;
     requires org.xerial.sqlitejdbc;
@@ -8,4 +9,6 @@ module dev.sqlitepool {
     requires static com.google.errorprone.annotations;
 
     exports dev.sqlitepool;
+    exports dev.sqlitepool.internal.lane to
+            dev.sqlitepool.r2dbc; // how SQL text is read
 }

@@ -11,7 +11,7 @@ import java.util.Set;
  * href="https://www.sqlite.org/c3ref/complete.html">sqlite3_complete</a>): quoted text, identifiers, comments, and {@code
  * CREATE TRIGGER … END}. Stateless.
  */
-final class SqlText {
+public final class SqlText {
     private static final int LABEL_LENGTH = 60;
     /** The keywords, and the schema's name in every quoting. */
     private static final Set<String> TEMPORARY = Set.of("TEMP", "TEMPORARY", "\"TEMP\"", "[TEMP]", "`TEMP`", "'TEMP'");
@@ -36,7 +36,7 @@ final class SqlText {
     private SqlText() {}
 
     /** The first index from {@code at} on that is neither blank nor in a comment, nor, if so wanted, a semicolon. */
-    static int skipBlank(String sql, int at, boolean semicolons) {
+    public static int skipBlank(String sql, int at, boolean semicolons) {
         int i = at;
         while (i < sql.length()) {
             char c = sql.charAt(i);
@@ -52,7 +52,7 @@ final class SqlText {
     }
 
     /** The word that begins at {@code at}, empty if none does. */
-    static String word(String sql, int at) {
+    public static String word(String sql, int at) {
         int end = at;
         while (end < sql.length() && isWordPart(sql.charAt(end))) {
             end++;
@@ -70,7 +70,7 @@ final class SqlText {
     }
 
     /** Whether the first statement from {@code at} on has the word outside quotes and comments. */
-    static boolean contains(String sql, int at, String word) {
+    public static boolean contains(String sql, int at, String word) {
         int i = at;
         while (i < sql.length() && sql.charAt(i) != ';') {
             int end = tokenEnd(sql, i);
@@ -100,7 +100,7 @@ final class SqlText {
     }
 
     /** The index behind the token at {@code at}: a word, a quoted text, a comment, or a single character. */
-    private static int tokenEnd(String sql, int at) {
+    public static int tokenEnd(String sql, int at) {
         char c = sql.charAt(at);
         switch (c) {
             case '\'':
@@ -203,7 +203,7 @@ final class SqlText {
     }
 
     /** The statements of a script, without blanks and comments before them. */
-    static List<String> split(String script) {
+    public static List<String> split(String script) {
         List<String> statements = new ArrayList<>();
         int start = skipBlank(script, 0, true);
         while (start < script.length()) {
@@ -215,7 +215,7 @@ final class SqlText {
     }
 
     /** The beginning of a statement on one line for messages, every literal replaced by a question mark. */
-    static String label(String sql) {
+    public static String label(String sql) {
         StringBuilder label = new StringBuilder();
         int i = skipBlank(sql, 0, true);
         while (i < sql.length() && label.length() < LABEL_LENGTH) {
@@ -238,7 +238,7 @@ final class SqlText {
     }
 
     /** Whether the first statement begins with the word. */
-    static boolean startsWith(String sql, String word) {
+    public static boolean startsWith(String sql, String word) {
         return word(sql, skipBlank(sql, 0, true)).equalsIgnoreCase(word);
     }
 
@@ -246,7 +246,7 @@ final class SqlText {
      * Whether a statement that is neither data nor transaction control leaves the connection different for its next user: ATTACH,
      * DETACH, a temporary table, a PRAGMA that sets something of the connection.
      */
-    static boolean changesConnection(String sql) {
+    public static boolean changesConnection(String sql) {
         int at = skipBlank(sql, 0, true);
         String verb = word(sql, at);
         while (verb.equalsIgnoreCase("EXPLAIN") || verb.equalsIgnoreCase("QUERY") || verb.equalsIgnoreCase("PLAN")) {

@@ -129,7 +129,7 @@ public final class Values {
     }
 
     /** The inverse of encoding; {@link Row#get(int, Class)} is its contract. */
-    static <T> @Nullable T decode(Row row, int column, Class<T> type) throws SQLException {
+    public static <T> @Nullable T decode(Row row, int column, Class<T> type) throws SQLException {
         if (row.isNull(column)) {
             if (type.isPrimitive()) {
                 throw new SQLException("Column " + name(row, column) + " is NULL, which " + type.getName()

@@ -1,0 +1,420 @@
+package dev.sqlitepool.r2dbc;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.lane.SqlText;
+import dev.sqlitepool.r2dbc.Script.Part;
+import io.r2dbc.spi.Batch;
+import io.r2dbc.spi.Connection;
+import io.r2dbc.spi.ConnectionMetadata;
+import io.r2dbc.spi.IsolationLevel;
+import io.r2dbc.spi.Option;
+import io.r2dbc.spi.Statement;
+import io.r2dbc.spi.TransactionDefinition;
+import io.r2dbc.spi.ValidationDepth;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteJDBCLoader;
+import reactor.core.Disposable;
+import reactor.core.publisher.Mono;
+
+/**
+ * A logical connection. It has a lease of the pool only while it needs one: for a statement, from the beginning of a transaction to its
+ * end, and from a statement that changes the connection ({@code PRAGMA}, {@code ATTACH}, a temporary table) to its close.
+ *
+ * <p>As R2DBC has it, for one caller at a time; but {@link #close} may come at any moment, also from another thread. Whoever borrows notes
+ * the loan in {@link #loans} and then looks whether the connection is closed; {@link #close} notes that it is and then ends all loans: so
+ * one of the two ends each.
+ */
+final class SqliteConnection implements Connection {
+    /** How a transaction begins. */
+    private static final Option<String> MODE = SqliteConnectionFactoryProvider.TRANSACTION_MODE;
+
+    private final SqlitePool pool;
+    private final Set<Loan> loans = ConcurrentHashMap.newKeySet();
+    private final AtomicBoolean closed = new AtomicBoolean();
+    /** The loan that outlives a statement. */
+    private volatile @Nullable Loan current;
+
+    private volatile boolean inTransaction;
+    private volatile boolean readOnly;
+    private volatile boolean autoCommit = true;
+    private volatile @Nullable Duration statementTimeout;
+    private volatile @Nullable Duration lockWaitTimeout;
+
+    SqliteConnection(SqlitePool pool, @Nullable Duration statementTimeout, @Nullable Duration lockWaitTimeout) {
+        this.pool = pool;
+        this.statementTimeout = statementTimeout;
+        this.lockWaitTimeout = lockWaitTimeout;
+    }
+
+    // ---- for those who run statements
+
+    SqlitePool pool() {
+        return pool;
+    }
+
+    @Nullable
+    Loan current() {
+        return current;
+    }
+
+    @Nullable
+    Duration statementTimeout() {
+        return statementTimeout;
+    }
+
+    /** Whether a statement may be given to the pool as data: nothing but the statement itself matters. */
+    boolean isPlain() {
+        return current == null && statementTimeout == null && lockWaitTimeout == null;
+    }
+
+    /** Borrows; whoever does must end the loan. */
+    Loan lend(@Nullable Access access) {
+        requireOpen();
+        Loan loan = Loan.of(pool, access, lockWaitTimeout);
+        loans.add(loan);
+        CompletableFuture<Void> unused = loan.returned().thenRun(() -> loans.remove(loan));
+        if (closed.get()) {
+            loan.end();
+        }
+        return loan;
+    }
+
+    private void requireOpen() {
+        if (closed.get()) {
+            throw Errors.closed();
+        }
+    }
+
+    /** Where the rows of a SELECT are read. */
+    Reading.Place placeToRead() {
+        Loan loan = current;
+        return new Reading.Place() {
+            @Override
+            public Loan loan() {
+                return loan == null ? lend(null) : loan;
+            }
+
+            @Override
+            public boolean isOwn() {
+                return loan == null;
+            }
+        };
+    }
+
+    /** Without auto-commit a transaction begins with the first statement. */
+    Mono<Void> begunIfNeeded() {
+        requireOpen();
+        return autoCommit ? Mono.empty() : begin(new Beginning("IMMEDIATE", false, null));
+    }
+
+    /** A loan that is kept, because what runs on it changes the connection. */
+    Mono<Loan> kept() {
+        return Mono.fromSupplier(() -> {
+            Loan loan = current;
+            if (loan == null) {
+                loan = lend(null);
+                current = loan;
+            }
+            loan.changes();
+            return loan;
+        });
+    }
+
+    /** Transaction control as SQL text. */
+    Mono<Void> control(Part part) {
+        String sql = part.sql();
+        switch (part.kind()) {
+            case BEGIN:
+                if (inTransaction) {
+                    return Mono.error(new IllegalStateException(
+                            "A transaction is open already; end it, or use a savepoint in it."));
+                }
+                return begin(
+                        new Beginning(SqlText.contains(sql, 0, "EXCLUSIVE") ? "EXCLUSIVE" : "IMMEDIATE", false, null));
+            case COMMIT:
+                return commit();
+            case ROLLBACK:
+                return rollback();
+            default:
+                return inside(sql);
+        }
+    }
+
+    // ---- transactions
+
+    /** What a transaction begins with. */
+    private record Beginning(
+            String mode, boolean readOnly, @Nullable Duration patience) {}
+
+    @Override
+    public Mono<Void> beginTransaction() {
+        return Mono.defer(() -> begin(new Beginning("IMMEDIATE", false, null)));
+    }
+
+    @Override
+    public Mono<Void> beginTransaction(TransactionDefinition definition) {
+        Boolean read = definition.getAttribute(TransactionDefinition.READ_ONLY);
+        String mode = definition.getAttribute(MODE);
+        Duration wait = definition.getAttribute(TransactionDefinition.LOCK_WAIT_TIMEOUT);
+        String upper = mode == null ? "IMMEDIATE" : mode.toUpperCase(Locale.ROOT);
+        if (!Set.of("DEFERRED", "IMMEDIATE", "EXCLUSIVE").contains(upper)) {
+            throw new IllegalArgumentException(MODE.name() + " was \"" + mode
+                    + "\"; it must be IMMEDIATE, EXCLUSIVE, or DEFERRED, which means IMMEDIATE here.");
+        }
+        return Mono.defer(() -> begin(new Beginning(upper, Boolean.TRUE.equals(read), wait)));
+    }
+
+    /** Does nothing if a transaction is open. A subscriber who cancels in time has begun none. */
+    private Mono<Void> begin(Beginning beginning) {
+        requireOpen();
+        if (inTransaction) {
+            return Mono.empty();
+        }
+        Duration wait = beginning.patience() == null ? lockWaitTimeout : beginning.patience();
+        Loan kept = current;
+        Loan loan = kept != null ? kept : lend(beginning.readOnly() ? Access.READ : Access.WRITE);
+        boolean snapshot = kept == null && beginning.readOnly();
+        AtomicBoolean decided = new AtomicBoolean();
+        Runnable giveUp = () -> {
+            if (!decided.compareAndSet(false, true)) {
+                return;
+            }
+            if (kept == null) {
+                loan.end();
+            } else { // perhaps it has begun
+                Disposable unused = loan.run(null, c -> c.execute("ROLLBACK")).subscribe(done -> {}, error -> {});
+            }
+        };
+        Mono<Boolean> begun = loan.run(null, c -> {
+                    if (!snapshot) {
+                        c.execute("BEGIN " + beginning.mode());
+                    }
+                    if (decided.compareAndSet(false, true)) {
+                        readOnly = snapshot;
+                        inTransaction = true;
+                        current = loan;
+                    } else if (!snapshot) {
+                        c.execute("ROLLBACK");
+                    }
+                    return true;
+                })
+                .doOnError(error -> giveUp.run())
+                .doOnCancel(giveUp);
+        return (wait == null ? begun : begun.timeout(wait))
+                .onErrorMap(error -> Errors.of(error, null))
+                .then();
+    }
+
+    @Override
+    public Mono<Void> commitTransaction() {
+        return Mono.defer(this::commit);
+    }
+
+    @Override
+    public Mono<Void> rollbackTransaction() {
+        return Mono.defer(this::rollback);
+    }
+
+    private Mono<Void> commit() {
+        return end("COMMIT");
+    }
+
+    private Mono<Void> rollback() {
+        return end("ROLLBACK");
+    }
+
+    /**
+     * Ends the transaction, whether its subscriber waits for that or not. If a COMMIT fails it is rolled back. Does nothing if none is open.
+     */
+    private Mono<Void> end(String sql) {
+        requireOpen();
+        Loan loan = current;
+        if (!inTransaction || loan == null) {
+            return Mono.empty();
+        }
+        boolean snapshot = readOnly;
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        loan.run(null, c -> snapshot ? 0L : c.execute(sql))
+                .onErrorResume(error -> (snapshot || sql.equals("ROLLBACK")
+                                ? Mono.<Long>empty()
+                                : loan.run(null, c -> c.execute("ROLLBACK")).onErrorComplete())
+                        .then(Mono.error(error)))
+                .doOnTerminate(() -> {
+                    inTransaction = false;
+                    readOnly = false;
+                    if (!loan.isChanged()) {
+                        current = null;
+                        loan.end();
+                    }
+                })
+                .subscribe(ended -> {}, done::completeExceptionally, () -> done.complete(null));
+        return Mono.fromFuture(() -> done, true).onErrorMap(error -> Errors.of(error, null));
+    }
+
+    @Override
+    public Mono<Void> createSavepoint(String name) {
+        requireName(name);
+        return Mono.defer(() -> inside("SAVEPOINT " + Script.quoted(name)));
+    }
+
+    @Override
+    public Mono<Void> releaseSavepoint(String name) {
+        requireName(name);
+        return Mono.defer(() -> inside("RELEASE " + Script.quoted(name)));
+    }
+
+    @Override
+    public Mono<Void> rollbackTransactionToSavepoint(String name) {
+        requireName(name);
+        return Mono.defer(() -> inside("ROLLBACK TO " + Script.quoted(name)));
+    }
+
+    /** A savepoint begins a transaction if none is open. In one that only reads there is nothing to undo. */
+    private Mono<Void> inside(String sql) {
+        requireOpen();
+        boolean begins = SqlText.startsWith(sql, "SAVEPOINT");
+        if (!inTransaction && !begins) {
+            return Mono.error(new IllegalStateException("There is no transaction, and no savepoint in it."));
+        }
+        return begin(new Beginning("IMMEDIATE", false, null))
+                .then(Mono.defer(() -> {
+                    Loan loan = current;
+                    return readOnly || loan == null
+                            ? Mono.<Long>empty()
+                            : loan.run(statementTimeout, c -> c.execute(sql));
+                }))
+                .onErrorMap(error -> Errors.of(error, sql))
+                .then();
+    }
+
+    private static void requireName(@Nullable String name) {
+        if (name == null) {
+            throw new IllegalArgumentException("name must not be null");
+        }
+    }
+
+    @Override
+    public boolean isAutoCommit() {
+        return autoCommit && !inTransaction;
+    }
+
+    /** Commits a transaction that is open, if the mode changes. */
+    @Override
+    public Mono<Void> setAutoCommit(boolean wanted) {
+        return Mono.defer(() -> {
+            requireOpen();
+            return wanted == isAutoCommit()
+                    ? Mono.<Void>empty()
+                    : commit().then(Mono.fromRunnable(() -> autoCommit = wanted));
+        });
+    }
+
+    @Override
+    public IsolationLevel getTransactionIsolationLevel() {
+        return IsolationLevel.SERIALIZABLE;
+    }
+
+    /** Every transaction is serializable, which is more than any other level asks for. */
+    @Override
+    public Mono<Void> setTransactionIsolationLevel(IsolationLevel level) {
+        if (level == null) {
+            throw new IllegalArgumentException("isolationLevel must not be null");
+        }
+        return Mono.empty();
+    }
+
+    // ---- statements
+
+    @Override
+    public Statement createStatement(String sql) {
+        if (sql == null) {
+            throw new IllegalArgumentException("sql must not be null");
+        }
+        return new SqliteStatement(this, new Script(sql));
+    }
+
+    @Override
+    public Batch createBatch() {
+        return new SqliteBatch(this);
+    }
+
+    @Override
+    public Mono<Void> setStatementTimeout(Duration timeout) {
+        return Mono.fromRunnable(() -> statementTimeout = limit("statementTimeout", timeout));
+    }
+
+    @Override
+    public Mono<Void> setLockWaitTimeout(Duration timeout) {
+        return Mono.fromRunnable(() -> lockWaitTimeout = limit("lockWaitTimeout", timeout));
+    }
+
+    /** Zero means no limit of one's own, as the SPI has it. */
+    private static @Nullable Duration limit(String name, Duration timeout) {
+        if (timeout.isNegative()) {
+            throw new IllegalArgumentException(
+                    name + " was " + timeout + "; it must be positive, or zero for none but the pool's.");
+        }
+        return timeout.isZero() ? null : timeout;
+    }
+
+    // ---- the rest
+
+    @Override
+    public ConnectionMetadata getMetadata() {
+        return new ConnectionMetadata() {
+            @Override
+            public String getDatabaseProductName() {
+                return "SQLite";
+            }
+
+            @Override
+            public String getDatabaseVersion() {
+                return SQLiteJDBCLoader.getVersion();
+            }
+        };
+    }
+
+    @Override
+    public Mono<Boolean> validate(ValidationDepth depth) {
+        return Mono.defer(() -> {
+            if (closed.get()) {
+                return Mono.just(false);
+            }
+            if (depth == ValidationDepth.LOCAL) {
+                return Mono.just(true);
+            }
+            Loan loan = current;
+            return (loan == null
+                            ? Mono.fromFuture(() -> pool.queryOne("SELECT 1", row -> row.getInt(1)))
+                                    .hasElement()
+                            : loan.run(null, c -> c.queryOne("SELECT 1", row -> row.getInt(1)))
+                                    .hasElement())
+                    .onErrorReturn(false);
+        });
+    }
+
+    /** Rolls back what is open, ends what is read, and completes when every lease is back. */
+    @Override
+    public Mono<Void> close() {
+        return Mono.defer(() -> {
+            closed.set(true);
+            inTransaction = false;
+            current = null;
+            loans.forEach(Loan::end);
+            CompletableFuture<?>[] returned = loans.stream().map(Loan::returned).toArray(CompletableFuture<?>[]::new);
+            return Mono.fromFuture(() -> CompletableFuture.allOf(returned), true);
+        });
+    }
+
+    @Override
+    public String toString() {
+        return "SqliteConnection" + (closed.get() ? " (closed)" : inTransaction ? " (in a transaction)" : "");
+    }
+}

@@ -1,0 +1,97 @@
+package dev.sqlitepool.r2dbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/** A database file for each test, and a pool over it; after the test nothing may be left: no lane on loan, no file of the pool. */
+final class Files implements BeforeEachCallback, AfterEachCallback {
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
+
+    private final UnaryOperator<SqlitePoolBuilder> settings;
+    private Path directory;
+    private SqliteConnectionFactory factory;
+    private SqlitePool pool;
+
+    Files() {
+        this(builder -> builder);
+    }
+
+    Files(UnaryOperator<SqlitePoolBuilder> settings) {
+        this.settings = settings;
+    }
+
+    @Override
+    public void beforeEach(ExtensionContext context) throws IOException {
+        directory = java.nio.file.Files.createTempDirectory("sqlitepool-r2dbc").toRealPath();
+        pool = settings.apply(SqlitePool.builder().databasePath(file())).build();
+        factory = SqliteConnectionFactory.of(pool);
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    Path file() {
+        return directory.resolve("test.db");
+    }
+
+    SqliteConnectionFactory factory() {
+        return factory;
+    }
+
+    SqlitePool pool() {
+        return pool;
+    }
+
+    /** Waits until no lane is on loan and nobody waits for one. */
+    static void awaitIdle(SqlitePool pool) {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        while (!isIdle(pool.stats())) {
+            assertThat(System.nanoTime() - deadline)
+                    .as("lanes on loan: %s", pool.stats())
+                    .isNegative();
+            LockSupport.parkNanos(200_000);
+        }
+    }
+
+    private static boolean isIdle(PoolStats stats) {
+        return Stream.of(stats.readLanes(), stats.writeLanes())
+                .allMatch(lanes -> lanes.idle() == lanes.live() && lanes.waiting() == 0);
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        boolean passed = context.getExecutionException().isEmpty();
+        try {
+            if (passed) {
+                awaitIdle(pool);
+            }
+            pool.close();
+            if (passed) {
+                try (Stream<Path> files = java.nio.file.Files.list(directory)) {
+                    assertThat(files.map(Path::toString))
+                            .as("files after close")
+                            .noneMatch(file -> file.endsWith("-wal") || file.endsWith("-shm"));
+                }
+            }
+        } finally {
+            try (Stream<Path> files = java.nio.file.Files.walk(directory)) {
+                files.sorted(Comparator.reverseOrder())
+                        .forEach(file -> file.toFile().delete());
+            }
+        }
+    }
+}
