@@ -214,6 +214,25 @@ class RowCursorTest {
     }
 
     @Test
+    void aReadThatIsInterruptedBehindItsFirstRowLeavesTheTransactionStanding() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
+        RowCursor<Integer> slow = open(lease, "SELECT 1 UNION ALL " + SLOW);
+        assertThatThrownBy(() -> lease.run(c -> {
+                            c.statementTimeout(Duration.ofMillis(30));
+                            return slow.read(2);
+                        })
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class);
+        assertThat(read(lease, slow, 1)).isEmpty();
+        lease.run(c -> c.execute("COMMIT")).join();
+        lease.release().join();
+        assertThat(count(pool)).isEqualTo(11);
+    }
+
+    @Test
     void aCancelledWriteLosesTheTransaction() {
         SqlitePool pool = numbers(pools.open());
         Lease lease = pool.acquire(Access.WRITE).join();
@@ -307,6 +326,7 @@ class RowCursorTest {
             written.join();
             assertThat(count(pool)).isEqualTo(11);
             pool.execute("DROP TABLE t").join();
+            pool.close();
         }
     }
 

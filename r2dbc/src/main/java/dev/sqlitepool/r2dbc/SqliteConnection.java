@@ -4,12 +4,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.lane.SqlText;
 import dev.sqlitepool.r2dbc.Script.Part;
-import io.r2dbc.spi.Batch;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.ConnectionMetadata;
 import io.r2dbc.spi.IsolationLevel;
 import io.r2dbc.spi.Option;
-import io.r2dbc.spi.Statement;
 import io.r2dbc.spi.TransactionDefinition;
 import io.r2dbc.spi.ValidationDepth;
 import java.time.Duration;
@@ -333,7 +331,7 @@ final class SqliteConnection implements Connection {
     // ---- statements
 
     @Override
-    public Statement createStatement(String sql) {
+    public SqliteStatement createStatement(String sql) {
         if (sql == null) {
             throw new IllegalArgumentException("sql must not be null");
         }
@@ -341,7 +339,7 @@ final class SqliteConnection implements Connection {
     }
 
     @Override
-    public Batch createBatch() {
+    public SqliteBatch createBatch() {
         return new SqliteBatch(this);
     }
 

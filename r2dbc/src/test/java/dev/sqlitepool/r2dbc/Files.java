@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
+import reactor.core.publisher.Mono;
 
 /** A database file for each test, and a pool over it; after the test nothing may be left: no lane on loan, no file of the pool. */
 final class Files implements BeforeEachCallback, AfterEachCallback {
@@ -50,6 +51,15 @@ final class Files implements BeforeEachCallback, AfterEachCallback {
 
     SqliteConnectionFactory factory() {
         return factory;
+    }
+
+    /** A connection, to be closed by the test. */
+    SqliteConnection connection() {
+        return connections().block();
+    }
+
+    Mono<SqliteConnection> connections() {
+        return factory.create().cast(SqliteConnection.class);
     }
 
     SqlitePool pool() {

@@ -24,6 +24,7 @@ public final class Cursor<T> {
     private final String sql;
     private final RowMapper<? extends T> mapper;
     private final @Nullable Object[] values;
+    private final boolean held;
     /** Taken from its lane while it runs. */
     private @Nullable Prepared statement;
 
@@ -36,7 +37,13 @@ public final class Cursor<T> {
      * @param values encoded
      */
     public Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
+        this(session, sql, mapper, values, false);
+    }
+
+    /** As the other; {@code held} if the cache of the lane is to hold its statement for it, since works come and go meanwhile. */
+    Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
         this.session = session;
+        this.held = held;
         this.sql = sql;
         this.mapper = mapper;
         this.values = values;
@@ -118,6 +125,9 @@ public final class Cursor<T> {
             Prepared started =
                     session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
             statement = started;
+            if (held) {
+                own.statements().hold(sql, started, this);
+            }
             row = new CurrentRow(started);
             return started;
         } catch (SQLException e) {

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A cursor that work reads. Owned by the session's owner.
  *
- * <p>Between two reads its statement is held by the cache of the lane, which closes it when it must: so it is open exactly if the cache
- * holds it for this cursor, whatever has become of the lane and its statements meanwhile.
+ * <p>From its first step on its statement is held by the cache of the lane, which closes it when it must: so it is open exactly if the
+ * cache holds it for this cursor, whatever has become of the lane and its statements meanwhile.
  *
  * @param <T> what a row becomes
  */
@@ -32,7 +32,7 @@ final class WorkCursor<T> implements RowCursor<T> {
         this.session = session;
         this.sql = sql;
         this.verb = Verb.of(sql);
-        this.cursor = new Cursor<>(session, sql, mapper, values);
+        this.cursor = new Cursor<>(session, sql, mapper, values, true);
         if (verb.needsWriteLane() || verb == Verb.WITH && SqlText.contains(sql, 0, "RETURNING")) {
             throw new SQLException(cursor.label() + " does not only read; use query(…) for it.", "25006");
         }
@@ -75,17 +75,16 @@ final class WorkCursor<T> implements RowCursor<T> {
 
     private boolean isOpen(Lane own) {
         Prepared statement = cursor.statement();
-        return own == begun && statement != null && own.statements().isHeld(statement, this);
+        return own == begun && statement != null && own.statements().isHeld(statement, cursor);
     }
 
     /** After a read: the cache holds the statement, or has it back. */
     private void settle(Lane now, Prepared statement, boolean more) {
+        begun = now;
         if (!more) {
             over = true;
             now.statements().give(sql, statement);
-        } else if (begun == null) {
-            begun = now;
-            now.statements().hold(sql, statement, this);
+        } else {
             now.closeIfStruck();
         }
     }
