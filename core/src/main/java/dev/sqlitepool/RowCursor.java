@@ -1,7 +1,7 @@
 package dev.sqlitepool;
 
 import java.sql.SQLException;
-import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The rows of one statement, read a few at a time. Made by {@link PoolConnection#cursor}; belongs to that connection, as whose work it
@@ -26,12 +26,12 @@ public interface RowCursor<T> extends AutoCloseable {
      * Maps the next rows.
      *
      * @param most how many rows at most; at least 1
-     * @return the rows in order. Fewer than {@code most} only if there are no more: the cursor has closed itself then, and further reads
-     *     return nothing
+     * @param into is given the rows in order, also those before an error; must not use the connection
+     * @return whether there may be more. If not, the cursor has closed itself, and further reads give nothing
      * @throws SQLException if the statement or the mapper fails, which closes the cursor, or the cursor was closed before its end
      * @throws IllegalArgumentException if {@code most} is less than 1
      */
-    List<T> read(int most) throws SQLException;
+    boolean read(int most, Consumer<? super T> into) throws SQLException;
 
     /** Closes it, and ends its snapshot unless a transaction keeps it. Idempotent. */
     @Override

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -38,7 +39,14 @@ class RowCursorTest {
     }
 
     private static List<Integer> read(Lease lease, RowCursor<Integer> cursor, int most) {
-        return lease.<List<Integer>>run(c -> cursor.read(most)).join();
+        return lease.<List<Integer>>run(c -> read(cursor, most)).join();
+    }
+
+    private static List<Integer> read(RowCursor<Integer> cursor, int most) throws SQLException {
+        List<Integer> rows = new ArrayList<>();
+        boolean more = cursor.read(most, rows::add);
+        assertThat(more || rows.size() < most).isTrue();
+        return rows;
     }
 
     private static long count(SqlitePool pool) {
@@ -118,13 +126,14 @@ class RowCursorTest {
         SqlitePool pool = numbers(pools.open());
         RowCursor<Integer> kept = pool.<RowCursor<Integer>>connection(c -> {
                     RowCursor<Integer> cursor = c.cursor(NUMBERS, row -> row.getInt(1));
-                    assertThat(cursor.read(1)).containsExactly(1);
+                    assertThat(read(cursor, 1)).containsExactly(1);
                     return cursor;
                 })
                 .join();
-        assertThatThrownBy(() -> kept.read(1)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> read(kept, 1)).isInstanceOf(IllegalStateException.class);
         pool.useTransaction(tx -> {
-                    assertThat(tx.cursor(NUMBERS, row -> row.getInt(1)).read(2)).containsExactly(1, 2);
+                    assertThat(read(tx.<Integer>cursor(NUMBERS, row -> row.getInt(1)), 2))
+                            .containsExactly(1, 2);
                     tx.execute("DELETE FROM t WHERE x > 5");
                 })
                 .join();
@@ -144,6 +153,19 @@ class RowCursorTest {
     }
 
     @Test
+    void rowsBeforeAnErrorAreGiven() {
+        SqlitePool pool = pools.open();
+        List<Integer> rows = new ArrayList<>();
+        assertThatThrownBy(() -> pool.connection(c -> c.<Integer>cursor(
+                                        "SELECT value FROM json_each('[1, 2, -9223372036854775808]') WHERE abs(value) > 0",
+                                        row -> row.getInt(1))
+                                .read(10, rows::add))
+                        .join())
+                .hasMessageContaining("integer overflow");
+        assertThat(rows).containsExactly(1, 2);
+    }
+
+    @Test
     void whatWritesIsNoCursor() {
         SqlitePool pool = numbers(pools.open());
         for (String sql : List.of(
@@ -156,8 +178,7 @@ class RowCursorTest {
                     .hasRootCauseInstanceOf(SQLException.class)
                     .hasMessageContaining("use query(…)");
         }
-        assertThatThrownBy(() -> pool.connection(
-                                c -> c.cursor(NUMBERS, row -> row.getInt(1)).read(0))
+        assertThatThrownBy(() -> pool.connection(c -> read(c.<Integer>cursor(NUMBERS, row -> row.getInt(1)), 0))
                         .join())
                 .hasRootCauseInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("most was 0");
@@ -196,7 +217,7 @@ class RowCursorTest {
             Gate begun = new Gate();
             CompletableFuture<List<Integer>> rows = lease.run(c -> {
                 begun.pass();
-                return slow.read(1);
+                return read(slow, 1);
             });
             begun.awaitReached();
             begun.open();
@@ -222,7 +243,7 @@ class RowCursorTest {
         RowCursor<Integer> slow = open(lease, "SELECT 1 UNION ALL " + SLOW);
         assertThatThrownBy(() -> lease.run(c -> {
                             c.statementTimeout(Duration.ofMillis(30));
-                            return slow.read(2);
+                            return read(slow, 2);
                         })
                         .join())
                 .hasCauseInstanceOf(SQLTimeoutException.class);

@@ -1,9 +1,12 @@
 package dev.sqlitepool.r2dbc;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
+import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -117,20 +120,34 @@ final class Reading {
             giveBack(from);
             return;
         }
-        handle.update(from.<List<StoredRow>>run(timeout, connection -> {
-                    RowCursor<StoredRow> open = cursor;
-                    if (open == null) {
-                        open = connection.cursor(sql, mapper, values);
-                        cursor = open;
-                    }
-                    return open.read(most);
-                })
-                .subscribe(rows -> deliver(rows, most), this::fail));
+        handle.update(
+                from.<Chunk>run(timeout, connection -> read(connection, most)).subscribe(this::deliver, this::fail));
     }
 
-    private void deliver(List<StoredRow> rows, int most) {
-        rows.forEach(sink::next);
-        if (rows.size() < most) {
+    /** Rows, and whether there may be more, or the error behind them. */
+    private record Chunk(
+            List<StoredRow> rows, boolean more, @Nullable SQLException error) {}
+
+    private Chunk read(PoolConnection connection, int most) throws SQLException {
+        RowCursor<StoredRow> open = cursor;
+        if (open == null) {
+            open = connection.cursor(sql, mapper, values);
+            cursor = open;
+        }
+        List<StoredRow> rows = new ArrayList<>(Math.min(most, CHUNK));
+        try {
+            return new Chunk(rows, open.read(most, rows::add), null);
+        } catch (SQLException e) {
+            return new Chunk(rows, false, e);
+        }
+    }
+
+    private void deliver(Chunk chunk) {
+        chunk.rows().forEach(sink::next);
+        SQLException error = chunk.error();
+        if (error != null) {
+            fail(error);
+        } else if (!chunk.more()) {
             end(true);
             sink.complete();
         } else {

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteJDBCLoader;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.SignalType;
 
 /**
  * A logical connection. It has a lease of the pool only while it needs one: for a statement, from the beginning of a transaction to its
@@ -204,7 +205,12 @@ final class SqliteConnection implements Connection {
                     return true;
                 })
                 .doOnError(error -> giveUp.run())
-                .doOnCancel(giveUp);
+                .doFinally(
+                        signal -> { // after a cancellation has gone upwards, so that nothing comes from there any more
+                            if (signal == SignalType.CANCEL) {
+                                giveUp.run();
+                            }
+                        });
         return (wait == null ? begun : begun.timeout(wait))
                 .onErrorMap(error -> Errors.of(error, null))
                 .then();

@@ -6,7 +6,7 @@ import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.sql.SQLException;
-import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,7 +63,7 @@ public final class Cursor<T> {
      * @return false if the statement has no more rows
      * @throws SQLException the statement's or the mapper's; the cursor cannot be read any more, only ended
      */
-    public boolean read(Ticket ticket, long most, long nanos, List<? super T> into) throws SQLException {
+    public boolean read(Ticket ticket, long most, long nanos, Consumer<? super T> into) throws SQLException {
         Lane own = session.lane();
         if (own == null) {
             throw new IllegalStateException("a cursor without a lane");
@@ -92,12 +92,12 @@ public final class Cursor<T> {
     }
 
     /** As the other, for a session that has begun already, and goes on. */
-    boolean read(Lane own, long most, long until, List<? super T> into) throws SQLException {
+    boolean read(Lane own, long most, long until, Consumer<? super T> into) throws SQLException {
         for (long left = most; left > 0 && !session.ticket().isEnded(); left--) {
             if (!step(own)) {
                 return false;
             }
-            into.add(mapped());
+            into.accept(mapped());
             if (left > 1 && System.nanoTime() - until >= 0) {
                 break;
             }

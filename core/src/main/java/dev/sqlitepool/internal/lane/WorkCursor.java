@@ -4,9 +4,8 @@ import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Prepared;
 import java.sql.SQLException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,13 +38,13 @@ final class WorkCursor<T> implements RowCursor<T> {
     }
 
     @Override
-    public List<T> read(int most) throws SQLException {
+    public boolean read(int most, Consumer<? super T> into) throws SQLException {
         if (most < 1) {
             throw new IllegalArgumentException("most was " + most + "; it must be at least 1.");
         }
         session.requireAlive();
         if (over) {
-            return List.of();
+            return false;
         }
         Lane own = session.ready(sql, Verb.READ);
         if (begun != null && !isOpen(own)) {
@@ -55,13 +54,9 @@ final class WorkCursor<T> implements RowCursor<T> {
                             + " was closed before its end, by the end of its transaction or by an interrupt.",
                     "24000");
         }
-        List<T> rows = new ArrayList<>(Math.min(most, 64));
         boolean more = false;
         try {
-            more = cursor.read(own, most, System.nanoTime() + Long.MAX_VALUE / 2, rows);
-            if (more && rows.size() < most) {
-                session.requireTicket();
-            }
+            more = cursor.read(own, most, System.nanoTime() + Long.MAX_VALUE / 2, into);
         } finally {
             Prepared statement = cursor.statement();
             Lane now = session.lane();
@@ -70,7 +65,7 @@ final class WorkCursor<T> implements RowCursor<T> {
             }
             session.lookWhatIsOpen();
         }
-        return rows;
+        return more;
     }
 
     private boolean isOpen(Lane own) {

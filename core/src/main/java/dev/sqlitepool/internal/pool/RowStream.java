@@ -342,7 +342,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         List<T> rows = new ArrayList<>(recipient.isHere() ? 1 : 16);
         End end = null;
         try {
-            if (!cursor.read(this, burst, BURST_NANOS, rows)) {
+            if (!cursor.read(this, burst, BURST_NANOS, rows::add)) {
                 end = End.COMPLETE;
             }
         } catch (Throwable e) {

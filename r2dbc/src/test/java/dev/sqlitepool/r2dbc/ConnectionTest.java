@@ -1,0 +1,334 @@
+package dev.sqlitepool.r2dbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.r2dbc.spi.Connection;
+import io.r2dbc.spi.IsolationLevel;
+import io.r2dbc.spi.R2dbcNonTransientResourceException;
+import io.r2dbc.spi.R2dbcPermissionDeniedException;
+import io.r2dbc.spi.R2dbcRollbackException;
+import io.r2dbc.spi.R2dbcTimeoutException;
+import io.r2dbc.spi.Result;
+import io.r2dbc.spi.TransactionDefinition;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.reactivestreams.Publisher;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.test.StepVerifier;
+
+/** What a logical connection promises: its transactions, its timeouts, and when it has a lane. */
+class ConnectionTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final String ENDLESS =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+
+    @RegisterExtension
+    final Files files = new Files(builder -> builder.poolSize(4));
+
+    @BeforeEach
+    void makeTable() {
+        files.pool().execute("CREATE TABLE t (x INTEGER PRIMARY KEY)").join();
+    }
+
+    private static long run(Connection connection, String sql) {
+        return Flux.from(connection.createStatement(sql).execute())
+                .concatMap(Result::getRowsUpdated)
+                .reduce(0L, Long::sum)
+                .block(PATIENCE);
+    }
+
+    private static List<Integer> read(Connection connection, String sql) {
+        return Flux.from(connection.createStatement(sql).execute())
+                .concatMap(result -> result.map(row -> row.get(0, Integer.class)))
+                .collectList()
+                .block(PATIENCE);
+    }
+
+    private static void done(Publisher<Void> action) {
+        Mono.from(action).block(PATIENCE);
+    }
+
+    private List<Integer> rows() {
+        return files.pool()
+                .query("SELECT x FROM t ORDER BY x", row -> row.getInt(1))
+                .join();
+    }
+
+    private int borrowed() {
+        return files.pool().stats().readLanes().borrowed()
+                + files.pool().stats().writeLanes().borrowed();
+    }
+
+    @Test
+    void aConnectionHasALaneOnlyWhenItNeedsOne() {
+        Connection connection = files.connection();
+        assertThat(files.pool().stats().live()).isLessThanOrEqualTo(1);
+        assertThat(borrowed()).isZero();
+        run(connection, "INSERT INTO t VALUES (1)");
+        Files.awaitIdle(files.pool());
+        done(connection.beginTransaction());
+        assertThat(files.pool().stats().writeLanes().borrowed()).isEqualTo(1);
+        assertThat(files.pool().stats().readLanes().borrowed()).isZero();
+        done(connection.commitTransaction());
+        Files.awaitIdle(files.pool());
+        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        assertThat(files.pool().stats().readLanes().borrowed()).isEqualTo(1);
+        done(connection.rollbackTransaction());
+        Files.awaitIdle(files.pool());
+        done(connection.close());
+    }
+
+    @Test
+    void aReadOnlyTransactionSeesOneSnapshotAndRefusesWrites() {
+        Connection connection = files.connection();
+        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
+        files.pool().execute("INSERT INTO t VALUES (1)").join();
+        assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
+        assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (2)"))
+                .isInstanceOf(R2dbcPermissionDeniedException.class);
+        done(connection.createSavepoint("s"));
+        done(connection.rollbackTransactionToSavepoint("s"));
+        done(connection.commitTransaction());
+        assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(1);
+        assertThat(run(connection, "INSERT INTO t VALUES (2)")).isEqualTo(1);
+        done(connection.close());
+    }
+
+    @Test
+    void manyTransactionsWaitWithoutAThreadEach() {
+        int before = Thread.activeCount();
+        List<Integer> all = Flux.range(1, 500)
+                .flatMap(
+                        i -> Flux.usingWhen(
+                                files.connections(),
+                                c -> c.beginTransaction()
+                                        .thenMany(c.createStatement("INSERT INTO t VALUES (?)")
+                                                .bind(0, i)
+                                                .execute()
+                                                .concatMap(Result::getRowsUpdated))
+                                        .then(c.commitTransaction())
+                                        .thenReturn(i)
+                                        .flux(),
+                                SqliteConnection::close),
+                        500)
+                .doOnNext(i -> assertThat(Thread.activeCount()).isLessThan(before + 100))
+                .collectList()
+                .block(PATIENCE);
+        assertThat(all).hasSize(500);
+        assertThat(rows()).hasSize(500);
+    }
+
+    @Test
+    void savepointsUndoWhatCameAfterThem() {
+        Connection connection = files.connection();
+        done(connection.createSavepoint("a\"b"));
+        assertThat(connection.isAutoCommit()).isFalse();
+        run(connection, "INSERT INTO t VALUES (1)");
+        done(connection.createSavepoint("inner"));
+        run(connection, "INSERT INTO t VALUES (2)");
+        done(connection.rollbackTransactionToSavepoint("inner"));
+        run(connection, "INSERT INTO t VALUES (3)");
+        done(connection.releaseSavepoint("inner"));
+        done(connection.releaseSavepoint("a\"b"));
+        assertThat(rows())
+                .as("not committed by the release of the first savepoint")
+                .isEmpty();
+        done(connection.commitTransaction());
+        assertThat(connection.isAutoCommit()).isTrue();
+        assertThat(rows()).containsExactly(1, 3);
+        StepVerifier.create(connection.releaseSavepoint("none")).verifyError(IllegalStateException.class);
+        done(connection.close());
+    }
+
+    @Test
+    void withoutAutoCommitAStatementBeginsATransaction() {
+        Connection connection = files.connection();
+        done(connection.setAutoCommit(false));
+        run(connection, "INSERT INTO t VALUES (1)");
+        assertThat(rows()).isEmpty();
+        done(connection.commitTransaction());
+        assertThat(rows()).containsExactly(1);
+        assertThat(connection.isAutoCommit()).isFalse();
+        run(connection, "INSERT INTO t VALUES (2)");
+        done(connection.rollbackTransaction());
+        run(connection, "INSERT INTO t VALUES (3)");
+        done(connection.setAutoCommit(true));
+        assertThat(rows()).containsExactly(1, 3);
+        run(connection, "INSERT INTO t VALUES (4)");
+        assertThat(rows()).containsExactly(1, 3, 4);
+        done(connection.close());
+    }
+
+    @Test
+    void closingRollsBack() {
+        Connection connection = files.connection();
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t VALUES (1)");
+        done(connection.close());
+        done(connection.close());
+        Files.awaitIdle(files.pool());
+        assertThat(rows()).isEmpty();
+        assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (1)"))
+                .isInstanceOf(R2dbcNonTransientResourceException.class)
+                .hasMessageContaining("closed");
+        StepVerifier.create(connection.beginTransaction()).verifyError(R2dbcNonTransientResourceException.class);
+        StepVerifier.create(Flux.from(connection.createStatement("SELECT 1").execute())
+                        .concatMap(result -> result.map(row -> row.get(0))))
+                .verifyError(R2dbcNonTransientResourceException.class);
+    }
+
+    @Test
+    void transactionControlAsTextIsTheSame() {
+        Connection connection = files.connection();
+        run(connection, "BEGIN; INSERT INTO t VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (2); ROLLBACK TO s");
+        assertThat(connection.isAutoCommit()).isFalse();
+        run(connection, "COMMIT");
+        assertThat(connection.isAutoCommit()).isTrue();
+        assertThat(rows()).containsExactly(1);
+        run(connection, "BEGIN EXCLUSIVE; INSERT INTO t VALUES (3); ROLLBACK");
+        assertThat(rows()).containsExactly(1);
+        done(connection.close());
+    }
+
+    @Test
+    void whatChangesTheConnectionStaysUntilItsClose() {
+        Connection connection = files.connection();
+        run(connection, "CREATE TEMP TABLE mine (x)");
+        assertThat(run(connection, "INSERT INTO mine VALUES (7)")).isEqualTo(1);
+        assertThat(read(connection, "SELECT x FROM mine")).containsExactly(7);
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t SELECT x FROM mine");
+        done(connection.commitTransaction());
+        assertThat(read(connection, "SELECT x FROM mine")).containsExactly(7);
+        run(connection, "PRAGMA foreign_keys = OFF");
+        assertThat(read(connection, "PRAGMA foreign_keys")).containsExactly(0);
+        done(connection.close());
+        Connection next = files.connection();
+        assertThat(read(next, "PRAGMA foreign_keys")).containsExactly(1);
+        assertThatThrownBy(() -> read(next, "SELECT x FROM mine")).hasMessageContaining("no such table");
+        assertThat(rows()).containsExactly(7);
+        done(next.close());
+    }
+
+    @Test
+    void aStatementThatTakesTooLongIsInterrupted() {
+        Connection connection = files.connection();
+        done(connection.setStatementTimeout(Duration.ofMillis(50)));
+        assertThatThrownBy(() -> read(connection, ENDLESS))
+                .isInstanceOf(R2dbcTimeoutException.class)
+                .hasMessageContaining("0.05 s");
+        assertThatThrownBy(() -> run(connection, "INSERT INTO t " + ENDLESS)).isInstanceOf(R2dbcTimeoutException.class);
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t VALUES (1)");
+        assertThatThrownBy(() -> read(connection, "SELECT * FROM (" + ENDLESS + ")"))
+                .isInstanceOf(R2dbcTimeoutException.class);
+        done(connection.commitTransaction());
+        assertThat(rows()).containsExactly(1);
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t VALUES (2)");
+        assertThatThrownBy(() -> run(connection, "INSERT INTO t " + ENDLESS)).isInstanceOf(R2dbcTimeoutException.class);
+        assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (3)"))
+                .as("SQLite rolls the transaction of an interrupted write back")
+                .isInstanceOf(R2dbcRollbackException.class);
+        StepVerifier.create(connection.commitTransaction()).verifyError(R2dbcRollbackException.class);
+        done(connection.setStatementTimeout(Duration.ZERO));
+        assertThat(run(connection, "INSERT INTO t VALUES (4)")).isEqualTo(1);
+        assertThat(rows()).containsExactly(1, 4);
+        done(connection.close());
+    }
+
+    @Test
+    void whoWaitsForALockWaitsNoLongerThanAllowed() {
+        Connection holder = files.connection();
+        done(holder.beginTransaction());
+        Connection waiter = files.connection();
+        StepVerifier.create(waiter.beginTransaction(
+                        ReadOnly.of(TransactionDefinition.LOCK_WAIT_TIMEOUT, Duration.ofMillis(50))))
+                .verifyError(R2dbcTimeoutException.class);
+        done(waiter.setLockWaitTimeout(Duration.ofMillis(50)));
+        assertThatThrownBy(() -> run(waiter, "INSERT INTO t VALUES (1)")).isInstanceOf(R2dbcTimeoutException.class);
+        StepVerifier.create(waiter.beginTransaction()).verifyError(R2dbcTimeoutException.class);
+        done(holder.commitTransaction());
+        assertThat(run(waiter, "INSERT INTO t VALUES (1)")).isEqualTo(1);
+        done(waiter.beginTransaction());
+        done(waiter.rollbackTransaction());
+        done(holder.close());
+        done(waiter.close());
+        assertThat(rows()).containsExactly(1);
+    }
+
+    @Test
+    void aTransactionHasItsModeAndAnyIsolationLevelIsSerializable() {
+        Connection connection = files.connection();
+        for (String mode : List.of("immediate", "EXCLUSIVE", "DEFERRED")) {
+            done(connection.beginTransaction(ReadOnly.of(SqliteConnectionFactoryProvider.TRANSACTION_MODE, mode)));
+            run(connection, "INSERT INTO t (x) VALUES (NULL)");
+            done(connection.commitTransaction());
+        }
+        assertThat(rows()).containsExactly(1, 2, 3);
+        assertThatThrownBy(() -> connection.beginTransaction(
+                        ReadOnly.of(SqliteConnectionFactoryProvider.TRANSACTION_MODE, "CONCURRENT")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("sqliteTransactionMode was \"CONCURRENT\"");
+        done(connection.setTransactionIsolationLevel(IsolationLevel.READ_COMMITTED));
+        assertThat(connection.getTransactionIsolationLevel()).isEqualTo(IsolationLevel.SERIALIZABLE);
+        assertThat(connection.getMetadata().getDatabaseProductName()).isEqualTo("SQLite");
+        assertThat(connection.getMetadata().getDatabaseVersion()).startsWith("3.");
+        done(connection.close());
+    }
+
+    @Test
+    void aCommitThatFailsRollsBack() {
+        files.pool()
+                .execute("CREATE TABLE child (x REFERENCES t DEFERRABLE INITIALLY DEFERRED)")
+                .join();
+        Connection connection = files.connection();
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO child VALUES (99)");
+        StepVerifier.create(connection.commitTransaction())
+                .verifyErrorSatisfies(error -> assertThat(error).hasMessageContaining("FOREIGN KEY"));
+        assertThat(connection.isAutoCommit()).isTrue();
+        assertThat(run(connection, "INSERT INTO t VALUES (1)")).isEqualTo(1);
+        assertThat(read(connection, "SELECT count(*) FROM child")).containsExactly(0);
+        done(connection.close());
+    }
+
+    @Test
+    void endingATransactionThatIsNotOpenDoesNothing() {
+        Connection connection = files.connection();
+        done(connection.commitTransaction());
+        done(connection.rollbackTransaction());
+        done(connection.beginTransaction());
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t VALUES (1)");
+        done(connection.commitTransaction());
+        assertThat(rows()).containsExactly(1);
+        done(connection.close());
+    }
+
+    @Test
+    void aPoolInMemoryWorksTheSame() {
+        try (dev.sqlitepool.SqlitePool pool =
+                dev.sqlitepool.SqlitePool.builder().inMemory().build()) {
+            Connection connection = SqliteConnectionFactory.of(pool).create().block(PATIENCE);
+            run(connection, "CREATE TABLE t (x)");
+            done(connection.beginTransaction());
+            run(connection, "INSERT INTO t VALUES (1)");
+            assertThat(read(connection, "SELECT x FROM t")).containsExactly(1);
+            done(connection.rollbackTransaction());
+            done(connection.beginTransaction(ReadOnly.INSTANCE));
+            assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
+            assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (1)"))
+                    .isInstanceOf(R2dbcPermissionDeniedException.class);
+            done(connection.commitTransaction());
+            assertThat(run(connection, "INSERT INTO t VALUES (1)")).isEqualTo(1);
+            done(connection.close());
+        }
+    }
+}
