@@ -93,6 +93,7 @@ final class SqliteConnection implements Connection {
 
     /** Where the rows of a SELECT are read. */
     Reading.Place placeToRead() {
+        requireOpen();
         Loan loan = current;
         return new Reading.Place() {
             @Override

@@ -30,11 +30,9 @@ final class SqliteResult implements Result {
         return new SqliteResult(Flux.just(new Count(changed)), new AtomicBoolean());
     }
 
-    /** Rows that are read as they are asked for. An error among them is a message at their end. */
+    /** Rows that are read as they are asked for. */
     static SqliteResult rows(Flux<StoredRow> rows) {
-        Flux<Segment> segments = rows.<Segment>map(RowOf::new)
-                .onErrorResume(R2dbcException.class, error -> Flux.just(new ErrorOf(error)));
-        return new SqliteResult(segments, new AtomicBoolean());
+        return new SqliteResult(rows.map(RowOf::new), new AtomicBoolean());
     }
 
     /** Rows that have been written, and their count. */
@@ -72,13 +70,9 @@ final class SqliteResult implements Result {
                 : Flux.error(new IllegalStateException("This result has been consumed; execute the statement again.")));
     }
 
-    /** Of each segment what is wanted of it; errors that were not filtered out are errors. */
+    /** Of each segment what is wanted of it, if anything. */
     private <T> Flux<T> consume(Function<Segment, @Nullable T> wanted) {
         return consume().handle((segment, sink) -> {
-            if (segment instanceof Message message) {
-                sink.error(message.exception());
-                return;
-            }
             T found = wanted.apply(segment);
             if (found != null) {
                 sink.next(found);
@@ -118,16 +112,23 @@ final class SqliteResult implements Result {
         });
     }
 
+    /** An error is a message for the filter too. */
     @Override
     public Result filter(Predicate<Segment> predicate) {
         requireGiven(predicate, "filter");
-        return new SqliteResult(segments.filter(predicate), consumed);
+        Flux<Segment> filtered = segments.filter(predicate)
+                .onErrorResume(
+                        R2dbcException.class,
+                        error -> predicate.test(new ErrorOf(error)) ? Flux.error(error) : Flux.empty());
+        return new SqliteResult(filtered, consumed);
     }
 
     @Override
     public <T> Flux<T> flatMap(Function<Segment, ? extends Publisher<? extends T>> mapping) {
         requireGiven(mapping, "mappingFunction");
-        return consume().concatMap(mapping, 0);
+        return consume()
+                .onErrorResume(R2dbcException.class, error -> Flux.just(new ErrorOf(error)))
+                .concatMap(mapping, 0);
     }
 
     private static void requireGiven(@Nullable Object given, String name) {

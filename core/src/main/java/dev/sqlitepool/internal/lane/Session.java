@@ -213,6 +213,7 @@ public final class Session {
                 || current.doubt() == CloseReason.CHANGED
                 || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
         if (kept) {
+            ticket = Nobody.HERE; // keeps nothing of the work that has ended
             return null;
         }
         commits.goOnElsewhere();
