@@ -171,6 +171,7 @@ class RowCursorTest {
         for (String sql : List.of(
                 "INSERT INTO t VALUES (1) RETURNING x",
                 "WITH w AS (SELECT 1) INSERT INTO t SELECT 1 FROM w RETURNING x",
+                "; WITH w AS (SELECT 1) INSERT INTO t SELECT 1 FROM w RETURNING x",
                 "PRAGMA user_version")) {
             assertThatThrownBy(() -> pool.connection(c -> c.cursor(sql, row -> row.getInt(1)))
                             .join())
@@ -298,6 +299,99 @@ class RowCursorTest {
         lease.run(c -> c.execute("COMMIT")).join();
         lease.release().join();
         assertThat(count(pool)).isEqualTo(12);
+    }
+
+    /** A function that SQLite cannot interrupt runs past the timeout, and then gives a row. */
+    @Test
+    void aTimeoutIsToldAlthoughTheStepEndsWell() {
+        SqlitePool pool = numbers(pools.open());
+        String slow = "SELECT length(hex(randomblob(20000000 * (x = %d)))) FROM t";
+        for (int row = 1; row <= 3; row++) {
+            String sql = slow.formatted(row);
+            List<Integer> rows = new ArrayList<>();
+            assertThatThrownBy(() -> pool.connection(c -> {
+                                c.statementTimeout(Duration.ofMillis(5));
+                                return c.<Integer>cursor(sql, r -> r.getInt(1)).read(10, rows::add);
+                            })
+                            .join())
+                    .hasCauseInstanceOf(SQLTimeoutException.class);
+            assertThat(rows).hasSize(row - 1);
+        }
+    }
+
+    @Test
+    void aTimeoutOfOneStatementIsNotThatOfTheNext() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.READ).join();
+        assertThatThrownBy(() -> lease.run(c -> {
+                            c.statementTimeout(Duration.ofMillis(20));
+                            return c.query(SLOW, row -> row.getInt(1));
+                        })
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class);
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        assertThat(read(lease, cursor, 1)).containsExactly(1);
+        assertThat(lease.<List<Integer>>run(c -> {
+                            c.statementTimeout(Duration.ofSeconds(10));
+                            return read(cursor, 10);
+                        })
+                        .join())
+                .hasSize(9);
+        lease.release().join();
+    }
+
+    @Test
+    void aCursorWhoseFunctionWritesIsRefusedWhereItIs() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE VIRTUAL TABLE f USING fts4(x)").join();
+        pool.execute("INSERT INTO f VALUES ('a')").join();
+        pool.execute("INSERT INTO f VALUES ('b')").join();
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = open(lease, "SELECT length(optimize(f)) FROM f");
+        assertThatThrownBy(() -> read(lease, cursor, 1))
+                .hasRootCauseInstanceOf(SQLException.class)
+                .hasMessageContaining("a cursor only reads");
+        assertThat(lease.run(c -> c.query("SELECT x FROM f", row -> row.getString(1)))
+                        .join())
+                .containsExactly("a", "b");
+        lease.release().join();
+    }
+
+    @Test
+    void theTimeoutGoesAlongWhenAStatementMoves() {
+        SqlitePool pool = numbers(pools.open());
+        assertThatThrownBy(() -> pool.connection(c -> {
+                            c.statementTimeout(Duration.ofMillis(30));
+                            return c.execute("WITH w AS (SELECT 1) INSERT INTO t SELECT * FROM (" + Sql.ENDLESS + ")");
+                        })
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class);
+    }
+
+    @Test
+    void aBatchInATransactionLeavesCursorsOpen() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire(Access.WRITE).join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        assertThat(read(lease, cursor, 1)).containsExactly(1);
+        lease.run(c -> c.executeBatch("INSERT INTO t VALUES (?)", List.of(new Object[] {11}, new Object[] {12})))
+                .join();
+        assertThat(read(lease, cursor, 1)).containsExactly(2);
+        lease.run(c -> c.execute("COMMIT")).join();
+        lease.release().join();
+    }
+
+    @Test
+    void aLeaseThatReadsForTooLongIsEnded() {
+        SqlitePool pool = numbers(
+                pools.open(b -> b.maxReadAge(Duration.ofMillis(100)).healthCheckInterval(Duration.ofMillis(20))));
+        Lease lease = pool.acquire(Access.READ).join();
+        lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join();
+        Pools.await("the lease is ended", () -> pool.stats().readLanes().borrowed() == 0);
+        assertThatThrownBy(() ->
+                        lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
+                .hasRootCauseInstanceOf(SQLTimeoutException.class);
     }
 
     @Test

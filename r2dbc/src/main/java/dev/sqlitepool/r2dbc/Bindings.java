@@ -24,6 +24,12 @@ final class Bindings {
         Arrays.fill(values, UNBOUND);
     }
 
+    Bindings copy() {
+        Bindings copy = new Bindings(script);
+        System.arraycopy(values, 0, copy.values, 0, values.length);
+        return copy;
+    }
+
     void bind(int index, @Nullable Object value) {
         if (index < 0 || index >= values.length) {
             throw new IndexOutOfBoundsException("There is no parameter with the index " + index + "; the statement has "

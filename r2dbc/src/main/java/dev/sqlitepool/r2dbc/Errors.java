@@ -82,6 +82,9 @@ final class Errors {
         } else if ("25006".equals(state)) {
             return new R2dbcPermissionDeniedException(message, state, code, sql, error);
         }
+        if ("24000".equals(state)) { // a cursor that was closed before its end
+            return new R2dbcNonTransientResourceException(message, state, code, sql, error);
+        }
         switch (code & 0xff) {
             case 0:
             case ERROR:

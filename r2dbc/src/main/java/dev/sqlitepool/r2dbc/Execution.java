@@ -47,7 +47,7 @@ final class Execution {
         return Mono.defer(() -> run.part().isControl()
                         ? connection.control(run.part()).thenReturn(SqliteResult.count(0))
                         : connection.begunIfNeeded().then(started(run, last)))
-                .onErrorMap(error -> Errors.of(error, run.part().sql()));
+                .onErrorMap(error -> connection.error(error, run.part().sql()));
     }
 
     private Mono<SqliteResult> started(Run run, boolean last) {
@@ -94,7 +94,7 @@ final class Execution {
                         .then(Mono.defer(() -> connection.isPlain()
                                 ? Mono.fromFuture(() -> pool.executeBatch(sql, rows))
                                 : onLoan(Access.WRITE, c -> c.executeBatch(sql, rows)))))
-                .onErrorMap(error -> Errors.of(error, sql))
+                .onErrorMap(error -> connection.error(error, sql))
                 .flatMapIterable(counts ->
                         Arrays.stream(counts).mapToObj(SqliteResult::count).toList());
     }

@@ -125,7 +125,7 @@ final class FactoryOptions {
 
     private @Nullable Duration limit(Option<Duration> option) {
         Duration limit = value(option, FactoryOptions::duration);
-        return limit == null || limit.isZero() ? null : limit;
+        return limit == null ? null : SqliteConnection.limit(option.name(), limit);
     }
 
     /** {@code name:value,name:value}. */

@@ -7,7 +7,9 @@ import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
@@ -31,6 +33,10 @@ final class Loan {
     private boolean ended;
     /** What has run here has changed the connection, which is kept for that. Written by works of the lease, one after the other. */
     private volatile boolean changed;
+    /** How to end the works that may be ended. Who adds one looks at {@link #aborted} then, and {@link #abort} sets that first. */
+    private final Set<Runnable> running = ConcurrentHashMap.newKeySet();
+
+    private volatile boolean aborted;
 
     private Loan(CompletableFuture<Lease> asked) {
         this.asked = asked;
@@ -84,6 +90,13 @@ final class Loan {
         }
     }
 
+    /** As {@link #end}, and ends what runs, but for works that run to their end. */
+    void abort() {
+        aborted = true;
+        end();
+        running.forEach(Runnable::run);
+    }
+
     CompletableFuture<Void> returned() {
         return returned;
     }
@@ -99,11 +112,28 @@ final class Loan {
     /** Runs work when the lease is there. A cancellation ends the work, and leaves the loan. */
     <T> Mono<T> run(@Nullable Duration timeout, SqlWork<PoolConnection, T, ?> work) {
         return Mono.fromFuture(() -> asked, true)
-                .flatMap(granted -> Mono.fromFuture(() -> granted.run(connection -> {
-                    if (timeout != null) {
-                        connection.statementTimeout(timeout);
+                .flatMap(granted -> Mono.fromFuture(() -> {
+                    CompletableFuture<T> future = granted.run(connection -> {
+                        if (timeout != null) {
+                            connection.statementTimeout(timeout);
+                        }
+                        return work.apply(connection);
+                    });
+                    Runnable cancel = () -> future.cancel(true);
+                    running.add(cancel);
+                    CompletableFuture<Void> unused = future.handle((value, error) -> {
+                        running.remove(cancel);
+                        return null;
+                    });
+                    if (aborted) {
+                        cancel.run();
                     }
-                    return work.apply(connection);
-                })));
+                    return future;
+                }));
+    }
+
+    /** As {@link #run}, for work that nobody ends once it is asked for. */
+    <T> Mono<T> runToEnd(SqlWork<PoolConnection, T, ?> work) {
+        return Mono.fromFuture(() -> asked, true).flatMap(granted -> Mono.fromFuture(() -> granted.<T>run(work), true));
     }
 }

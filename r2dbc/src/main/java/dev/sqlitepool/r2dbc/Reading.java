@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
@@ -17,7 +18,7 @@ import reactor.core.publisher.FluxSink;
 
 /**
  * One run of a statement that reads: its rows as they are asked for. SQLite steps to a row only when it has been asked for, or, with a fetch
- * size, that many at a time.
+ * size, that many at a time. The sink keeps what was read too early.
  *
  * <p>At most one read is on its way ({@link #reading}); it is begun only by {@link #drain}, which one thread at a time runs, again
  * whenever {@link #missed} says that something has happened meanwhile: so no demand is forgotten, and no row is read twice.
@@ -36,6 +37,9 @@ final class Reading {
     private final AtomicInteger missed = new AtomicInteger();
     /** Of the works of the loan, which run one after the other. */
     private @Nullable RowCursor<StoredRow> cursor;
+
+    /** Rows that are asked for and not handed on; negative if more were read than asked for; {@link Long#MAX_VALUE} for no limit. */
+    private final AtomicLong demand = new AtomicLong();
 
     private volatile boolean reading;
 
@@ -68,6 +72,9 @@ final class Reading {
         /** Called once, at the first demand. */
         Loan loan();
 
+        /** The error as it is told. */
+        Throwable error(Throwable error, String sql);
+
         boolean isOwn();
     }
 
@@ -81,8 +88,13 @@ final class Reading {
         return Flux.create(sink -> {
             Reading reading = new Reading(sink, place, sql, values, fetchSize, timeout);
             sink.onDispose(() -> reading.end(false));
-            sink.onRequest(demand -> reading.drain());
+            sink.onRequest(reading::request);
         });
+    }
+
+    private void request(long rows) {
+        demand.updateAndGet(before -> before > Long.MAX_VALUE - rows ? Long.MAX_VALUE : before + rows);
+        drain();
     }
 
     private void drain() {
@@ -91,7 +103,7 @@ final class Reading {
         }
         int seen = 1;
         while (seen != 0) {
-            long wanted = sink.requestedFromDownstream();
+            long wanted = demand.get();
             if (wanted > 0 && !reading) {
                 reading = true;
                 read(fetchSize > 0 ? fetchSize : (int) Math.min(wanted, CHUNK));
@@ -107,7 +119,12 @@ final class Reading {
             from = loan;
         }
         if (from == null) {
-            from = place.loan();
+            try {
+                from = place.loan();
+            } catch (RuntimeException e) {
+                fail(e);
+                return;
+            }
         }
         Disposable.Swap handle = Disposables.swap();
         boolean late;
@@ -143,6 +160,8 @@ final class Reading {
     }
 
     private void deliver(Chunk chunk) {
+        int rows = chunk.rows().size();
+        demand.updateAndGet(before -> before == Long.MAX_VALUE ? before : before - rows);
         chunk.rows().forEach(sink::next);
         SQLException error = chunk.error();
         if (error != null) {
@@ -158,7 +177,7 @@ final class Reading {
 
     private void fail(Throwable error) {
         end(true);
-        sink.error(Errors.of(error, sql));
+        sink.error(place.error(error, sql));
     }
 
     /**

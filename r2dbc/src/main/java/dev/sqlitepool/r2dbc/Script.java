@@ -158,16 +158,18 @@ final class Script {
     /** The verb behind the common table expressions: the first outside their parentheses. */
     private static String mainVerb(String statement) {
         int depth = 0;
-        int i = 0;
+        boolean behind = false; // the end of a table expression, whose name may be a keyword
+        int i = SqlText.skipBlank(statement, 0, true);
         while (i < statement.length()) {
             int end = SqlText.tokenEnd(statement, i);
             char c = statement.charAt(i);
             depth += c == '(' ? 1 : c == ')' ? -1 : 0;
             String word = statement.substring(i, end).toUpperCase(Locale.ROOT);
-            if (depth == 0 && MAIN_VERBS.contains(word)) {
+            if (depth == 0 && behind && MAIN_VERBS.contains(word)) {
                 return word;
             }
-            i = end;
+            behind = c == ')';
+            i = SqlText.skipBlank(statement, end, false);
         }
         return "";
     }
@@ -196,7 +198,8 @@ final class Script {
     }
 
     private static void number(List<@Nullable String> names, String name) {
-        int number = name.length() > 6 ? MOST_PARAMETERS + 1 : Integer.parseInt(name.substring(1));
+        String digits = name.substring(1).replaceFirst("^0+(?=.)", "");
+        int number = digits.length() > 5 ? MOST_PARAMETERS + 1 : Integer.parseInt(digits);
         if (number < 1 || number > MOST_PARAMETERS) {
             throw new IllegalArgumentException(
                     "The parameter " + name + " is not one of ?1 to ?" + MOST_PARAMETERS + ".");
@@ -223,6 +226,9 @@ final class Script {
             return at;
         }
         int end = at + 1 + SqlText.word(sql, at + 1).length();
+        while (c == '$' && end > at + 1 && sql.startsWith("::", end)) { // Tcl's namespaces
+            end += 2 + SqlText.word(sql, end + 2).length();
+        }
         return end == at + 1 ? at : end;
     }
 }

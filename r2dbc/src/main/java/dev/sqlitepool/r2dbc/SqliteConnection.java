@@ -13,6 +13,7 @@ import io.r2dbc.spi.ValidationDepth;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -33,6 +34,9 @@ import reactor.core.publisher.SignalType;
 final class SqliteConnection implements Connection {
     /** How a transaction begins. */
     private static final Option<String> MODE = SqliteConnectionFactoryProvider.TRANSACTION_MODE;
+
+    /** As good as for ever, and still so many nanoseconds that they can be counted. */
+    private static final Duration LONGEST = Duration.ofDays(36_500);
 
     private final SqlitePool pool;
     private final Set<Loan> loans = ConcurrentHashMap.newKeySet();
@@ -85,6 +89,13 @@ final class SqliteConnection implements Connection {
         return loan;
     }
 
+    /** An error as R2DBC's; what a close has ended is told so. */
+    Throwable error(Throwable error, @Nullable String sql) {
+        boolean byClose =
+                closed.get() && (error instanceof CancellationException || error instanceof IllegalStateException);
+        return byClose ? Errors.closed() : Errors.of(error, sql);
+    }
+
     private void requireOpen() {
         if (closed.get()) {
             throw Errors.closed();
@@ -99,6 +110,11 @@ final class SqliteConnection implements Connection {
             @Override
             public Loan loan() {
                 return loan == null ? lend(null) : loan;
+            }
+
+            @Override
+            public Throwable error(Throwable error, String sql) {
+                return SqliteConnection.this.error(error, sql);
             }
 
             @Override
@@ -117,6 +133,10 @@ final class SqliteConnection implements Connection {
     /** A loan that is kept, because what runs on it changes the connection. */
     Mono<Loan> kept() {
         return Mono.fromSupplier(() -> {
+            if (readOnly) {
+                throw new IllegalStateException(
+                        "PRAGMA, ATTACH and temporary tables are refused in a read-only transaction; end it first.");
+            }
             Loan loan = current;
             if (loan == null) {
                 loan = lend(null);
@@ -142,6 +162,12 @@ final class SqliteConnection implements Connection {
                 return commit();
             case ROLLBACK:
                 return rollback();
+            case SAVEPOINT:
+                return autoCommit && !inTransaction
+                        ? Mono.error(
+                                new IllegalStateException(
+                                        "SAVEPOINT outside a transaction would begin one that its RELEASE commits; begin one before."))
+                        : inside(sql);
             default:
                 return inside(sql);
         }
@@ -168,7 +194,8 @@ final class SqliteConnection implements Connection {
             throw new IllegalArgumentException(MODE.name() + " was \"" + mode
                     + "\"; it must be IMMEDIATE, EXCLUSIVE, or DEFERRED, which means IMMEDIATE here.");
         }
-        return Mono.defer(() -> begin(new Beginning(upper, Boolean.TRUE.equals(read), wait)));
+        Duration patience = wait == null ? null : limit("lockWaitTimeout", wait);
+        return Mono.defer(() -> begin(new Beginning(upper, Boolean.TRUE.equals(read), patience)));
     }
 
     /** Does nothing if a transaction is open. A subscriber who cancels in time has begun none. */
@@ -179,42 +206,49 @@ final class SqliteConnection implements Connection {
         }
         Duration wait = beginning.patience() == null ? lockWaitTimeout : beginning.patience();
         Loan kept = current;
+        if (kept != null && beginning.readOnly()) {
+            return Mono.error(
+                    new IllegalStateException("This connection has been changed by PRAGMA, ATTACH or a temporary table,"
+                            + " and so has the write lane; take another connection for a read-only transaction."));
+        }
         Loan loan = kept != null ? kept : lend(beginning.readOnly() ? Access.READ : Access.WRITE);
-        boolean snapshot = kept == null && beginning.readOnly();
         AtomicBoolean decided = new AtomicBoolean();
-        Runnable giveUp = () -> {
-            if (!decided.compareAndSet(false, true)) {
-                return;
-            }
-            if (kept == null) {
-                loan.end();
-            } else { // perhaps it has begun
-                Disposable unused = loan.run(null, c -> c.execute("ROLLBACK")).subscribe(done -> {}, error -> {});
-            }
-        };
         Mono<Boolean> begun = loan.run(null, c -> {
-                    if (!snapshot) {
-                        c.execute("BEGIN " + beginning.mode());
-                    }
+            if (!beginning.readOnly()) {
+                c.execute("BEGIN " + beginning.mode());
+            }
+            return true;
+        });
+        return (wait == null ? begun : begun.timeout(wait))
+                .map(done -> {
+                    // Only now: it has begun, and no cancellation can undo it any more.
                     if (decided.compareAndSet(false, true)) {
-                        readOnly = snapshot;
+                        readOnly = beginning.readOnly();
                         inTransaction = true;
                         current = loan;
-                    } else if (!snapshot) {
-                        c.execute("ROLLBACK");
                     }
-                    return true;
+                    return done;
                 })
-                .doOnError(error -> giveUp.run())
+                .doOnError(error -> giveUp(decided, loan, kept != null))
                 .doFinally(
                         signal -> { // after a cancellation has gone upwards, so that nothing comes from there any more
                             if (signal == SignalType.CANCEL) {
-                                giveUp.run();
+                                giveUp(decided, loan, kept != null);
                             }
-                        });
-        return (wait == null ? begun : begun.timeout(wait))
-                .onErrorMap(error -> Errors.of(error, null))
+                        })
+                .onErrorMap(error -> error(error, null))
                 .then();
+    }
+
+    private static void giveUp(AtomicBoolean decided, Loan loan, boolean kept) {
+        if (!decided.compareAndSet(false, true)) {
+            return;
+        }
+        if (kept) { // perhaps it has begun
+            Disposable unused = loan.runToEnd(c -> c.execute("ROLLBACK")).subscribe(done -> {}, error -> {});
+        } else {
+            loan.end();
+        }
     }
 
     @Override
@@ -246,10 +280,10 @@ final class SqliteConnection implements Connection {
         }
         boolean snapshot = readOnly;
         CompletableFuture<Void> done = new CompletableFuture<>();
-        loan.run(null, c -> snapshot ? 0L : c.execute(sql))
+        Disposable unused = loan.runToEnd(c -> snapshot ? 0L : c.execute(sql))
                 .onErrorResume(error -> (snapshot || sql.equals("ROLLBACK")
                                 ? Mono.<Long>empty()
-                                : loan.run(null, c -> c.execute("ROLLBACK")).onErrorComplete())
+                                : loan.runToEnd(c -> c.execute("ROLLBACK")).onErrorComplete())
                         .then(Mono.error(error)))
                 .doOnTerminate(() -> {
                     inTransaction = false;
@@ -260,7 +294,7 @@ final class SqliteConnection implements Connection {
                     }
                 })
                 .subscribe(ended -> {}, done::completeExceptionally, () -> done.complete(null));
-        return Mono.fromFuture(() -> done, true).onErrorMap(error -> Errors.of(error, null));
+        return Mono.fromFuture(() -> done, true).onErrorMap(error -> error(error, null));
     }
 
     @Override
@@ -295,7 +329,7 @@ final class SqliteConnection implements Connection {
                             ? Mono.<Long>empty()
                             : loan.run(statementTimeout, c -> c.execute(sql));
                 }))
-                .onErrorMap(error -> Errors.of(error, sql))
+                .onErrorMap(error -> error(error, sql))
                 .then();
     }
 
@@ -315,9 +349,8 @@ final class SqliteConnection implements Connection {
     public Mono<Void> setAutoCommit(boolean wanted) {
         return Mono.defer(() -> {
             requireOpen();
-            return wanted == isAutoCommit()
-                    ? Mono.<Void>empty()
-                    : commit().then(Mono.fromRunnable(() -> autoCommit = wanted));
+            Mono<Void> before = wanted && inTransaction ? commit() : Mono.empty();
+            return before.then(Mono.fromRunnable(() -> autoCommit = wanted));
         });
     }
 
@@ -361,12 +394,12 @@ final class SqliteConnection implements Connection {
     }
 
     /** Zero means no limit of one's own, as the SPI has it. */
-    private static @Nullable Duration limit(String name, Duration timeout) {
+    static @Nullable Duration limit(String name, Duration timeout) {
         if (timeout.isNegative()) {
             throw new IllegalArgumentException(
                     name + " was " + timeout + "; it must be positive, or zero for none but the pool's.");
         }
-        return timeout.isZero() ? null : timeout;
+        return timeout.isZero() ? null : timeout.compareTo(LONGEST) > 0 ? LONGEST : timeout;
     }
 
     // ---- the rest
@@ -409,10 +442,8 @@ final class SqliteConnection implements Connection {
     @Override
     public Mono<Void> close() {
         return Mono.defer(() -> {
-            closed.set(true);
-            inTransaction = false;
-            current = null;
-            loans.forEach(Loan::end);
+            closed.set(true); // what is still about to run meets a lease that has been released
+            loans.forEach(Loan::abort);
             CompletableFuture<?>[] returned = loans.stream().map(Loan::returned).toArray(CompletableFuture<?>[]::new);
             return Mono.fromFuture(() -> CompletableFuture.allOf(returned), true);
         });

@@ -102,7 +102,7 @@ final class SqliteStatement implements Statement {
         }
         open.requireComplete();
         List<Bindings> bindings = new ArrayList<>(complete);
-        bindings.add(open);
+        bindings.add(open.copy());
         List<String> columns = generated;
         List<Part> parts = columns == null
                 ? script.parts()

@@ -182,7 +182,10 @@ final class Types {
             return number instanceof Number ? number : row.get(column, BigDecimal.class);
         } else if (type == Character.class) {
             String text = row.get(column, String.class);
-            return text.length() == 1 ? text.charAt(0) : row.get(column, Byte.class);
+            if (text.length() != 1) {
+                throw new SQLException("The column holds more than one character, or none.");
+            }
+            return text.charAt(0);
         } else if (type == ZonedDateTime.class) {
             return row.get(column, OffsetDateTime.class).toZonedDateTime();
         }
@@ -197,7 +200,7 @@ final class Types {
                 || type == LocalDate.class
                 || type == LocalTime.class;
         String text = time ? row.getString(column) : null;
-        if (text == null || text.length() < 19 || text.charAt(10) != ' ' && text.charAt(10) != 'T') {
+        if (text == null || text.length() < 16 || text.charAt(10) != ' ' && text.charAt(10) != 'T') {
             return row.get(column, type);
         }
         try {

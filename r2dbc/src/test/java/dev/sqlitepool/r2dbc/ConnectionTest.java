@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.IsolationLevel;
+import io.r2dbc.spi.R2dbcException;
 import io.r2dbc.spi.R2dbcNonTransientResourceException;
 import io.r2dbc.spi.R2dbcPermissionDeniedException;
 import io.r2dbc.spi.R2dbcRollbackException;
@@ -13,6 +14,12 @@ import io.r2dbc.spi.Result;
 import io.r2dbc.spi.TransactionDefinition;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -309,6 +316,100 @@ class ConnectionTest {
         run(connection, "INSERT INTO t VALUES (1)");
         done(connection.commitTransaction());
         assertThat(rows()).containsExactly(1);
+        done(connection.close());
+    }
+
+    /** One thread runs statements of a transaction, another closes: nothing commits by itself. */
+    @Test
+    void aCloseNeverLetsAStatementOfATransactionCommitByItself() throws Exception {
+        ExecutorService other = Executors.newSingleThreadExecutor();
+        try {
+            for (int round = 0; round < 1_000; round++) {
+                SqliteConnection connection = files.connection();
+                done(connection.beginTransaction());
+                Future<?> inserts = other.submit(() -> {
+                    for (int i = 0; i < 3; i++) {
+                        try {
+                            run(connection, "INSERT INTO t (x) VALUES (NULL)");
+                        } catch (R2dbcException e) {
+                            return; // closed
+                        }
+                    }
+                });
+                LockSupport.parkNanos(round % 60 * 1_000L);
+                done(connection.close());
+                inserts.get(20, TimeUnit.SECONDS);
+            }
+        } finally {
+            other.shutdownNow();
+        }
+        assertThat(rows()).isEmpty();
+    }
+
+    @Test
+    void closingEndsWhatRuns() throws Exception {
+        SqliteConnection connection = files.connection();
+        CompletableFuture<?> running = connection
+                .createStatement("SELECT * FROM (" + ENDLESS + ")")
+                .execute()
+                .concatMap(result -> result.map(row -> row.get(0)))
+                .then()
+                .toFuture();
+        while (files.pool().stats().readLanes().borrowed() == 0) {
+            LockSupport.parkNanos(100_000);
+        }
+        done(connection.close());
+        assertThatThrownBy(() -> running.get(20, TimeUnit.SECONDS))
+                .hasCauseInstanceOf(R2dbcNonTransientResourceException.class)
+                .hasMessageContaining("closed");
+        Files.awaitIdle(files.pool());
+    }
+
+    @Test
+    void aReadOnlyTransactionIsRefusedWhatItCouldNotKeep() {
+        Connection connection = files.connection();
+        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
+        assertThatThrownBy(() -> run(connection, "PRAGMA foreign_keys = ON"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("read-only");
+        done(connection.commitTransaction());
+        run(connection, "INSERT INTO t VALUES (1)");
+        assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(1);
+        run(connection, "PRAGMA foreign_keys = ON");
+        StepVerifier.create(connection.beginTransaction(ReadOnly.INSTANCE))
+                .verifyErrorSatisfies(error -> assertThat(error)
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("take another connection"));
+        done(connection.close());
+    }
+
+    @Test
+    void aWaitOfThreeHundredYearsIsOne() {
+        Connection connection = files.connection();
+        done(connection.setLockWaitTimeout(Duration.ofDays(365 * 300)));
+        done(connection.setStatementTimeout(Duration.ofDays(365 * 300)));
+        done(connection.beginTransaction());
+        assertThat(run(connection, "INSERT INTO t VALUES (1)")).isEqualTo(1);
+        done(connection.commitTransaction());
+        assertThat(run(connection, "INSERT INTO t VALUES (2)")).isEqualTo(1);
+        done(connection.close());
+    }
+
+    @Test
+    void theModeThatIsSetInsideATransactionIsThatBehindIt() {
+        Connection connection = files.connection();
+        done(connection.beginTransaction());
+        run(connection, "INSERT INTO t VALUES (1)");
+        done(connection.setAutoCommit(false));
+        assertThat(rows()).isEmpty();
+        done(connection.commitTransaction());
+        assertThat(connection.isAutoCommit()).isFalse();
+        assertThatThrownBy(() -> files.connection()
+                        .control(new Script("SAVEPOINT s").parts().get(0))
+                        .block(PATIENCE))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("SAVEPOINT outside a transaction");
         done(connection.close());
     }
 

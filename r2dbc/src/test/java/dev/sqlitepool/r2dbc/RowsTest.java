@@ -100,6 +100,27 @@ class RowsTest {
     }
 
     @Test
+    void aFetchSizeIsNotReadAheadOfWhatWasReadBefore() {
+        SqliteConnection connection = files.connection();
+        StepVerifier.Step<Integer> step = StepVerifier.create(numbers(connection, 100), 0);
+        for (int i = 1; i <= 250; i++) {
+            step = step.thenRequest(1).expectNext(i);
+        }
+        step.then(() -> assertThat(seen).hasValue(300)).thenCancel().verify();
+        connection.close().block();
+    }
+
+    @Test
+    void demandAfterTheCloseIsAnsweredWithAnError() {
+        SqliteConnection connection = files.connection();
+        StepVerifier.create(numbers(connection, 0), 0)
+                .expectSubscription()
+                .then(() -> connection.close().block())
+                .thenRequest(1)
+                .verifyErrorMatches(error -> error.getMessage().contains("closed"));
+    }
+
+    @Test
     void aSubscriberThatTakesItsTimeHoldsNoThreadAndNobodyElse() {
         SqliteConnection connection = connection();
         StepVerifier.create(numbers(connection, 0), 1)

@@ -85,6 +85,7 @@ class StatementTest {
                 arguments("':no' || ? || '?' /* ? :x */ || '''?' -- ?", 1, ":noa?'?"),
                 arguments("x FROM (SELECT ? AS x, 1 AS \"a?b\", 2 AS [c:d], 3 AS `e@f`)", 1, "a"),
                 arguments(":größe || $_1 || @a$b", 3, "abc"),
+                arguments("$a::b || $a || ?00000001", 2, "aba"),
                 arguments("?", 1, "a"));
     }
 
@@ -258,6 +259,43 @@ class StatementTest {
                 .expectNext(1L)
                 .verifyError(R2dbcDataIntegrityViolationException.class);
         assertThat(rows(connection.createStatement("SELECT max(id) FROM t"))).containsExactly(3);
+    }
+
+    @Test
+    void valuesThatAreBoundLaterAreNotThoseOfAnEarlierExecution() {
+        SqliteStatement statement = connection.createStatement("INSERT INTO t (v) VALUES (?)");
+        Flux<SqliteResult> first = statement.bind(0, "first").execute();
+        Flux<SqliteResult> second = statement.bind(0, "second").execute();
+        Flux.concat(first, second).concatMap(Result::getRowsUpdated).blockLast(PATIENCE);
+        assertThat(rows(connection.createStatement("SELECT v FROM t ORDER BY id")))
+                .containsExactly("first", "second");
+    }
+
+    @Test
+    void aTableExpressionMayHaveTheNameOfAVerb() {
+        assertThat(rows(connection.createStatement("WITH replace AS (SELECT 1 AS x), \"insert\"(y) AS (SELECT 2)"
+                        + " SELECT x + y FROM replace, \"insert\"")))
+                .containsExactly(3);
+    }
+
+    @Test
+    void aBatchForEachRowLeavesTheRowsOpen() {
+        connection.beginTransaction().block(PATIENCE);
+        counts(connection.createStatement("INSERT INTO t VALUES (1, 1), (2, 1), (3, 1)"));
+        Flux.from(connection.createStatement("SELECT id FROM t").fetchSize(1).execute())
+                .concatMap(result -> result.map(row -> row.get(0, Integer.class)))
+                .concatMap(id -> connection
+                        .createStatement("INSERT INTO t VALUES (?, 2)")
+                        .bind(0, id + 10)
+                        .add()
+                        .bind(0, id + 20)
+                        .execute()
+                        .concatMap(Result::getRowsUpdated))
+                .take(6)
+                .blockLast(PATIENCE);
+        connection.commitTransaction().block(PATIENCE);
+        assertThat(rows(connection.createStatement("SELECT count(*) >= 9 FROM t")))
+                .containsExactly(1);
     }
 
     @Test

@@ -29,6 +29,7 @@ public final class Cursor<T> {
     private @Nullable Prepared statement;
 
     private @Nullable CurrentRow row;
+    private @Nullable SQLException late;
 
     /**
      * A cursor that has not begun.
@@ -106,59 +107,87 @@ public final class Cursor<T> {
     }
 
     private boolean step(Lane own) throws SQLException {
+        if (late != null) {
+            throw late;
+        }
         Prepared current = statement;
         if (current == null) {
             current = start(own);
+        } else if (held && !own.statements().isHeld(current, this)) {
+            throw closed();
         }
-        own.beginStatement(0, true);
+        own.beginStatement(0);
+        boolean stands;
         try {
-            return current.next();
+            stands = current.next();
         } catch (SQLException e) {
             throw session.transaction().failed(own, own.explained(e), Verb.READ);
         } finally {
             own.endStatement();
         }
+        lookWhetherLate(own);
+        return stands;
+    }
+
+    /** A timeout that has struck behind a row is told with the next one, unless the statement is closed already. */
+    private void lookWhetherLate(Lane own) throws SQLException {
+        late = late == null ? own.late() : late;
+        if (held && late != null) {
+            throw late;
+        }
+    }
+
+    /** What is told when the statement has been closed under the cursor. */
+    SQLException closed() {
+        return new SQLException(
+                "The cursor of " + label()
+                        + " was closed before its end, by the end of its transaction or by an interrupt.",
+                "24000");
     }
 
     private Prepared start(Lane own) throws SQLException {
-        try {
-            Prepared started =
-                    session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
-            statement = started;
-            if (held) {
-                own.statements().hold(sql, started, this);
-            }
-            row = new CurrentRow(started);
-            return started;
-        } catch (SQLException e) {
-            if (TransactionScope.failure(own, e) != Failure.READ_ONLY) {
-                throw e;
-            }
-            throw new SQLException(
-                    label() + " writes, and a stream only reads; use query(…) for it, which collects its rows.",
-                    "25006",
-                    e.getErrorCode(),
-                    e);
+        Prepared started =
+                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
+        statement = started;
+        if (held) {
+            own.statements().hold(sql, started, this);
         }
+        row = new CurrentRow(started);
+        return started;
     }
 
     private Prepared startOnce(Lane own) throws SQLException {
         Prepared prepared = own.statements().take(sql);
         boolean started = false;
         try {
-            own.beginStatement(0, false);
-            StatementCache.check(prepared, values, true);
-            prepared.start(values);
+            own.beginStatement(0);
+            try {
+                StatementCache.check(prepared, values, true);
+                prepared.start(values);
+            } catch (SQLException e) {
+                // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
+                // behind.
+                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.explained(e);
+            } finally {
+                own.endStatement();
+            }
+            lookWhetherLate(own);
             started = true;
             return prepared;
-        } catch (SQLException e) {
-            throw own.explained(e);
         } finally {
             if (!started) {
                 own.statements().give(sql, prepared);
             }
-            own.endStatement();
         }
+    }
+
+    private SQLException writes(SQLException refused) {
+        return new SQLException(
+                label() + " writes, and a " + (held ? "cursor" : "stream")
+                        + " only reads; use query(…) for it, which collects its rows.",
+                "25006",
+                0,
+                refused);
     }
 
     private T mapped() throws SQLException {

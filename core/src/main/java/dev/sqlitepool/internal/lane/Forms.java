@@ -229,11 +229,11 @@ final class Forms {
         try {
             result = body.run();
         } catch (Throwable e) {
-            session.results().close();
+            session.results().closeThoseOfJdbc();
             session.transaction().rollbackTo(current, level, e);
             throw e;
         }
-        session.results().close();
+        session.results().closeThoseOfJdbc();
         session.transaction().release(current, level);
         return result;
     }

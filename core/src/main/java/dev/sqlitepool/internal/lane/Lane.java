@@ -24,12 +24,11 @@ import org.jspecify.annotations.Nullable;
  * One physical connection, its prepared statements and its state. Owned by exactly one of: the idle stack, a running task, a
  * lease, the opener, the closer; ownership passes under the group's lock, so nothing here needs locking, but for interrupts.
  *
- * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. Whoever
- * interrupts does so under {@link #gate}, after checking that the ticket or statement that it means is still served; the owner
- * ends both under the same gate. So an interrupt happens before the end that it aims at, or not at
- * all. What it leaves behind SQLite forgets: the flag is cleared when a statement starts while no other runs
- * (<a href="https://www.sqlite.org/c3ref/interrupt.html">sqlite3_interrupt</a>), and the owner closes all cursors after it has
- * left. An interrupt just before a step is lost, so interrupters repeat until the owner has left.
+ * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. Whoever interrupts
+ * does so under {@link #gate}, after checking that the ticket or statement that it means is still served; the owner ends both under the same
+ * gate. So an interrupt happens before the end that it aims at, or not at all. What it leaves behind SQLite forgets: the flag is cleared when
+ * a statement starts while no other runs (<a href="https://www.sqlite.org/c3ref/interrupt.html">sqlite3_interrupt</a>), and the owner closes
+ * all cursors after it has left. An interrupt just before a step is lost, so interrupters repeat until the owner has left.
  */
 public final class Lane {
     /** How often an interrupt is repeated until it has had its effect. */
@@ -86,8 +85,8 @@ public final class Lane {
     private boolean hurried;
     /** How long a statement may take that others wait for, 0 for no limit. The owner's. */
     private long hurryNanos;
-    /** The statement that ran last was interrupted because of its timeout, perhaps after its end. The owner's. */
-    private boolean struck;
+    /** The timeout that interrupted the statement that ran last, perhaps after its end; 0 if none did. The owner's. */
+    private long struckAfter;
     /** How long the work lets a statement take, 0 for no limit. The owner's. */
     private long limitNanos;
 
@@ -251,21 +250,20 @@ public final class Lane {
      * A statement runs from here to {@link #endStatement}.
      *
      * @param ownNanos its own timeout, which counts if it is shorter than the pool's; 0 for none
-     * @param goesOn it stood on a row, and has its time anew; but a timeout that came just after its last step is told now
      */
-    void beginStatement(long ownNanos, boolean goesOn) {
+    void beginStatement(long ownNanos) {
         long nanos = shorter(ownNanos, shorter(limitNanos, shorter(hurryNanos, statementTimeoutNanos)));
         if (depth++ > 0) {
             return;
         }
-        struck = false;
+        struckAfter = 0;
         if (nanos == 0) {
             return;
         }
         gate.lock();
         try {
             timeoutNanos = nanos;
-            timedOut &= goesOn;
+            timedOut = false;
             hurried = nanos == hurryNanos;
             statementDeadline = System.nanoTime() + nanos;
             timed = true;
@@ -286,19 +284,20 @@ public final class Lane {
         gate.lock();
         try {
             timed = false;
+            struckAfter = timedOut ? timeoutNanos : 0;
             timeoutNanos = 0;
-            struck = timedOut;
         } finally {
             gate.unlock();
         }
-        closeIfStruck();
+        if (struckAfter > 0) {
+            statements.closeHeld(); // an interrupt stays with the connection as long as anything is open
+        }
     }
 
-    /** What stays on a row does not survive a timeout, which may have come just after the end of the statement that it was meant for. */
-    void closeIfStruck() {
-        if (struck) {
-            statements.closeHeld();
-        }
+    /** The timeout of the statement that ran last, if it has struck although the statement ended well; null if not. */
+    @Nullable
+    SQLException late() {
+        return struckAfter > 0 ? late(struckAfter, null) : null;
     }
 
     /** One watch for each lane, not one for each statement; an earlier deadline takes the place of a later one. */
@@ -345,17 +344,19 @@ public final class Lane {
         }
         gate.lock();
         try {
-            return !timedOut
-                    ? error
-                    : new SQLTimeoutException(
-                            "The statement was interrupted after its timeout of " + nanos / 1e9
-                                    + " s; make it faster, or allow it more.",
-                            "57014",
-                            error.getErrorCode(),
-                            error);
+            return timedOut ? late(nanos, error) : error;
         } finally {
             gate.unlock();
         }
+    }
+
+    private static SQLException late(long nanos, @Nullable SQLException cause) {
+        return new SQLTimeoutException(
+                "The statement was interrupted after its timeout of " + nanos / 1e9
+                        + " s; make it faster, or allow it more.",
+                "57014",
+                cause == null ? 0 : cause.getErrorCode(),
+                cause);
     }
 
     // ---- statements
@@ -381,7 +382,7 @@ public final class Lane {
         Prepared prepared = statements.take(sql);
         long started = access == Access.WRITE ? telemetry.now() : 0;
         try {
-            beginStatement(0, false);
+            beginStatement(0);
             StatementCache.check(prepared, values, needsRows);
             prepared.start(values);
             CurrentRow row = sink == null ? null : new CurrentRow(prepared);
@@ -448,14 +449,13 @@ public final class Lane {
         return !changed && engine.mayGroup();
     }
 
-    /** What is known of the statements that have run here. */
     public KnownTexts texts() {
         return texts;
     }
 
     /** Brings the planner's statistics up to date, or gives up after a time. */
     public void optimize(long nanos) {
-        beginStatement(nanos, false);
+        beginStatement(nanos);
         try {
             engine.optimize();
         } catch (SQLException | RuntimeException e) {

@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
  * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
  * of its form: refuses what would break them, moves to the write lane when it must, and hands the lane over clean.
  *
- * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link
- * #end} the session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back
- * what is open. In this order nothing that the session leaves behind reaches the next user.
+ * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
+ * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
+ * order nothing that the session leaves behind reaches the next user.
  */
 public final class Session {
     private final Form form;
@@ -135,7 +135,7 @@ public final class Session {
         return alive && ticket == target;
     }
 
-    /** For whom the session works; unwanted, once that has been ended from outside. */
+    /** For whom the session works. */
     public Ticket ticket() {
         return ticket;
     }
@@ -308,7 +308,6 @@ public final class Session {
         return forms;
     }
 
-    /** What the work is given. */
     SessionConnection connection() {
         return face;
     }
@@ -430,6 +429,7 @@ public final class Session {
         Lane to = host.exchange(from, access, this);
         lane = to;
         to.enter(ticket);
+        to.limit(statementNanos);
         return to;
     }
 
@@ -455,7 +455,7 @@ public final class Session {
 
     /** A statement, a cursor or a transaction has begun or ended. */
     void lookWhatIsOpen() {
-        if (commitsByItself()) {
+        if (commitsByItself() || form == Form.READ) {
             reading.look(transaction.isOpen() || results.areOpen());
         }
         Lane own = lane;

@@ -71,7 +71,7 @@ public final class SqlText {
 
     /** Whether the first statement from {@code at} on has the word outside quotes and comments. */
     public static boolean contains(String sql, int at, String word) {
-        int i = at;
+        int i = skipBlank(sql, at, true);
         while (i < sql.length() && sql.charAt(i) != ';') {
             int end = tokenEnd(sql, i);
             if (end - i == word.length() && sql.regionMatches(true, i, word, 0, word.length())) {

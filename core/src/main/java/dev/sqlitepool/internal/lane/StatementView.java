@@ -266,7 +266,7 @@ final class StatementView {
         Statement target = physical(current);
         executing = session.ticket();
         current.engine().generatedKeys(wantsKeys);
-        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds), false);
+        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
         try {
             return JdbcView.call(target, method, arguments);
         } catch (SQLException e) {
@@ -317,7 +317,7 @@ final class StatementView {
             boolean steps = method.getName().equals("next");
             if (steps) {
                 executing = session.ticket();
-                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds), false);
+                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
             }
             try {
                 Object answer = JdbcView.call(result, method, arguments);

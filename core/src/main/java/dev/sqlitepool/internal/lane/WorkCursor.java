@@ -49,10 +49,7 @@ final class WorkCursor<T> implements RowCursor<T> {
         Lane own = session.ready(sql, Verb.READ);
         if (begun != null && !isOpen(own)) {
             over = true;
-            throw new SQLException(
-                    "The cursor of " + cursor.label()
-                            + " was closed before its end, by the end of its transaction or by an interrupt.",
-                    "24000");
+            throw cursor.closed();
         }
         boolean more = false;
         try {
@@ -79,8 +76,6 @@ final class WorkCursor<T> implements RowCursor<T> {
         if (!more) {
             over = true;
             now.statements().give(sql, statement);
-        } else {
-            now.closeIfStruck();
         }
     }
 
