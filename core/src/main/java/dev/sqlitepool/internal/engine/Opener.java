@@ -317,7 +317,11 @@ public final class Opener {
             throw readOnly(database); // SQLite would open it all the same, and refuse each write
         }
         // As a URI, so that no character of the path is taken for an option. Without CREATE once the file has existed.
-        return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+        try {
+            return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+        } catch (SQLException e) {
+            throw SqliteSetup.unopened(e, database);
+        }
     }
 
     /**
