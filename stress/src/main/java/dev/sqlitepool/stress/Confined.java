@@ -1,0 +1,217 @@
+package dev.sqlitepool.stress;
+
+import dev.sqlitepool.SqlitePool;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** Processes that reach a limit: of a file's size, of descriptors, of memory. Each is one of its own, and must live. */
+final class Confined {
+    private static final int PATIENCE_SECONDS = 300;
+    private static final int DESCRIPTORS = 200;
+
+    private final Trial trial;
+    private final int numbers;
+    private int databases;
+
+    private Confined(Trial trial) {
+        this.trial = trial;
+        this.numbers = Scene.numbers(trial);
+    }
+
+    static void run(Trial trial) throws Exception {
+        Confined confined = new Confined(trial);
+        if (!Bash.succeeds("prlimit", "--version")) {
+            trial.out().println("Left out: the limit of a file's size. It takes prlimit (Debian: util-linux).");
+        } else {
+            confined.child("file-size", List.of(), Map.of());
+        }
+        confined.child(
+                "descriptors", List.of("bash", "-c", "ulimit -n " + DESCRIPTORS + "; exec \"$@\"", "bash"), Map.of());
+        Allocations.Library library = Allocations.compiled(trial.directory());
+        if (library == null) {
+            trial.out()
+                    .println(
+                            "Left out: no memory for SQLite. It takes a C compiler and glibc (Debian: gcc, libc6-dev).");
+        } else {
+            confined.child("memory", List.of(), library.environment(Allocations.control(trial.directory())));
+        }
+    }
+
+    private Path directory() throws IOException {
+        return Files.createDirectory(trial.directory().toRealPath().resolve("confined-" + databases++));
+    }
+
+    private void child(String scene, List<String> before, Map<String, String> environment) throws Exception {
+        List<String> command = new ArrayList<>(before);
+        command.addAll(Java.command(Confined.class, scene, directory().toString(), trial.isShort() ? "short" : "long"));
+        Path said = trial.directory().resolve("said");
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(said.toFile());
+        builder.environment().putAll(environment);
+        Process process = builder.start();
+        boolean ended;
+        try {
+            ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        } finally {
+            process.destroyForcibly();
+        }
+        Files.readAllLines(said, StandardCharsets.UTF_8).forEach(trial.out()::println);
+        trial.check(
+                ended && process.exitValue() == 0,
+                scene + ": the process lives, and all of its facts hold",
+                ended ? "exit code " + process.exitValue() : "it hangs");
+    }
+
+    /** The process whose limits are reached. */
+    public static void main(String[] arguments) throws Exception {
+        PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        Trial trial =
+                new Trial(arguments[2].equals("short") ? List.of("short") : List.of(), Path.of(arguments[1]), out);
+        Confined confined = new Confined(trial);
+        switch (arguments[0]) {
+            case "file-size" -> confined.fileSize();
+            case "descriptors" -> confined.descriptors();
+            default -> confined.memory();
+        }
+        System.exit(trial.holds() ? 0 : 1);
+    }
+
+    private void fileSize() throws Exception {
+        Scene scene = new Scene(trial, directory(), SqlitePool.builder());
+        String process = Long.toString(ProcessHandle.current().pid());
+        long size = Files.size(scene.database());
+        Bash.run("prlimit --pid " + process + " --fsize=" + size + ":unlimited");
+        scene.users().work(numbers);
+        Bash.run("prlimit --pid " + process + " --fsize=unlimited:unlimited");
+        scene.conclude("the limit of a file's size is reached, and then raised");
+    }
+
+    private void descriptors() throws Exception {
+        Scene scene = new Scene(trial, directory(), SqlitePool.builder().maxIdleTime(Duration.ofMillis(50)));
+        scene.awaitNoConnection();
+        List<Closeable> open = new ArrayList<>();
+        try {
+            while (true) {
+                open.add(Files.newInputStream(Path.of("/dev/null")));
+            }
+        } catch (IOException e) {
+            scene.users().work(numbers);
+        } finally {
+            for (Closeable file : open) {
+                file.close();
+            }
+        }
+        scene.conclude("no file descriptors are left, and then there are some");
+    }
+
+    // Memory
+
+    private void memory() throws Exception {
+        Users.prepare(directory().resolve("first.db")); // loads the native library
+        Allocations allocations = new Allocations();
+        noMemory(allocations, false);
+        noMemory(allocations, true);
+        littleMemory(allocations);
+        eachAllocation(allocations, true);
+        eachAllocation(allocations, false);
+    }
+
+    private void noMemory(Allocations allocations, boolean idle) throws Exception {
+        Scene scene = new Scene(trial, directory(), SqlitePool.builder().maxIdleTime(Duration.ofMillis(50)));
+        if (idle) {
+            scene.awaitNoConnection();
+        }
+        scene.users().work(numbers, () -> allocations.fail(1, Long.MAX_VALUE, 1));
+        allocations.succeed();
+        scene.conclude("there is no memory for SQLite while the pool " + (idle ? "opens" : "works")
+                + ", and then there is some");
+    }
+
+    private void littleMemory(Allocations allocations) throws Exception {
+        for (int every : trial.isShort() ? List.of(3, 30) : List.of(2, 3, 5, 10, 30, 100, 300, 1_000)) {
+            Scene scene = new Scene(trial, directory(), SqlitePool.builder().maxConnectionAge(Duration.ofMillis(100)));
+            allocations.fail(every, Long.MAX_VALUE, every);
+            scene.users().work(numbers);
+            scene.users().workInTurn(numbers / 4);
+            allocations.succeed();
+            String fault = String.format(
+                    Locale.ROOT, "one in %,d allocations of SQLite fails (%,d)", every, allocations.failed());
+            if (every < 100) {
+                scene.conclude(fault);
+            } else {
+                scene.concludeUnfelt(fault); // SQLite can do without some of them
+            }
+        }
+    }
+
+    /** Each allocation of a small piece of work fails: by itself, or with all that come after it. */
+    private void eachAllocation(Allocations allocations, boolean byItself) throws Exception {
+        long count = small(allocations, Long.MAX_VALUE, true).count();
+        long step = Math.max(1, count / (trial.isShort() ? 20 : 2_000));
+        Users.Verdict all = null;
+        int runs = 0;
+        int felt = 0;
+        int stuck = 0;
+        for (long n = 1; n <= count; n += step) {
+            Small small = small(allocations, n, byItself);
+            runs++;
+            felt += small.verdict().seen().isEmpty() ? 0 : 1;
+            stuck += small.tries() == 0 ? 1 : 0;
+            if (!small.verdict().isTrue()) {
+                trial.out().println("  allocation " + n + ": " + small.verdict().words());
+            }
+            all = all == null ? small.verdict() : all.and(small.verdict());
+        }
+        String fault = byItself ? "one allocation of SQLite fails" : "one allocation of SQLite fails, and all after it";
+        report(fault, all, 1);
+        trial.check(
+                felt > runs / 4 && stuck == 0,
+                "each pool works again",
+                String.format(
+                        Locale.ROOT,
+                        "%,d of %,d allocations tried, %,d were felt, %d pools do not work again",
+                        runs,
+                        count,
+                        felt,
+                        stuck));
+    }
+
+    /** What became of a small piece of work. */
+    private record Small(Users.Verdict verdict, int tries, long count) {}
+
+    private Small small(Allocations allocations, long failing, boolean byItself) throws Exception {
+        Path database = directory().resolve("test.db");
+        Users.prepare(database);
+        SqlitePool pool =
+                SqlitePool.builder().databasePath(database).poolSize(2).build();
+        Users users = new Users(pool);
+        allocations.fail(failing, byItself ? failing : Long.MAX_VALUE, 1);
+        users.workInTurn(5);
+        allocations.succeed();
+        long count = allocations.count();
+        int tries = users.triesUntilWorking();
+        return new Small(users.close(database), tries, count);
+    }
+
+    /** As {@link Scene#report}; and each error says that it is for want of memory. */
+    private void report(String fault, Users.Verdict verdict, int tries) {
+        Scene.report(trial, fault, verdict, tries);
+        List<String> others = verdict.seen().keySet().stream()
+                .filter(words -> !words.contains("memory"))
+                .toList();
+        trial.check(
+                others.isEmpty() && !verdict.seen().isEmpty(),
+                "each error says that it is for want of memory",
+                others.isEmpty() ? verdict.seen().size() + " kinds" : "" + others);
+    }
+}
