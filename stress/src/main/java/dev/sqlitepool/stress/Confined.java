@@ -6,15 +6,19 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
-/** Processes that reach a limit: of a file's size, of descriptors, of memory. Each is one of its own, and must live. */
+/** Processes that reach a limit: of a file's size, of descriptors, of permissions, of memory. Each is one of its own, and must live. */
 final class Confined {
     private static final int PATIENCE_SECONDS = 300;
     private static final int DESCRIPTORS = 200;
@@ -37,6 +41,7 @@ final class Confined {
         }
         confined.child(
                 "descriptors", List.of("bash", "-c", "ulimit -n " + DESCRIPTORS + "; exec \"$@\"", "bash"), Map.of());
+        permissions(confined);
         Allocations.Library library = Allocations.compiled(trial.directory());
         if (library == null) {
             trial.out()
@@ -44,6 +49,19 @@ final class Confined {
                             "Left out: no memory for SQLite. It takes a C compiler and glibc (Debian: gcc, libc6-dev).");
         } else {
             confined.child("memory", List.of(), library.environment(Allocations.control(trial.directory())));
+        }
+    }
+
+    /** Root may do everything, whatever the permissions say, until it has given up its capabilities: then it is an owner as others. */
+    private static void permissions(Confined confined) throws Exception {
+        if (!System.getProperty("user.name").equals("root")) {
+            confined.child("permissions", List.of(), Map.of());
+        } else if (Bash.succeeds("setpriv", "--inh-caps=-all", "--bounding-set=-all", "true")) {
+            confined.child("permissions", List.of("setpriv", "--inh-caps=-all", "--bounding-set=-all"), Map.of());
+        } else {
+            confined.trial
+                    .out()
+                    .println("Left out: missing permissions. For root they take setpriv (Debian: util-linux).");
         }
     }
 
@@ -81,6 +99,7 @@ final class Confined {
         switch (arguments[0]) {
             case "file-size" -> confined.fileSize();
             case "descriptors" -> confined.descriptors();
+            case "permissions" -> confined.permissions();
             default -> confined.memory();
         }
         System.exit(trial.holds() ? 0 : 1);
@@ -112,6 +131,74 @@ final class Confined {
             }
         }
         scene.conclude("no file descriptors are left, and then there are some");
+    }
+
+    // Permissions
+
+    private void permissions() throws Exception {
+        Path file = Files.createFile(directory().resolve("file"));
+        permit(file, PosixFilePermissions.fromString("r--r--r--"));
+        if (Files.isWritable(file)) {
+            throw new IllegalStateException("This user may do everything.");
+        }
+        for (boolean idle : new boolean[] {true, false}) {
+            without("", "r--r--r--", idle, "the database");
+            without("-wal", "r--r--r--", idle, "the -wal");
+            without("-shm", "r--r--r--", idle, "the -shm");
+            without(null, "r-xr-xr-x", idle, "the directory");
+        }
+    }
+
+    /**
+     * Takes the permission to write from a file, or from the directory if there is no suffix, and gives it back. The pool has no connection
+     * open then, and another process keeps the -wal and the -shm there; or it works and replaces its connections all the time.
+     */
+    private void without(String suffix, String permissions, boolean idle, String what) throws Exception {
+        Path directory = directory();
+        Scene scene = new Scene(
+                trial,
+                directory,
+                idle
+                        ? SqlitePool.builder().maxIdleTime(Duration.ofMillis(50))
+                        : SqlitePool.builder().maxConnectionAge(Duration.ofMillis(50)));
+        Path file = suffix == null ? directory : Path.of(scene.database() + suffix);
+        boolean beside = idle && suffix != null && !suffix.isEmpty();
+        try (OtherReader other = beside ? new OtherReader(scene.database(), "SELECT count(*) FROM n", false) : null) {
+            scene.users().work(10); // to an empty -wal SQLite gives the right permissions by itself
+            if (idle) {
+                scene.awaitNoConnection();
+            }
+            Set<PosixFilePermission> before =
+                    PosixFilePermissions.fromString(suffix == null ? "rwxr-xr-x" : "rw-r--r--");
+            Users.Act take = () -> permit(file, PosixFilePermissions.fromString(permissions));
+            if (idle) {
+                take.run();
+            } else {
+                scene.users().work(numbers, take);
+            }
+            scene.users().work(numbers / 4);
+            scene.users().workInTurn(numbers / 4);
+            permit(file, before);
+            String fault =
+                    what + " may not be written while the pool " + (idle ? "is idle" : "works") + ", and then it may";
+            if (other != null) {
+                other.end();
+            }
+            if (idle) {
+                scene.conclude(fault);
+            } else {
+                scene.concludeUnfelt(fault); // what is open stays open
+            }
+        }
+    }
+
+    /** A file that SQLite has removed meanwhile, and will make again, is none to be permitted. */
+    private static void permit(Path file, Set<PosixFilePermission> permissions) throws IOException {
+        try {
+            Files.setPosixFilePermissions(file, permissions);
+        } catch (NoSuchFileException e) {
+            // see above
+        }
     }
 
     // Memory
