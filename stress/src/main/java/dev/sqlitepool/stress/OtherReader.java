@@ -38,10 +38,6 @@ final class OtherReader implements AutoCloseable {
         }
     }
 
-    boolean isAlive() {
-        return process.isAlive();
-    }
-
     /** Lets go. */
     Seen end() throws IOException, InterruptedException {
         process.getOutputStream().close();
@@ -63,7 +59,7 @@ final class OtherReader implements AutoCloseable {
      * @param arguments the database, the query, and whether to make a checkpoint
      */
     public static void main(String[] arguments) throws Exception {
-        try (Connection connection = Bank.connect(Path.of(arguments[0]).toString());
+        try (Connection connection = Bank.connect(arguments[0]);
                 Statement statement = connection.createStatement()) {
             statement.execute("BEGIN");
             System.out.println(Bank.text(connection, arguments[1]));
