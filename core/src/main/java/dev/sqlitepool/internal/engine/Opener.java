@@ -327,8 +327,12 @@ public final class Opener {
     /**
      * SQLite gives the -wal and the -shm that it makes the permissions of the database. Made for a reader while that may not be written, they
      * could not be written either when it may again, by nobody, and would stay. During this pool's turn, so that they do not vanish meanwhile.
+     * What a factory opens is its own affair: it may say that the file is immutable.
      */
     private void requireWritable(Path found, Access access) throws SQLException {
+        if (settings.factory() != null) {
+            return;
+        }
         Path log = Path.of(found + "-wal");
         boolean makesFiles = "wal".equalsIgnoreCase(settings.pragmas().get("journal_mode"))
                 && (Files.notExists(log) || Files.notExists(Path.of(found + "-shm")));
