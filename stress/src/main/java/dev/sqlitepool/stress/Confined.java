@@ -17,6 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** Processes that reach a limit: of a file's size, of descriptors, of permissions, of memory. Each is one of its own, and must live. */
 final class Confined {
@@ -118,6 +119,8 @@ final class Confined {
     private void descriptors() throws Exception {
         Scene scene = new Scene(trial, directory(), SqlitePool.builder().maxIdleTime(Duration.ofMillis(50)));
         scene.awaitNoConnection();
+        loadClasses(SqlitePool.class);
+        loadClasses(Confined.class);
         List<Closeable> open = new ArrayList<>();
         try {
             while (true) {
@@ -131,6 +134,26 @@ final class Confined {
             }
         }
         scene.conclude("no file descriptors are left, and then there are some");
+    }
+
+    /** All classes of a directory, as a build has them: to load one later takes a descriptor. A jar is open already. */
+    private static void loadClasses(Class<?> one) throws Exception {
+        Path root =
+                Path.of(one.getProtectionDomain().getCodeSource().getLocation().toURI());
+        if (!Files.isDirectory(root)) {
+            return;
+        }
+        List<String> names;
+        try (Stream<Path> files = Files.walk(root.resolve(one.getPackageName().replace('.', '/')))) {
+            names = files.map(file -> root.relativize(file).toString())
+                    .filter(name -> name.endsWith(".class"))
+                    .map(name ->
+                            name.substring(0, name.length() - ".class".length()).replace('/', '.'))
+                    .toList();
+        }
+        for (String name : names) {
+            Class<?> unused = Class.forName(name, false, one.getClassLoader());
+        }
     }
 
     // Permissions

@@ -35,17 +35,19 @@ final class HeldSnapshot {
         database = trial.directory().resolve(name);
         log = Path.of(database + "-wal");
         Users.prepare(database);
-        pool = settings.databasePath(database)
-                .poolSize(3)
-                .acquireTimeout(Duration.ofMillis(500))
-                .build();
+        pool = settings.databasePath(database).poolSize(3).build();
         users = new Users(pool);
         holdNanos = (long) (seconds * 1e9);
         pauseMillis = (long) (seconds * 1e3 / 500);
     }
 
     static void run(Trial trial, double seconds) throws Exception {
-        new HeldSnapshot(trial, "limit.db", SqlitePool.builder().walSizeLimit(LIMIT), seconds).atTheLimit();
+        new HeldSnapshot(
+                        trial,
+                        "limit.db",
+                        SqlitePool.builder().walSizeLimit(LIMIT).acquireTimeout(Duration.ofMillis(500)),
+                        seconds)
+                .atTheLimit();
         new HeldSnapshot(trial, "external.db", SqlitePool.builder().externalCheckpointer(), seconds).withoutLimit();
     }
 
