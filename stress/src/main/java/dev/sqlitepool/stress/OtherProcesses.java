@@ -12,7 +12,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
-/** A pool under mixed load while other processes write to the same file, each holding it for milliseconds at a time. */
+/**
+ * A pool under mixed load while other processes write to the same file, each holding it for milliseconds at a time; and pools beside a
+ * process that holds a snapshot for minutes.
+ */
 final class OtherProcesses {
     private static final int PROCESSES = 3;
     private static final int END_SECONDS = 90;
@@ -111,5 +114,6 @@ final class OtherProcesses {
             trial.check(sum == Bank.TOTAL, "the accounts add up across the processes", sum + " of " + Bank.TOTAL);
         }
         trial.check(!Files.exists(Path.of(database + "-wal")), "no -wal is left when all have gone", "looked");
+        HeldSnapshot.run(trial, seconds / 5);
     }
 }

@@ -1,5 +1,6 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.internal.pool.Ending;
 import dev.sqlitepool.internal.pool.Publishing;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
@@ -44,7 +45,7 @@ final class Races {
     static void run(Trial trial) throws Exception {
         double seconds = 60 * trial.number(0, 10, 0.3);
         int count = trial.isShort() ? COUNT_OF_SOME : RACES;
-        long millis = Math.round(1e3 * Math.max(0.1, seconds * 0.9 / count / RUNS - START_SECONDS));
+        long millis = Math.round(1e3 * Math.max(0.1, seconds * 0.8 / count / RUNS - START_SECONDS));
         Map<String, Seen> races = new TreeMap<>();
         List<String> printed = new ArrayList<>();
         int exitCode = jcstress(trial, count, millis, printed);
@@ -57,6 +58,7 @@ final class Races {
             printed.forEach(trial.out()::println);
         }
         publishing(trial, seconds * 0.1);
+        ending(trial, seconds * 0.1);
     }
 
     private static int jcstress(Trial trial, int count, long millis, List<String> printed) throws Exception {
@@ -93,6 +95,14 @@ final class Races {
                 seen.outcomes.merge(outcome.group(1), count, Long::sum);
             }
         }
+    }
+
+    private static void ending(Trial trial, double seconds) throws InterruptedException {
+        Ending.Seen seen = new Ending().race(Math.max(1, seconds), System.nanoTime());
+        trial.check(
+                seen.forbidden() == 0 && seen.outcomes().size() > 1,
+                "served, cancelled and timed out at once: one wins",
+                String.format(Locale.ROOT, "%,d times: %s", seen.samples(), seen.outcomes()));
     }
 
     private static void publishing(Trial trial, double seconds) throws InterruptedException {

@@ -53,7 +53,10 @@ class StressTest {
     @Test
     void whatSurroundsADatabaseMayBreak() throws IOException {
         assertHolds("damage");
-        assertThat(printed()).contains("the file is replaced by another", "no file descriptors are left");
+        assertThat(printed())
+                .contains("the file is replaced by another", "no file descriptors are left")
+                .containsPattern("Left out: missing permissions|the directory may not be written while the pool works")
+                .containsPattern("Left out: no memory for SQLite|one allocation of SQLite fails, and all after it");
     }
 
     @Test
@@ -66,7 +69,10 @@ class StressTest {
     void whereThreadsMeetNothingForbiddenIsSeen() throws IOException {
         assertHolds("races");
         assertThat(printed())
-                .contains("every race was run to its end", "what remains after a completion is done, once");
+                .contains(
+                        "every race was run to its end",
+                        "what remains after a completion is done, once",
+                        "served, cancelled and timed out at once");
     }
 
     @Test
@@ -84,6 +90,8 @@ class StressTest {
     @Test
     void otherProcessesMayWriteToo() throws IOException {
         assertHolds("other-processes");
-        assertThat(printed()).contains("process 3: every committed entry is there, once");
+        assertThat(printed())
+                .contains(
+                        "process 3: every committed entry is there, once", "then the log shrinks", "the log is empty");
     }
 }

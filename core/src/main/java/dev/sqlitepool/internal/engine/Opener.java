@@ -170,6 +170,7 @@ public final class Opener {
         engine.uses(use);
         boolean mine = use.takeTurn();
         try {
+            requireWritable(found, access);
             setup.apply(access);
             file.remember(found);
             if (truncateFirst && access == Access.WRITE) {
@@ -312,16 +313,48 @@ public final class Opener {
                     "08001",
                     14);
         }
-        if (access == Access.WRITE && Files.isReadable(database) && !Files.isWritable(database)) {
-            // SQLite would open it all the same, and refuse each write.
-            throw new SQLException(
-                    "Cannot open " + database + ": it is read-only. Give the permission to write, and to make files"
-                            + " beside it in its directory.",
-                    "08001",
-                    8);
+        if (access == Access.WRITE && isReadOnly(database)) {
+            throw readOnly(database); // SQLite would open it all the same, and refuse each write
         }
         // As a URI, so that no character of the path is taken for an option. Without CREATE once the file has existed.
-        return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+        try {
+            return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+        } catch (SQLException e) {
+            throw SqliteSetup.unopened(e, database);
+        }
+    }
+
+    /**
+     * SQLite gives the -wal and the -shm that it makes the permissions of the database. Made for a reader while that may not be written, they
+     * could not be written either when it may again, by nobody, and would stay. During this pool's turn, so that they do not vanish meanwhile.
+     * What a factory opens is its own affair: it may say that the file is immutable.
+     */
+    private void requireWritable(Path found, Access access) throws SQLException {
+        if (settings.factory() != null) {
+            return;
+        }
+        Path log = Path.of(found + "-wal");
+        boolean makesFiles = "wal".equalsIgnoreCase(settings.pragmas().get("journal_mode"))
+                && (Files.notExists(log) || Files.notExists(Path.of(found + "-shm")));
+        if (isReadOnly(found) && (access == Access.WRITE || makesFiles)) {
+            throw readOnly(found);
+        }
+        if (access == Access.WRITE && isReadOnly(log)) {
+            throw readOnly(log);
+        }
+    }
+
+    private static boolean isReadOnly(Path path) {
+        return Files.isReadable(path) && !Files.isWritable(path);
+    }
+
+    private static SQLException readOnly(Path path) {
+        return new SQLException(
+                "Cannot open " + path
+                        + ": it is read-only. Give the permission to write, and to make files beside it in its"
+                        + " directory.",
+                "08001",
+                8);
     }
 
     private Properties flags(boolean create) {

@@ -392,10 +392,13 @@ final class SqliteEngine implements Engine {
         }
     }
 
-    /** SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it where it is. */
+    /**
+     * SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it where it is. The statement
+     * is one that does not look at the database, which may be one that must not be looked at.
+     */
     private void forgetInterrupt() {
         try {
-            control.executeQuery("SELECT 1").close();
+            control.executeQuery("PRAGMA database_list").close();
         } catch (SQLException e) {
             // it is closed already
         }

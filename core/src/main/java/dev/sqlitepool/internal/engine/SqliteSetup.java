@@ -15,6 +15,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
+import org.sqlite.SQLiteException;
 
 /**
  * Sets up a new SQLite connection: pragmas in a fixed order, each read back, since SQLite ignores in silence what it does not
@@ -227,6 +228,9 @@ final class SqliteSetup {
             case 13: // SQLITE_FULL
                 reason = "the disk is full";
                 break;
+            case 7: // SQLITE_NOMEM
+                reason = "there is no memory for it";
+                break;
             default:
                 return error;
         }
@@ -235,5 +239,21 @@ final class SqliteSetup {
                 "08001",
                 code,
                 error);
+    }
+
+    /**
+     * Says which database the driver could not open. Without memory it finds no words for what SQLite has said, and says something else,
+     * such as that the database has been closed.
+     */
+    static SQLException unopened(SQLException error, Path database) {
+        return error instanceof SQLiteException
+                ? error
+                : new SQLException(
+                        "Cannot open " + database
+                                + ": the driver has failed, as it does when there is no memory. It says: "
+                                + error.getMessage(),
+                        "08001",
+                        0,
+                        error);
     }
 }

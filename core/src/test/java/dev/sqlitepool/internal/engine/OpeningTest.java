@@ -48,6 +48,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sqlite.SQLiteConfig;
+import org.sqlite.SQLiteErrorCode;
+import org.sqlite.SQLiteException;
 import org.sqlite.jdbc4.JDBC4Connection;
 
 class OpeningTest {
@@ -298,6 +300,7 @@ class OpeningTest {
         assertThat(found.get(0))
                 .contains("Cannot open " + readOnly)
                 .contains("it is read-only")
+                .containsPattern("read: .*Cannot open") // SQLite would make a -shm that nobody may ever write
                 .endsWith("then: works");
         assertThat(found.get(1))
                 .contains("Cannot open " + forbidden)
@@ -307,6 +310,23 @@ class OpeningTest {
                 .contains("Cannot open " + absent)
                 .contains("no permission to create it in " + closed)
                 .endsWith("then: works");
+    }
+
+    /** The driver says all sorts of things then. */
+    @Test
+    void anOpeningForWhichThereIsNoMemoryNamesTheDatabaseAndTheReason() {
+        Path database = Path.of("/some/where.db");
+        SQLException told = new SQLException("The database has been closed");
+        assertThat((Throwable) SqliteSetup.unopened(told, database))
+                .hasMessageStartingWith("Cannot open /some/where.db: ")
+                .hasMessageContaining("no memory")
+                .hasMessageEndingWith("The database has been closed")
+                .hasCause(told);
+        SQLException code = new SQLiteException("out of memory", SQLiteErrorCode.SQLITE_NOMEM);
+        assertThat((Throwable) SqliteSetup.unopened(code, database)).isSameAs(code);
+        assertThat((Throwable) SqliteSetup.explained(code, database))
+                .hasMessageStartingWith("Cannot open /some/where.db: there is no memory")
+                .hasCause(code);
     }
 
     // ---- full disks

@@ -21,7 +21,7 @@ final class PermissionProbe {
             Path file = Path.of(name);
             try (SqlitePool pool =
                     SqlitePool.builder().databasePath(file).poolSize(2).build()) {
-                String first = attempt(pool);
+                String first = attempt(pool) + " read: " + read(pool);
                 Files.setPosixFilePermissions(file.getParent(), PosixFilePermissions.fromString("rwxr-xr-x"));
                 if (Files.exists(file)) {
                     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
@@ -36,6 +36,14 @@ final class PermissionProbe {
         try {
             pool.blocking().execute("CREATE TABLE IF NOT EXISTS probe (x)");
             return "works";
+        } catch (SQLException | RuntimeException e) {
+            return e.toString();
+        }
+    }
+
+    private static String read(SqlitePool pool) {
+        try {
+            return pool.blocking().query("SELECT count(*) FROM sqlite_schema", row -> row.getString(1)) + "";
         } catch (SQLException | RuntimeException e) {
             return e.toString();
         }

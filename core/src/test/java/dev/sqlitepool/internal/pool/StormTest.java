@@ -35,8 +35,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
  * Many threads do everything at once that may go wrong, at random: cancels, timeouts, openings that fail, work that throws, lanes that
- * break, leases, and pools that are closed in the middle. In the end every future is completed, acknowledged rows are there and others
- * are not, and at every observation the lanes add up.
+ * break, leases, streams, and pools that are closed in the middle. In the end every future is completed, acknowledged rows are there, in
+ * the order of their submission, and others are not, each stream was one snapshot, and at every observation the lanes add up.
  *
  * <p>A greater one: {@code -Dsqlitepool.storm.tasks=10000000 -Djunit.jupiter.execution.timeout.mode=disabled}.
  */
@@ -44,13 +44,15 @@ class StormTest {
     private static final int TASKS = Integer.getInteger("sqlitepool.storm.tasks", 200_000);
     private static final long SEED = Long.getLong("sqlitepool.storm.seed", new Random().nextLong());
     private static final int THREADS = 4;
-    private static final int POOLS = 8;
+    private static final int TASKS_OF_A_POOL = 25_000;
+    private static final int POOLS = Math.max(8, TASKS / TASKS_OF_A_POOL);
 
     @RegisterExtension
     final Pools pools = new Pools();
 
     private final LongAdder submitted = new LongAdder();
     private final LongAdder finished = new LongAdder();
+    private final LongAdder inOrder = new LongAdder();
     private final Map<String, LongAdder> outcomes = new ConcurrentHashMap<>();
     private final AtomicReference<Throwable> wrong = new AtomicReference<>();
 
@@ -62,9 +64,11 @@ class StormTest {
         for (int round = 0; round < POOLS; round++) {
             storm(new Random(SEED + round), TASKS / POOLS, round);
             System.out.printf(
-                    "storm: %,d tasks in %d s%n", finished.sum(), (System.nanoTime() - began) / 1_000_000_000);
+                    "storm: %,d tasks in %d s, %,d rows acknowledged and in order%n",
+                    finished.sum(), (System.nanoTime() - began) / 1_000_000_000, inOrder.sum());
         }
         System.out.println("storm: " + new TreeMap<>(outcomes));
+        assertThat(outcomes).containsKeys("stream: value", "stream: cancelled");
         assertThat(submitted.sum()).isGreaterThanOrEqualTo(TASKS / POOLS * POOLS);
         assertThat(finished.sum()).isEqualTo(submitted.sum());
     }
@@ -75,7 +79,7 @@ class StormTest {
         SqlitePool pool = pools.build(SqlitePool.builder()
                 .poolSize(poolSize)
                 .maxWaiters(500)
-                .acquireTimeout(Duration.ofMillis(40))
+                .acquireTimeout(Duration.ofMillis(round % 2 == 0 ? 40 : 200))
                 .statementTimeout(Duration.ofMillis(500))
                 .maxIdleTime(Duration.ofMillis(5))
                 .maxConnectionAge(Duration.ofMillis(200))
@@ -89,8 +93,7 @@ class StormTest {
                 }));
         while (true) {
             try {
-                pool.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY)")
-                        .join();
+                pool.execute(StormInserts.TABLE).join();
                 pool.execute("DELETE FROM t").join();
                 break;
             } catch (RuntimeException e) {
@@ -100,17 +103,15 @@ class StormTest {
         AtomicBoolean done = new AtomicBoolean();
         Thread observer = new Thread(() -> observe(pool, poolSize, done), "observer");
         observer.start();
-        Map<Long, CompletableFuture<Long>> inserts = new ConcurrentHashMap<>();
+        StormInserts inserts = new StormInserts();
+        boolean leases = round / 2 % 2 == 0; // they leave few lanes to streams
         List<Thread> threads = new ArrayList<>();
-        List<CompletableFuture<?>> all = new ArrayList<>();
         for (int i = 0; i < THREADS; i++) {
             Random own = new Random(random.nextLong());
             long base = 1_000_000L * (i + 1);
-            List<CompletableFuture<?>> mine = new ArrayList<>();
-            Thread thread = new Thread(() -> submit(pool, own, base, tasks / THREADS, inserts, mine));
+            Thread thread = new Thread(() -> submit(pool, own, base, tasks / THREADS, leases, inserts));
             thread.start();
             threads.add(thread);
-            all = concurrent(all, mine);
         }
         if (round % 3 == 2) {
             while (submitted.sum() < (long) tasks * round + tasks / 2) { // takes as long as the tasks are many
@@ -134,36 +135,29 @@ class StormTest {
         assertThat(stats.waiting()).isZero();
         assertThat(stats.opened())
                 .isEqualTo(stats.closed().values().stream().mapToLong(n -> n).sum());
-        verifyRows(inserts);
+        inOrder.add(inserts.verify(pools.file()));
     }
 
-    private static List<CompletableFuture<?>> concurrent(List<CompletableFuture<?>> a, List<CompletableFuture<?>> b) {
-        return Stream.concat(a.stream(), b.stream()).toList();
-    }
-
-    private void submit(
-            SqlitePool pool,
-            Random random,
-            long base,
-            int tasks,
-            Map<Long, CompletableFuture<Long>> inserts,
-            List<CompletableFuture<?>> mine) {
+    private void submit(SqlitePool pool, Random random, long base, int tasks, boolean leases, StormInserts inserts) {
         for (int i = 0; i < tasks; i++) {
             long id = base + i;
+            String kind = "";
             CompletableFuture<?> future;
             switch (random.nextInt(10)) {
                 case 0:
                 case 1:
-                    future = insert(inserts, id, pool.execute("INSERT INTO t VALUES (?)", id));
+                    future = inserts.submit(id, () -> pool.execute(StormInserts.SQL, id));
                     break;
                 case 2:
-                    future = insert(inserts, id, pool.transaction(tx -> tx.execute("INSERT INTO t VALUES (?)", id)));
+                    future = inserts.submit(id, () -> pool.transaction(tx -> tx.execute(StormInserts.SQL, id)));
                     break;
                 case 3:
-                    future = insert(inserts, id, pool.transaction(tx -> {
-                        tx.execute("INSERT INTO t VALUES (?)", id);
-                        throw new IllegalStateException("a storm: this work fails");
-                    }));
+                    future = inserts.submit(
+                            id,
+                            () -> pool.transaction(tx -> {
+                                tx.execute(StormInserts.SQL, id);
+                                throw new IllegalStateException("a storm: this work fails");
+                            }));
                     break;
                 case 4:
                     future = pool.connection(c -> {
@@ -173,6 +167,11 @@ class StormTest {
                     });
                     break;
                 case 5:
+                    if (!leases) {
+                        kind = "stream: ";
+                        future = StormStream.subscribe(pool, random);
+                        break;
+                    }
                     future = pool.acquire().thenCompose(lease -> leased(lease, random.nextBoolean()));
                     break;
                 case 6:
@@ -190,7 +189,7 @@ class StormTest {
                 default:
                     future = pool.query("SELECT count(*) FROM t WHERE id < ?", row -> row.getLong(1), id);
             }
-            follow(future);
+            follow(kind, future);
             switch (random.nextInt(12)) {
                 case 0:
                     future.cancel(true);
@@ -223,13 +222,7 @@ class StormTest {
                 .whenComplete((value, error) -> lease.release());
     }
 
-    private static CompletableFuture<Long> insert(
-            Map<Long, CompletableFuture<Long>> inserts, long id, CompletableFuture<Long> future) {
-        inserts.put(id, future);
-        return future;
-    }
-
-    private void follow(CompletableFuture<?> future) {
+    private void follow(String kind, CompletableFuture<?> future) {
         submitted.increment();
         future.whenComplete((value, error) -> {
             finished.increment();
@@ -237,7 +230,12 @@ class StormTest {
             while (cause instanceof java.util.concurrent.CompletionException && cause.getCause() != null) {
                 cause = cause.getCause();
             }
-            String outcome = cause == null ? "value" : cause.getClass().getSimpleName();
+            String outcome = kind
+                    + (cause == null
+                            ? "value"
+                            : cause instanceof CancellationException
+                                    ? "cancelled"
+                                    : cause.getClass().getSimpleName());
             outcomes.computeIfAbsent(outcome, key -> new LongAdder()).increment();
             boolean expected = cause == null
                     || cause instanceof CancellationException
@@ -272,21 +270,5 @@ class StormTest {
             }
             Thread.yield();
         }
-    }
-
-    /** Acknowledged with a value: there. Anything else: not there. */
-    private void verifyRows(Map<Long, CompletableFuture<Long>> inserts) throws SQLException {
-        java.util.Set<Long> rows = new java.util.HashSet<>();
-        try (var connection = DriverManager.getConnection("jdbc:sqlite:" + pools.file());
-                var statement = connection.createStatement();
-                var found = statement.executeQuery("SELECT id FROM t")) {
-            while (found.next()) {
-                rows.add(found.getLong(1));
-            }
-        }
-        inserts.forEach((id, future) -> {
-            boolean acknowledged = future.isDone() && !future.isCompletedExceptionally();
-            assertThat(rows.contains(id)).as("row %s, future %s", id, future).isEqualTo(acknowledged);
-        });
     }
 }
