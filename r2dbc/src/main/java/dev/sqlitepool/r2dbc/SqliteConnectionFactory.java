@@ -2,6 +2,7 @@ package dev.sqlitepool.r2dbc;
 
 import dev.sqlitepool.SqlitePool;
 import io.r2dbc.spi.Closeable;
+import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.ConnectionFactory;
 import io.r2dbc.spi.ConnectionFactoryMetadata;
 import java.time.Duration;
@@ -52,7 +53,7 @@ public final class SqliteConnectionFactory implements ConnectionFactory, Closeab
 
     /** A logical connection; nothing is opened before it runs a statement or begins a transaction. */
     @Override
-    public Mono<SqliteConnection> create() {
+    public Mono<Connection> create() {
         return Mono.fromSupplier(() -> new SqliteConnection(pool, statementTimeout, lockWaitTimeout));
     }
 
