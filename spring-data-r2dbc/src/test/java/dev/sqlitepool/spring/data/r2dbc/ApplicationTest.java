@@ -47,7 +47,6 @@ class ApplicationTest {
 
     interface Notes extends ReactiveCrudRepository<Note, Long> {}
 
-    // snippet: spring-service
     static class Desk {
         private final Notes notes;
 
@@ -56,16 +55,15 @@ class ApplicationTest {
         }
 
         @Transactional
-        public Flux<Note> writeDown(String... titles) { // all or none
+        public Flux<Note> writeDown(String... titles) {
             return notes.saveAll(Flux.fromArray(titles).map(Note::of));
         }
 
         @Transactional(readOnly = true)
-        public Mono<Long> howMany() { // a snapshot, on a connection that cannot write
+        public Mono<Long> howMany() {
             return notes.count();
         }
     }
-    // end
 
     @Configuration
     @EnableR2dbcRepositories(considerNestedRepositories = true)
