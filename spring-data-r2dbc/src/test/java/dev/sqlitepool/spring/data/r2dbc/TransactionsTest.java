@@ -2,6 +2,7 @@ package dev.sqlitepool.spring.data.r2dbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.r2dbc.spi.R2dbcBadGrammarException;
 import io.r2dbc.spi.R2dbcTimeoutException;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeEach;
@@ -214,5 +215,14 @@ class TransactionsTest {
                     .verifyComplete();
         }
         assertThat(committed()).isEqualTo(4);
+    }
+
+    /** SQLite has no such statement. */
+    @Test
+    void enforcingReadOnlyByAStatementFails() {
+        manager.setEnforceReadOnly(true);
+        count().as(reading()::transactional).as(StepVerifier::create).verifyErrorSatisfies(error -> assertThat(error)
+                .isInstanceOf(CannotCreateTransactionException.class)
+                .hasCauseInstanceOf(R2dbcBadGrammarException.class));
     }
 }

@@ -6,6 +6,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.r2dbc.SqliteConnectionFactory;
 import io.r2dbc.pool.ConnectionPool;
 import io.r2dbc.spi.ConnectionFactory;
+import io.r2dbc.spi.Wrapped;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -91,20 +92,36 @@ class BootTest {
                 .verifyComplete();
     }
 
+    /** Spring Boot wraps the factory, and closes only what it can see. */
     @Test
-    void theUrlIsEnough() throws IOException {
+    void theUrlIsEnoughAndItsFactoryIsNotClosed() throws IOException {
+        SqliteConnectionFactory factory;
         try (ConfigurableApplicationContext application = run(Map.of())) {
             assertThat(application.getBean(ConnectionFactory.class)).isNotInstanceOf(ConnectionPool.class);
+            factory = unwrapped(application);
             assertWorks(application);
         }
+        assertThat(factory.pool().stats().live()).isPositive();
+        factory.close().block();
     }
 
     @Test
     void aPoolOnTopDoesNoHarm() throws IOException {
+        SqliteConnectionFactory factory;
         try (ConfigurableApplicationContext application = run(Map.of("spring.r2dbc.pool.enabled", "true"))) {
             assertThat(application.getBean(ConnectionFactory.class)).isInstanceOf(ConnectionPool.class);
+            factory = unwrapped(application);
             assertWorks(application);
         }
+        factory.close().block();
+    }
+
+    private static SqliteConnectionFactory unwrapped(ConfigurableApplicationContext application) {
+        Object factory = application.getBean(ConnectionFactory.class);
+        while (factory instanceof Wrapped<?> wrapper) {
+            factory = wrapper.unwrap();
+        }
+        return (SqliteConnectionFactory) factory;
     }
 
     @Test
