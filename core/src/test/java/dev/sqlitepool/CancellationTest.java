@@ -18,6 +18,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -203,6 +204,7 @@ class CancellationTest {
         assertThat(count(pool)).isZero();
     }
 
+    @Tag("slow")
     @Test
     void aWorkThatWaitsForTheWriteLaneTimesOut() {
         SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
@@ -216,6 +218,7 @@ class CancellationTest {
         blocker.join();
     }
 
+    @Tag("slow")
     @Test
     void aConnectionWritesOnAfterAStatementOfItsTimedOut() {
         SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
@@ -254,6 +257,7 @@ class CancellationTest {
         assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
     }
 
+    @Tag("slow")
     @Test
     void manyShortStatementsDoNotTimeOutTogether() {
         SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
@@ -295,6 +299,7 @@ class CancellationTest {
      *                             interrupt(A)         must not notice
      * </pre>
      */
+    @Tag("slow")
     @Test
     void strangersAreNeverInterrupted() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
@@ -323,6 +328,7 @@ class CancellationTest {
         strangers.forEach(CompletableFuture::join);
     }
 
+    @Tag("slow")
     @Test
     void whatIsCancelledIsNeverCommitted() {
         SqlitePool pool = poolWithTable();

@@ -9,6 +9,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -164,6 +165,7 @@ class NonReentrancyTest {
     }
 
     /** Whichever side sees it: in none of many attempts does anybody wait. */
+    @Tag("slow")
     @Test
     void waitingForWorkInTheMomentInWhichItMovesFailsAtOnce() {
         SqlitePool pool = pools.open();

@@ -29,6 +29,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -422,6 +423,7 @@ class SyncGateTest {
     }
 
     /** Threads take the lane from each other here, since some stages take longer than a tick of the timer. */
+    @Tag("slow")
     @ParameterizedTest
     @EnumSource
     void outcomesAreAcknowledgedInTheOrderOfTheCommits(Durability durability) {
