@@ -17,12 +17,14 @@ import dev.sqlitepool.internal.pool.Waiter.State;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -53,8 +55,21 @@ class LaneGroupTest {
         TIMER.shutdown();
     }
 
+    private final List<LaneGroup> groups = new ArrayList<>();
+
     private LaneGroup group(int max) {
-        return new LaneGroup(max, new WaitQueue(5, waiting), waitNanos, holdNanos);
+        LaneGroup group = new LaneGroup(max, new WaitQueue(5, waiting), waitNanos, holdNanos);
+        groups.add(group);
+        return group;
+    }
+
+    @AfterEach
+    void theLockIsFree() throws InterruptedException {
+        Thread other = new Thread(() -> groups.forEach(LaneGroup::isClosed));
+        other.setDaemon(true);
+        other.start();
+        other.join(2_000);
+        assertThat(other.isAlive()).isFalse();
     }
 
     private static Lane lane() {
@@ -413,6 +428,20 @@ class LaneGroupTest {
     }
 
     @Test
+    void whoGotAnUnfitLaneComesBeforeThoseWithTheSameDeadline() {
+        Lane lane = lane();
+        LaneGroup group = lent(1, lane);
+        Guest unlucky = guest();
+        Guest other = guest();
+        group.submit(unlucky, 0);
+        group.release(lane, 0);
+        group.submit(other, 0);
+        group.unfit(lane, unlucky, 1);
+        group.closed();
+        assertThat(group.opened(lane, 2).waiter()).isSameAs(unlucky);
+    }
+
+    @Test
     void whoHasEndedMeanwhileDoesNotWaitAgain() {
         Lane lane = lane();
         LaneGroup group = group(1);
@@ -607,6 +636,17 @@ class LaneGroupTest {
         assertThat(group.isTerminated()).isFalse(); // one closing
         assertThat(group.closed()).isFalse();
         assertThat(group.isTerminated()).isTrue();
+    }
+
+    @Test
+    void aGroupThatOpensAndClosesIsNotTerminated() {
+        Lane lane = lane();
+        LaneGroup group = lent(2, lane);
+        group.retire(lane, 1);
+        group.submit(guest(), 1);
+        group.close(false);
+        assertThat(counts(group)).isEqualTo("idle 0 lent 0 opening 1 closing 1 waiting 0");
+        assertThat(group.isTerminated()).isFalse();
     }
 
     @Test
