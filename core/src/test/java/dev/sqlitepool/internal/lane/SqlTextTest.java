@@ -34,6 +34,8 @@ class SqlTextTest {
                 "SELECT \"a\"\";b\" FROM t",
                 "SELECT `a;b` FROM t",
                 "SELECT [a;b] FROM t",
+                "SELECT [a][b;c] FROM t",
+                "SELECT 1/* a *//* ; */",
                 "SELECT 1 -- ; SELECT 2",
                 "SELECT /* ; */ 1",
                 "SELECT /* -- */ 1",
@@ -271,6 +273,12 @@ class SqlTextTest {
             })
     void whatStaysInTheDatabaseOrTellsDoesNotChangeTheConnection(String sql) {
         assertThat(SqlText.changesConnection(sql)).isFalse();
+    }
+
+    @Test
+    void theFirstWordIsFoundInAnyCase() {
+        assertThat(SqlText.startsWith("; /* it */ rollback", "ROLLBACK")).isTrue();
+        assertThat(SqlText.startsWith("ROLLBACKS", "ROLLBACK")).isFalse();
     }
 
     @Test

@@ -178,6 +178,7 @@ class LaneGroupTest {
         LaneGroup group = lent(2, looked, warm);
         group.release(warm, 1);
         assertThat(group.releaseCold(looked, 2)).isNull();
+        assertThat(counts(group)).isEqualTo("idle 2 lent 0 opening 0 closing 0 waiting 0");
         Guest guest = guest();
         group.submit(guest, 3);
         assertThat(guest.lane()).isSameAs(warm);
