@@ -126,6 +126,22 @@ class CancellationTest {
         }
     }
 
+    @Test
+    void completingAWaitingTaskFromOutsideTakesItOutOfTheQueue() {
+        SqlitePool pool = poolWithTable();
+        Gate gate = new Gate();
+        CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
+        gate.awaitReached();
+        CompletableFuture<Long> waiting = pool.execute("INSERT INTO t VALUES (1)");
+        assertThat(waiting.complete(42L)).isTrue();
+        assertThat(waiting.complete(43L)).isFalse();
+        assertThat(waiting.join()).isEqualTo(42);
+        assertThat(pool.stats().waiting()).isZero();
+        gate.open();
+        blocker.join();
+        assertThat(count(pool)).isZero();
+    }
+
     /**
      * <pre>
      *   other process          task                      test
