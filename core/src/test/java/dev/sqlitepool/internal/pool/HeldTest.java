@@ -1,10 +1,14 @@
 package dev.sqlitepool.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -79,6 +83,39 @@ class HeldTest {
         assertThat(waiter.isAwaitedInside(pool.readLanes())).isFalse();
         waiter.notAwaitedBy(held);
         assertThat(waiter.isAwaitedInside(pool.writeLanes())).isFalse();
+        held.pop();
+    }
+
+    @Test
+    void whoHasWaitedIsNotedNoLonger() throws Exception {
+        Held held = Held.push(pool, "work", pool.writeLanes());
+        for (int way = 0; way < 3; way++) {
+            LaneLease lease = new LaneLease(pool, Form.CONNECTION);
+            Thread other = new Thread(() -> {
+                Pools.await("it is noted", () -> lease.isAwaitedInside(pool.writeLanes()));
+                lease.future().settle(lease, null);
+            });
+            if (way == 0) {
+                assertThatThrownBy(() -> lease.future().get(1, TimeUnit.MILLISECONDS))
+                        .isInstanceOf(TimeoutException.class);
+            } else {
+                other.start();
+                assertThat(way == 1 ? lease.future().join() : lease.future().get())
+                        .isSameAs(lease);
+                other.join();
+            }
+            assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
+        }
+        held.pop();
+    }
+
+    @Test
+    void whoWouldWaitForItselfIsNotNotedEither() {
+        LaneLease lease = new LaneLease(pool, Form.CONNECTION);
+        lease.joins(pool.writeLanes(), 0, 0);
+        Held held = Held.push(pool, "work", pool.writeLanes());
+        assertThatThrownBy(() -> lease.future().join()).hasMessageContaining("would wait for itself");
+        assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
         held.pop();
     }
 }
