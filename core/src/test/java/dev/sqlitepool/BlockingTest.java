@@ -14,6 +14,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -101,6 +102,7 @@ class BlockingTest {
                 .isEmpty();
     }
 
+    @Tag("slow")
     @Test
     void manyThreadsShareThePool() throws Exception {
         SqlitePool pool = pools.open();

@@ -18,6 +18,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -125,6 +126,22 @@ class CancellationTest {
         }
     }
 
+    @Test
+    void completingAWaitingTaskFromOutsideTakesItOutOfTheQueue() {
+        SqlitePool pool = poolWithTable();
+        Gate gate = new Gate();
+        CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
+        gate.awaitReached();
+        CompletableFuture<Long> waiting = pool.execute("INSERT INTO t VALUES (1)");
+        assertThat(waiting.complete(42L)).isTrue();
+        assertThat(waiting.complete(43L)).isFalse();
+        assertThat(waiting.join()).isEqualTo(42);
+        assertThat(pool.stats().waiting()).isZero();
+        gate.open();
+        blocker.join();
+        assertThat(count(pool)).isZero();
+    }
+
     /**
      * <pre>
      *   other process          task                      test
@@ -203,6 +220,7 @@ class CancellationTest {
         assertThat(count(pool)).isZero();
     }
 
+    @Tag("slow")
     @Test
     void aWorkThatWaitsForTheWriteLaneTimesOut() {
         SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
@@ -216,6 +234,7 @@ class CancellationTest {
         blocker.join();
     }
 
+    @Tag("slow")
     @Test
     void aConnectionWritesOnAfterAStatementOfItsTimedOut() {
         SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
@@ -254,6 +273,7 @@ class CancellationTest {
         assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
     }
 
+    @Tag("slow")
     @Test
     void manyShortStatementsDoNotTimeOutTogether() {
         SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
@@ -295,6 +315,7 @@ class CancellationTest {
      *                             interrupt(A)         must not notice
      * </pre>
      */
+    @Tag("slow")
     @Test
     void strangersAreNeverInterrupted() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
@@ -323,6 +344,7 @@ class CancellationTest {
         strangers.forEach(CompletableFuture::join);
     }
 
+    @Tag("slow")
     @Test
     void whatIsCancelledIsNeverCommitted() {
         SqlitePool pool = poolWithTable();

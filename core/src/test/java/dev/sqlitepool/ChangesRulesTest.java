@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.reactivestreams.tck.TestEnvironment;
@@ -23,6 +24,7 @@ import org.testng.SkipException;
 import org.testng.annotations.Test;
 
 /** Changes keep the rules of Reactive Streams: its own test kit, one JUnit test for each of its tests. */
+@Tag("slow")
 class ChangesRulesTest {
     @RegisterExtension
     final Pools pools = new Pools();

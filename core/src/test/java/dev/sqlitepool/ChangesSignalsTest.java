@@ -17,6 +17,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -221,6 +222,7 @@ class ChangesSignalsTest {
      *   (another thread) b
      * </pre>
      */
+    @Tag("slow")
     @Test
     void thePoolIsClosedAfterEveryAcknowledgementAndItsSignal() {
         for (int round = 0; round < 30; round++) {
@@ -267,6 +269,7 @@ class ChangesSignalsTest {
     }
 
     /** A cache that reads again what it is told of shows the last of everything in the end, and never goes back. */
+    @Tag("slow")
     @Test
     void noChangeIsMissedInAStorm() {
         int tables = 5;

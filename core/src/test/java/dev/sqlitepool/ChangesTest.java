@@ -19,6 +19,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -338,6 +339,7 @@ class ChangesTest {
             "INSERT INTO face (x) VALUES (?)",
             "WITH n (i) AS (VALUES (?)) INSERT INTO log SELECT i FROM n RETURNING x");
 
+    @Tag("slow")
     @Test
     void whateverReallyChangesIsTold() {
         Random random = new Random(11);

@@ -13,6 +13,7 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -55,6 +56,7 @@ class CheckpointTest {
                 .orElseThrow();
     }
 
+    @Tag("slow")
     @Test
     void theLogStaysWithinItsLimitWhileMuchIsWritten() throws Exception {
         SqlitePool pool = open();
@@ -82,6 +84,7 @@ class CheckpointTest {
      *                                  the log is emptied; they go on
      * </pre>
      */
+    @Tag("slow")
     @Test
     void atTheLimitWritersWaitForTheReaderAndReadersDoNot() throws Exception {
         SqlitePool pool = open();
@@ -110,6 +113,7 @@ class CheckpointTest {
         assertThat(walSize()).isLessThan(LIMIT + 40_000);
     }
 
+    @Tag("slow")
     @Test
     void whoKeepsTheWriteLaneIsBoundTooAndCanBeCancelled() throws Exception {
         SqlitePool pool = open();
@@ -145,6 +149,7 @@ class CheckpointTest {
         assertThat(walSize()).isLessThan(LIMIT + 40_000);
     }
 
+    @Tag("slow")
     @Test
     void aReadOlderThanItsAgeIsEndedAndTheWritersGoOn() {
         Queue<String> told = new ConcurrentLinkedQueue<>();
@@ -171,6 +176,7 @@ class CheckpointTest {
         assertThat(told).anyMatch(event -> event.endsWith("false")).anyMatch(event -> event.endsWith("true"));
     }
 
+    @Tag("slow")
     @Test
     void aConnectionThatDoesNotReadHasNoAge() throws Exception {
         SqlitePool pool = pools.open(builder -> builder.maxReadAge(Duration.ofMillis(200)));
@@ -194,6 +200,7 @@ class CheckpointTest {
         reading.release().join();
     }
 
+    @Tag("slow")
     @Test
     void externalCheckpointerMeansThatThePoolMakesNone() throws Exception {
         SqlitePool pool = pools.open(builder -> builder.walSizeLimit(LIMIT).externalCheckpointer());
@@ -206,6 +213,7 @@ class CheckpointTest {
                 .hasValue(0);
     }
 
+    @Tag("slow")
     @Test
     void aLogThatWasLeftBehindIsCopiedAndShrinks() throws Exception {
         SqlitePool first = pools.open(builder -> builder.externalCheckpointer());

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -163,6 +164,7 @@ class CloseTest {
         assertThat(returned).hasValue(4);
     }
 
+    @Tag("slow")
     @Test
     void anOpeningThatHangsDoesNotHangTheClose() {
         pools.filesMayStay();

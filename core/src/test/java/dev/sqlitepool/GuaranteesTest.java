@@ -31,6 +31,7 @@ import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -130,6 +131,7 @@ class GuaranteesTest {
      *                                 run one by one, in their order
      * </pre>
      */
+    @Tag("slow")
     @Test
     void serializedWrites() throws SQLException {
         SqlitePool pool = pools.open();
@@ -379,6 +381,7 @@ class GuaranteesTest {
      *                                              and no transaction by half
      * </pre>
      */
+    @Tag("slow")
     @Test
     void acknowledgedIsDurable() throws Exception {
         Set<Integer> acknowledged = new HashSet<>();
@@ -496,6 +499,7 @@ class GuaranteesTest {
      *
      * then everything at once, on connections that are replaced all the time.
      */
+    @Tag("slow")
     @Test
     void neverBusyInsideAPool() throws Exception {
         SqlitePool pool = pools.open(
@@ -705,6 +709,7 @@ class GuaranteesTest {
      * Here many times, beside works that fail, break their connection, are cancelled while they run, or leave a lease to be released
      * later. At every look the lanes add up; in the end all of them can be held at once.
      */
+    @Tag("slow")
     @Test
     void noLostLanes() throws Exception {
         int size = 4;
@@ -794,6 +799,7 @@ class GuaranteesTest {
      *                                                              runs long SQL: to its end
      * </pre>
      */
+    @Tag("slow")
     @Test
     void noStrangersInterrupt() {
         SqlitePool pool = pools.open(settings -> settings.poolSize(2));
@@ -1042,6 +1048,7 @@ class GuaranteesTest {
      *                          nothing is left
      * </pre>
      */
+    @Tag("slow")
     @Test
     void closedMeansClosed() throws Exception {
         SqlitePool pool = pools.open(settings -> settings.closeGrace(Duration.ofSeconds(2)));

@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -36,6 +37,7 @@ class HardeningTest {
      *   must give the lane back
      * </pre>
      */
+    @Tag("slow")
     @Test
     void aCallerInterruptedAtTheMomentOfTheGrantGivesTheLaneBack() throws Exception {
         SqlitePool pool = pools.open(b -> b.poolSize(1));
@@ -69,6 +71,7 @@ class HardeningTest {
         return deeper(c, depth + 1) + 1;
     }
 
+    @Tag("slow")
     @Test
     void aStackOverflowInsideAReadLeavesNoOldSnapshotBehind() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
@@ -83,6 +86,7 @@ class HardeningTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void aStackOverflowInMemoryLeavesTheDatabaseUsable() {
         SqlitePool pool = pools.build(SqlitePool.builder().inMemory());
@@ -137,6 +141,7 @@ class HardeningTest {
         next.join();
     }
 
+    @Tag("slow")
     @Test
     void cancellingReadsOnTheOnlyLaneLeavesItWritable() {
         SqlitePool pool = pools.open(b -> b.poolSize(1).durability(Durability.NORMAL));
@@ -153,6 +158,7 @@ class HardeningTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void closingBesideTheHealthMonitorNeverWaitsForTheLastResort() {
         for (int i = 0; i < 60; i++) {
@@ -164,6 +170,7 @@ class HardeningTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void whatComesBackAfterTheLastResortIsClosed() {
         pools.filesMayStay();
@@ -286,6 +293,7 @@ class HardeningTest {
         assertThat(lease.release().complete(null)).isFalse();
     }
 
+    @Tag("slow")
     @Test
     void cancellingAStatementOfAnEarlierWorkDisturbsNobody() {
         SqlitePool pool = pools.open();
@@ -313,6 +321,7 @@ class HardeningTest {
     }
 
     /** A driver that throws what JDBC does not allow it to throw. */
+    @Tag("slow")
     @Test
     void unexpectedExceptionsOfADriverLoseNoLane() {
         AtomicReference<Connection> last = new AtomicReference<>();

@@ -26,6 +26,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.SQLiteConnection;
@@ -766,6 +767,7 @@ class JdbcViewTest {
 
     // ---- interrupts
 
+    @Tag("slow")
     @Test
     void theQueryTimeoutInterruptsALongQuery() throws SQLException {
         for (int size : new int[] {1, 2}) {

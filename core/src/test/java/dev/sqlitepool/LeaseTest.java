@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -111,6 +112,7 @@ class LeaseTest {
         lease.release().join();
     }
 
+    @Tag("slow")
     @Test
     void cancellingARunningWorkOfALeaseDoesNotDisturbTheNext() {
         SqlitePool pool = poolWithTable();
@@ -129,6 +131,7 @@ class LeaseTest {
         lease.release().join();
     }
 
+    @Tag("slow")
     @Test
     void aCancelledRequestNeverHoldsALane() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));

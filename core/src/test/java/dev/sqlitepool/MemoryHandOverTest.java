@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -209,6 +210,7 @@ class MemoryHandOverTest {
         assertThatThrownBy(code).isInstanceOf(Exception.class);
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(
             strings = {

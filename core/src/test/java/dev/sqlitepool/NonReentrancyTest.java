@@ -9,6 +9,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -163,7 +164,28 @@ class NonReentrancyTest {
         assertThat(pool.query("SELECT x FROM t", row -> 1).join()).isEmpty();
     }
 
+    /** As above, for data: it queues for the write lane without a thread. */
+    @Test
+    void dataThatSomebodyWaitsForDoesNotMoveToHisLane() {
+        SqlitePool pool = pools.open(b -> b.poolSize(2));
+        pool.execute("CREATE TABLE t (x)").join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> reader = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        AtomicReference<Thread> waiting = new AtomicReference<>();
+        CompletableFuture<Void> outer = pool.useTransaction(tx -> {
+            CompletableFuture<?> mover = movingWorks(gate).get(2).apply(pool);
+            waiting.set(Thread.currentThread());
+            mover.join();
+        });
+        Pools.await("it waits", () -> waiting.get() != null && waiting.get().getState() == Thread.State.WAITING);
+        gate.open();
+        assertWouldWaitForItself(outer);
+        reader.join();
+    }
+
     /** Whichever side sees it: in none of many attempts does anybody wait. */
+    @Tag("slow")
     @Test
     void waitingForWorkInTheMomentInWhichItMovesFailsAtOnce() {
         SqlitePool pool = pools.open();

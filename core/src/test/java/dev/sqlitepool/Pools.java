@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -113,12 +114,12 @@ public final class Pools implements BeforeEachCallback, AfterEachCallback {
                 SqlitePool pool = pools.get(i);
                 if (passed) {
                     awaitIdle(pool);
-                }
-                pool.close();
-                if (passed) {
+                    pool.close();
                     assertThat(pool.stats().live()).as("lanes after close").isZero();
                     String name = names.get(i);
                     await("no thread of " + name, () -> threads(name).isEmpty());
+                } else {
+                    CompletableFuture<Void> unused = pool.closeAsync(); // which may be what has failed
                 }
             }
             if (passed && !filesMayStay) {

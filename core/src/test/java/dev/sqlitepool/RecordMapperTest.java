@@ -24,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.LongStream;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -187,6 +188,7 @@ class RecordMapperTest {
         }
     }
 
+    @Tag("slow")
     @Test
     @SuppressWarnings({"unchecked", "rawtypes"})
     void aPrivateRecordOfAnotherModuleNeedsALookup(@TempDir Path directory) throws Exception {

@@ -19,6 +19,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -159,6 +160,7 @@ class SchedulingTest {
         assertThat(pool.stats().cancelled()).isEqualTo(5_000);
     }
 
+    @Tag("slow")
     @Test
     void timedOutWaiterNeverReceivesALane() {
         SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));

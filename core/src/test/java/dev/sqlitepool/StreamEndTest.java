@@ -13,6 +13,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.Function;
@@ -133,6 +134,7 @@ class StreamEndTest {
         assertThat(probe.rows()).containsExactly(1L);
     }
 
+    @Tag("slow")
     @Test
     void cancellingNeverInterruptsTheNextOnTheLane() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
@@ -193,6 +195,7 @@ class StreamEndTest {
         throw (X) error;
     }
 
+    @Tag("slow")
     @Test
     void aMapperThatReturnsNullEndsTheStream() {
         SqlitePool pool = pools.open();
@@ -276,6 +279,7 @@ class StreamEndTest {
 
     // ---- without a lane
 
+    @Tag("slow")
     @Test
     void aStreamThatFindsNoLaneInTimeFails() {
         SqlitePool pool = pools.open(b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(500)));
@@ -305,6 +309,7 @@ class StreamEndTest {
 
     // ---- timed out
 
+    @Tag("slow")
     @Test
     void theStatementTimeoutEndsAStreamThatFindsNoRow() {
         SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(50)));

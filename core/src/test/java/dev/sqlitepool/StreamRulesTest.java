@@ -15,6 +15,7 @@ import java.util.concurrent.Flow;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.reactivestreams.tck.TestEnvironment;
@@ -22,6 +23,7 @@ import org.reactivestreams.tck.flow.FlowPublisherVerification;
 import org.testng.annotations.Test;
 
 /** Streams keep the rules of Reactive Streams: its own test kit, one JUnit test for each of its tests. */
+@Tag("slow")
 class StreamRulesTest {
     @RegisterExtension
     final Pools pools = new Pools();

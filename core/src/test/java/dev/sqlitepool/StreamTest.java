@@ -15,6 +15,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.Function;
@@ -122,6 +123,7 @@ class StreamTest {
                 .noneMatch(frame -> frame.getClassName().endsWith("RowStream")));
     }
 
+    @Tag("slow")
     @Test
     void aHundredThousandRowsOneByOneNeedNoStack() {
         SqlitePool pool = pools.open();
@@ -379,6 +381,7 @@ class StreamTest {
                 .hasSize(1_000);
     }
 
+    @Tag("slow")
     @Test
     void anExecutorThatRunsOnItsCallerNeedsNoStack() {
         SqlitePool pool = pools.open(b -> b.executor(Runnable::run));

@@ -717,6 +717,16 @@ class TransactionTest {
         assertThat(pool.stats().moves()).as("the verdict is remembered").isEqualTo(1);
     }
 
+    @Test
+    void eachTextThatHasTurnedOutToWriteIsRemembered() throws SQLException {
+        SqlitePool pool = open(3);
+        for (int i = 1; i <= 6; i++) {
+            String text = "WITH n(i) AS (VALUES (?)) INSERT INTO t SELECT i, 'n" + i % 2 + "' FROM n RETURNING id";
+            assertThat(pool.queryOne(text, row -> row.getInt(1), i).join()).contains(i);
+        }
+        assertThat(pool.stats().moves()).isEqualTo(2);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"INSERT INTO t VALUES (1, 'a')", "CREATE TABLE u (x)", "DELETE FROM t"})
     void aQueryOfAStatementWithoutColumnsIsRefusedBeforeItRuns(String sql) throws SQLException {

@@ -164,12 +164,12 @@ public final class SqlText {
 
     private static boolean isTrigger(String sql, int at) {
         int i = at;
-        for (int words = 0; words < 7; words++) {
+        while (true) {
             i = skipBlank(sql, i, false);
             String word = word(sql, i).toUpperCase(Locale.ROOT);
             switch (word) {
                 case "TRIGGER":
-                    return words > 0;
+                    return true;
                 case "CREATE":
                 case "TEMP":
                 case "TEMPORARY":
@@ -182,7 +182,6 @@ public final class SqlText {
                     return false;
             }
         }
-        return false;
     }
 
     /** Refuses text that is not exactly one statement: SQLite would prepare the first, and drop the rest in silence. */
@@ -232,7 +231,7 @@ public final class SqlText {
             label.append(literal || blob ? "?" : sql.substring(i, end));
             i = blob ? tokenEnd(sql, end) : end;
         }
-        boolean cut = label.length() >= LABEL_LENGTH;
+        boolean cut = label.length() > LABEL_LENGTH || i < sql.length();
         String text = label.substring(0, Math.min(LABEL_LENGTH, label.length())).strip();
         return cut ? text + "…" : text;
     }

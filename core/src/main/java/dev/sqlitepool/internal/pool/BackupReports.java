@@ -55,7 +55,8 @@ final class BackupReports {
         pool.workers().execute(this::look);
     }
 
-    private void look() {
+    /** On a worker; one that comes late finds the looks ended, and perhaps the last report on its way. */
+    void look() {
         if (!enter()) {
             return;
         }
@@ -85,8 +86,11 @@ final class BackupReports {
     private boolean enter() {
         lock.lock();
         try {
-            telling = !ended;
-            return telling;
+            if (ended) {
+                return false;
+            }
+            telling = true;
+            return true;
         } finally {
             lock.unlock();
         }

@@ -34,6 +34,8 @@ class SqlTextTest {
                 "SELECT \"a\"\";b\" FROM t",
                 "SELECT `a;b` FROM t",
                 "SELECT [a;b] FROM t",
+                "SELECT [a][b;c] FROM t",
+                "SELECT 1/* a *//* ; */",
                 "SELECT 1 -- ; SELECT 2",
                 "SELECT /* ; */ 1",
                 "SELECT /* -- */ 1",
@@ -198,5 +200,106 @@ class SqlTextTest {
         assertThat(SqlText.contains("SELECT not_RETURNING, RETURNING2", 0, "RETURNING"))
                 .isFalse();
         assertThat(SqlText.contains("SELECT 1; RETURNING", 0, "RETURNING")).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(chars = {'a', 'z', 'A', 'Z', '0', '9', '_', '$', '\u0080', 'ü'})
+    void aWordIsMadeOfWhatSqliteTakesForPartsOfIdentifiers(char part) {
+        assertThat(SqlText.word("x" + part + " y", 0)).isEqualTo("x" + part);
+    }
+
+    @ParameterizedTest
+    @ValueSource(chars = {'`', '{', '@', '[', '/', ':', '#', '%', '^', '\u007F'})
+    void aWordEndsBeforeAnythingElse(char other) {
+        assertThat(SqlText.word("x" + other + "y", 0)).isEqualTo("x");
+    }
+
+    @Test
+    void textWithANulIsRefusedWhereverItStands() {
+        for (String sql : List.of("\0SELECT 1", "SELECT \0", "SELECT '\0'")) {
+            assertThatThrownBy(() -> SqlText.requireSingle(sql)).hasMessageContaining("NUL");
+        }
+    }
+
+    @Test
+    void aLabelOfTheLengthThatFitsIsWhole() {
+        String fits = "SELECT " + "x".repeat(52); // and the next word makes it too long
+        assertThat(SqlText.label(fits)).isEqualTo(fits);
+        assertThat(SqlText.label(fits + "x")).isEqualTo(fits + "x");
+        assertThat(SqlText.label(fits + "xx")).isEqualTo(fits + "x…");
+        assertThat(SqlText.label("SELECT " + "x".repeat(60) + ";")).hasSize(61).endsWith("…");
+    }
+
+    // ---- what a statement does
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "ATTACH 'x.db' AS y",
+                "detach y",
+                "/* it */ EXPLAIN ATTACH 'x.db' AS y",
+                "CREATE TEMP TABLE t (x)",
+                "CREATE TEMPORARY VIEW v AS SELECT 1",
+                "CREATE TABLE temp.t (x)",
+                "CREATE TABLE \"temp\".t (x)",
+                "CREATE TABLE [temp].t (x)",
+                "CREATE TABLE `temp`.t (x)",
+                "CREATE TABLE 'temp'.t (x)",
+                "PRAGMA foreign_keys = 0",
+                "PRAGMA foreign_keys(0)",
+                "PRAGMA main . cache_size = 5",
+                "EXPLAIN PRAGMA foreign_keys = 0",
+                "EXPLAIN QUERY PLAN PRAGMA foreign_keys = 0"
+            })
+    void whatStaysWithTheConnectionChangesIt(String sql) {
+        assertThat(SqlText.changesConnection(sql)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "CREATE TABLE t (x)",
+                "CREATE TABLE temporal (x)",
+                "DROP TABLE t -- TEMP",
+                "VACUUM",
+                "PRAGMA foreign_keys",
+                "PRAGMA",
+                "PRAGMA user_version = 3",
+                "PRAGMA main . user_version = 3",
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+                "PRAGMA index_list(t)",
+                "PRAGMA table_info(t)",
+                "PRAGMA table_xinfo(t)"
+            })
+    void whatStaysInTheDatabaseOrTellsDoesNotChangeTheConnection(String sql) {
+        assertThat(SqlText.changesConnection(sql)).isFalse();
+    }
+
+    @Test
+    void theFirstWordIsFoundInAnyCase() {
+        assertThat(SqlText.startsWith("; /* it */ rollback", "ROLLBACK")).isTrue();
+        assertThat(SqlText.startsWith("ROLLBACKS", "ROLLBACK")).isFalse();
+    }
+
+    @Test
+    void aPlainBeginBecomesImmediate() {
+        assertThat(SqlText.immediate(" begin", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
+        assertThat(SqlText.immediate("BEGIN DEFERRED", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
+        for (String asIs : List.of("BEGIN exclusive", "BEGIN IMMEDIATE TRANSACTION", "SAVEPOINT a")) {
+            assertThat(SqlText.immediate(asIs, Verb.BEGIN)).isEqualTo(asIs);
+        }
+        assertThat(SqlText.immediate("COMMIT", Verb.END)).isEqualTo("COMMIT");
+    }
+
+    @Test
+    void whatSqliteRemembersOfTheLastChangeIsAskedForWithoutArguments() {
+        assertThat(SqlText.asksForLastChange("SELECT last_insert_rowid()")).isTrue();
+        assertThat(SqlText.asksForLastChange("SELECT Changes /* of */ ( /* none */ )"))
+                .isTrue();
+        assertThat(SqlText.asksForLastChange("SELECT 1; SELECT total_changes()"))
+                .isTrue();
+        assertThat(SqlText.asksForLastChange("SELECT changes FROM t")).isFalse();
+        assertThat(SqlText.asksForLastChange("SELECT changes(x) FROM t")).isFalse();
+        assertThat(SqlText.asksForLastChange("SELECT 'changes()'")).isFalse();
     }
 }

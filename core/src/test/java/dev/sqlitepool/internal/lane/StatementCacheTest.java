@@ -102,6 +102,65 @@ class StatementCacheTest {
             engine.close();
         }
 
+        @Test
+        void aStatementThatStaysOnItsRowIsGivenToNobodyElse() throws SQLException {
+            Engine engine = engine();
+            StatementCache cache = new StatementCache(engine, 10, telemetry);
+            Prepared stays = used(cache, "SELECT 1");
+            assertThat(cache.take("SELECT 1")).isSameAs(stays);
+            assertThat(cache.isRunning()).isTrue();
+            assertThat(cache.hasHeld()).isFalse();
+            cache.hold("SELECT 1", stays, this);
+            assertThat(cache.isRunning()).isFalse();
+            assertThat(cache.hasHeld()).isTrue();
+            assertThat(cache.isHeld(stays, this)).isTrue();
+            assertThat(cache.isHeld(stays, "another")).isFalse();
+            assertThat(cache.take("SELECT 1")).isNotSameAs(stays);
+            cache.closeHeld();
+            assertThat(cache.hasHeld()).isFalse();
+            assertThat(cache.isHeld(stays, this)).isFalse();
+            assertThat(cache.take("SELECT 1")).isSameAs(stays);
+            engine.close();
+        }
+
+        @Test
+        void whatWasNotGivenBackIsClosed() throws SQLException {
+            Engine engine = engine();
+            StatementCache cache = new StatementCache(engine, 10, telemetry);
+            assertThat(cache.closeRunning()).isFalse();
+            Prepared lost = cache.take("SELECT 1");
+            assertThat(cache.closeRunning()).isTrue();
+            assertThat(lost.isClosed()).isTrue();
+            assertThat(cache.isRunning()).isFalse();
+            assertThat(cache.closeRunning()).isFalse();
+            engine.close();
+        }
+
+        @Test
+        void aStatementThatIsClosedIsKeptNoLonger() throws SQLException {
+            Engine engine = engine();
+            StatementCache cache = new StatementCache(engine, 1, telemetry);
+            Prepared closed = used(cache, "SELECT 1");
+            closed.close();
+            cache.give("SELECT 1", closed);
+            assertThat(cache.take("SELECT 1")).isNotSameAs(closed);
+            Prepared kept = used(cache, "SELECT 2");
+            Prepared twin = engine.prepare("SELECT 2");
+            twin.close();
+            cache.give("SELECT 2", twin); // closed, and never kept
+            assertThat(cache.take("SELECT 2")).isSameAs(kept);
+            engine.close();
+        }
+
+        @Test
+        void aTextOfMoreThanOneStatementIsNotPrepared() throws SQLException {
+            Engine engine = engine();
+            StatementCache cache = new StatementCache(engine, 10, telemetry);
+            assertThatThrownBy(() -> cache.take("SELECT 1; SELECT 2")).hasMessageContaining("more than one statement");
+            assertThat(cache.isRunning()).isFalse();
+            engine.close();
+        }
+
         private static Prepared used(StatementCache cache, String sql) throws SQLException {
             Prepared prepared = cache.take(sql);
             prepared.start(new Object[0]);

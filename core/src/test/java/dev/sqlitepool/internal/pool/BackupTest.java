@@ -11,7 +11,9 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Opener;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -36,6 +38,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,6 +123,7 @@ class BackupTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void aCopyIsOneSnapshotWithAllThatWasAcknowledgedBefore() throws Exception {
         LanePool pool = open(b -> b);
@@ -159,6 +163,7 @@ class BackupTest {
         assertThat(others()).containsExactly("copy0", "copy1", "copy2", "copy3", "copy4");
     }
 
+    @Tag("slow")
     @Test
     void progressRisesToItsEndOnThreadsOfThePoolOneCallAtATime() {
         LanePool pool = open(b -> b);
@@ -225,6 +230,7 @@ class BackupTest {
         assertThat(others()).containsExactly("copy of it's.db");
     }
 
+    @Tag("slow")
     @Test
     void cancellingEndsTheCopyingAndLeavesNothing() throws Exception {
         LanePool pool = open(b -> b);
@@ -272,6 +278,7 @@ class BackupTest {
         assertThat(others()).containsExactly("first", "third");
     }
 
+    @Tag("slow")
     @Test
     void aCallbackThatThrowsEndsTheBackup() throws Exception {
         LanePool pool = open(b -> b);
@@ -345,6 +352,40 @@ class BackupTest {
         gate.open();
     }
 
+    /**
+     * Many small backups, few processors:
+     *
+     * <pre>
+     *   the worker that copies                     the worker that looks
+     *   copies, and ends the looks
+     *   waits for the last report
+     *                                              looks for the first time
+     *   still waits
+     * </pre>
+     */
+    @Test
+    void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
+        LanePool pool = open(b -> b);
+        Opener opener = new Opener(pool.settings(), event -> {});
+        Backup backup = new Backup(pool, pool.backups(), opener, target(), null);
+        Gate gate = new Gate();
+        AtomicInteger waits = new AtomicInteger();
+        BackupReports reports = new BackupReports(pool, backup, new BackupFile(target()), progress -> gate.pass());
+        reports.end(() -> false);
+        CompletableFuture<Void> last =
+                CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));
+        gate.awaitReached();
+        reports.look();
+        int before = waits.get();
+        Pools.await("the wait has been looked at again", () -> {
+            reports.wake();
+            return last.isDone() || waits.get() > before + 1;
+        });
+        assertThat(last).isNotDone();
+        gate.open();
+        last.join();
+    }
+
     /** A copying pins the log as the read here does, but comes to an end. */
     @Test
     void whileABackupCopiesWritersPassTheLimitOfTheLog() {
@@ -395,6 +436,7 @@ class BackupTest {
         assertThat(others()).containsExactly("copy of it's.db");
     }
 
+    @Tag("slow")
     @Test
     void cancellingTheBackupOfADatabaseInMemoryLeavesTheDatabase() throws Exception {
         LanePool pool = build(SqlitePool.builder().inMemory());
@@ -556,6 +598,7 @@ class BackupTest {
         assertThat(others()).containsExactly("copy of it's.db");
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void afterTheGraceTheBackupIsEndedAndNothingIsLeft(boolean inMemory) throws Exception {

@@ -31,11 +31,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-@Timeout(60)
 class CheckpointHardeningTest {
     private static final long LIMIT = 1 << 18;
     private static final byte[] PAGE = new byte[3_000];
@@ -119,6 +118,7 @@ class CheckpointHardeningTest {
         Pools.await("time has passed", () -> System.nanoTime() - until > 0);
     }
 
+    @Tag("slow")
     @Test
     void aStatementCancelledWhileItWaitsAtTheLimitDoesNotRun() {
         LanePool pool = open(b -> b);
@@ -140,6 +140,7 @@ class CheckpointHardeningTest {
         assertThat(count(pool)).isEqualTo(before);
     }
 
+    @Tag("slow")
     @Test
     void aConnectionThatWaitsAtTheLimitHasADeadline() {
         LanePool pool = open(b -> b.acquireTimeout(Duration.ofSeconds(1)).statementTimeout(Duration.ofSeconds(1)));
@@ -159,6 +160,7 @@ class CheckpointHardeningTest {
         assertThat(done).as("ended within 4 s at an acquire timeout of 1 s").isTrue();
     }
 
+    @Tag("slow")
     // 2b ---- deaf to interrupts
     @Test
     void aBlockedCallerThatWaitsAtTheLimitCanBeInterrupted() throws Exception {
@@ -190,6 +192,7 @@ class CheckpointHardeningTest {
         assertThat(was).isTrue();
     }
 
+    @Tag("slow")
     @Test
     void transactionsThatUseTemporaryTablesRespectTheLimit() {
         LanePool pool = open(b -> b);
@@ -212,6 +215,7 @@ class CheckpointHardeningTest {
         assertThat(size).isLessThan(LIMIT + 60_000);
     }
 
+    @Tag("slow")
     @Test
     void aConnectionThatWritesWithCommonTableExpressionsRespectsTheLimit() {
         LanePool pool = open(b -> b);
@@ -230,6 +234,7 @@ class CheckpointHardeningTest {
         assertThat(size).isLessThan(LIMIT + 60_000);
     }
 
+    @Tag("slow")
     @Test
     void aConnectionWhoseJdbcStatementIsClosedDoesNotRead() {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(200)));
@@ -250,6 +255,7 @@ class CheckpointHardeningTest {
         assertThat(ended).isFalse();
     }
 
+    @Tag("slow")
     @Test
     void aConnectionThatHasReadAResultToItsEndDoesNotRead() {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(200)));
@@ -269,6 +275,7 @@ class CheckpointHardeningTest {
         assertThat(ended).isFalse();
     }
 
+    @Tag("slow")
     @Test
     void aPassThatFailsIsNotRepeatedWithEachCommit() {
         LanePool pool = open(b -> b.walSizeLimit(64L << 20));
@@ -333,6 +340,7 @@ class CheckpointHardeningTest {
         assertThat(after.get()).as("acknowledged after the failed sync").isZero();
     }
 
+    @Tag("slow")
     @Test
     void withAnExternalCheckpointerTheLogStaysWhenLanesAreIdle() {
         LanePool pool = open(b -> b.externalCheckpointer().maxIdleTime(Duration.ofMillis(200)));
@@ -343,6 +351,7 @@ class CheckpointHardeningTest {
         assertThat(walSize()).as("the pool is open").isGreaterThanOrEqualTo(before);
     }
 
+    @Tag("slow")
     @Test
     void aReaderOfAnAttachedDatabaseDoesNotHoldUpTheMainOne() throws Exception {
         LanePool pool = open(b -> b);
@@ -398,6 +407,7 @@ class CheckpointHardeningTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void theReaderThatIsNamedReads() {
         LanePool pool = open(b -> b);
@@ -443,6 +453,7 @@ class CheckpointHardeningTest {
         assertThat(after.get()).isLessThan(3);
     }
 
+    @Tag("slow")
     @Test
     void aPoolCanBeClosedAtAnyMoment() {
         long worst = 0;
@@ -467,6 +478,7 @@ class CheckpointHardeningTest {
         assertThat(worst).isLessThan(3_000_000_000L);
     }
 
+    @Tag("slow")
     @Test
     void aConnectionThatChangedAPragmaRespectsTheLimit() {
         LanePool pool = open(b -> b);
@@ -486,6 +498,7 @@ class CheckpointHardeningTest {
         assertThat(size).isLessThan(LIMIT + 60_000);
     }
 
+    @Tag("slow")
     @Test
     void aReadTooOldDoesNotEndItsLease() {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(300)));
@@ -533,6 +546,7 @@ class CheckpointHardeningTest {
         pool.close(); // the extension looks for open files
     }
 
+    @Tag("slow")
     @Test
     void afterTheDatabaseWasReplacedTheCheckpointerOpensTheNewOne() throws Exception {
         LanePool pool = open(b -> b.healthCheckInterval(Duration.ofMillis(100)).walSizeLimit(1 << 20));
@@ -571,6 +585,7 @@ class CheckpointHardeningTest {
         assertThat(deleted).isEmpty();
     }
 
+    @Tag("slow")
     @Test
     void aConnectionWhoseReadIsTooOldIsEnded() {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(300)));

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -172,6 +173,7 @@ class FollowingTransactionsTest {
         assertThat(count()).isEqualTo(20);
     }
 
+    @Tag("slow")
     @Test
     void anInterruptBetweenTwoTransactionsReachesNobodyElse() {
         for (int round = 0; round < 20; round++) {

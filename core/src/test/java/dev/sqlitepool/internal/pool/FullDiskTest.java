@@ -17,12 +17,14 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A disk that is really full: a small file system in memory, where the test may mount one. */
+@Tag("slow")
 @EnabledOnOs(OS.LINUX)
 class FullDiskTest {
     private static final String INSERT = "INSERT INTO t VALUES (?, zeroblob(400))";

@@ -25,13 +25,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
-@Timeout(60)
 class GroupHardeningTest {
     @RegisterExtension
     final Pools pools = new Pools();
@@ -270,6 +269,7 @@ class GroupHardeningTest {
         assertThat(stuck.get()).isNull();
     }
 
+    @Tag("slow")
     @Test
     void closeByForceLeavesNoFutureOpen() {
         pools.filesMayStay();
@@ -408,6 +408,7 @@ class GroupHardeningTest {
 
     // ---- 3: order of acknowledgement
 
+    @Tag("slow")
     @Test
     void withoutAGateAcknowledgementsAreInOrderToo() {
         LanePool pool = open(b -> b.durability(Durability.NORMAL));

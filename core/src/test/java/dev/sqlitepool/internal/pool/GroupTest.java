@@ -25,6 +25,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -161,6 +162,7 @@ class GroupTest {
         assertThat(commits).hasValue(1);
     }
 
+    @Tag("slow")
     @Test
     void acknowledgementsComeInTheOrderOfSubmission() {
         LanePool pool = open();
@@ -392,6 +394,7 @@ class GroupTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void aStatementTimeoutIsItsOwn() {
         LanePool pool = open(builder -> builder.statementTimeout(Duration.ofMillis(200)));

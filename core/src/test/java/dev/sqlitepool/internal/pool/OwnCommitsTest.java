@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.SQLiteConnection;
@@ -147,6 +148,7 @@ class OwnCommitsTest {
         assertThat(syncs.get()).isLessThan(8);
     }
 
+    @Tag("slow")
     @Test
     void everyWayToCommitPassesTheGate() {
         open(3);
@@ -291,6 +293,7 @@ class OwnCommitsTest {
                 .join();
     }
 
+    @Tag("slow")
     @Test
     void aTransactionOverSeveralWorksOfALeaseIsDurableAfterItsCommit() {
         open(3);
@@ -313,6 +316,7 @@ class OwnCommitsTest {
         assertThat(count()).isEqualTo(3);
     }
 
+    @Tag("slow")
     @Test
     void ofTheLastChangeNobodyIsToldWrongly() {
         open(3);

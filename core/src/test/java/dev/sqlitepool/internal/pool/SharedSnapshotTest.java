@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -110,6 +111,7 @@ class SharedSnapshotTest {
     }
 
     /** Read your writes: whatever lane reads, and however busy the lanes are. */
+    @Tag("slow")
     @Test
     void whatWasAcknowledgedIsSeenByEveryReadSubmittedAfter() {
         SqlitePool pool = pools.open(b -> b.poolSize(3).durability(Durability.NORMAL));

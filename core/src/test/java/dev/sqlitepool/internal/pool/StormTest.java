@@ -29,6 +29,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -40,6 +41,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  *
  * <p>A greater one: {@code -Dsqlitepool.storm.tasks=10000000 -Djunit.jupiter.execution.timeout.mode=disabled}.
  */
+@Tag("slow")
 class StormTest {
     private static final int TASKS = Integer.getInteger("sqlitepool.storm.tasks", 200_000);
     private static final long SEED = Long.getLong("sqlitepool.storm.seed", new Random().nextLong());

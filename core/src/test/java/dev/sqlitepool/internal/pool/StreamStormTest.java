@@ -30,11 +30,13 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Many streams at once, with random demand, cancels from everywhere, errors and pools that are closed in the middle. */
+@Tag("slow")
 class StreamStormTest {
     private static final int STREAMS = Integer.getInteger("sqlitepool.storm.streams", 20_000);
     private static final long SEED = Long.getLong("sqlitepool.storm.seed", new Random().nextLong());

@@ -29,6 +29,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -258,6 +259,30 @@ class SyncGateTest {
     }
 
     @Test
+    void statementsOfAGroupAreAcknowledgedAfterTheirSyncToo() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        String insert = "INSERT INTO t VALUES (?)";
+        pool.execute(insert, 0).join(); // known to be quick from now on
+        Gate lane = new Gate();
+        CompletableFuture<Void> before = pool.useConnection(c -> {
+            c.execute("BEGIN");
+            lane.pass();
+            c.execute("ROLLBACK");
+        });
+        lane.awaitReached();
+        List<CompletableFuture<Long>> group = List.of(pool.execute(insert, 1), pool.execute(insert, 2));
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        lane.open();
+        before.join();
+        sync.awaitReached();
+        assertThat(count(pool)).isEqualTo(3);
+        assertThat(group).noneMatch(CompletableFuture::isDone);
+        sync.open();
+        group.forEach(CompletableFuture::join);
+    }
+
+    @Test
     void afterAFailedSyncTheOutcomeIsUnknownAndThePoolRecovers() {
         LanePool pool = open(Durability.FULL, "WAL");
         Gate sync = new Gate();
@@ -422,6 +447,7 @@ class SyncGateTest {
     }
 
     /** Threads take the lane from each other here, since some stages take longer than a tick of the timer. */
+    @Tag("slow")
     @ParameterizedTest
     @EnumSource
     void outcomesAreAcknowledgedInTheOrderOfTheCommits(Durability durability) {

@@ -1,0 +1,121 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.lane.Work.Form;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Over pools that open nothing: two read lanes and a write lane. */
+class HeldTest {
+    private final LanePool pool = (LanePool)
+            SqlitePool.builder().databasePath(Path.of("unused.db")).poolSize(3).build();
+    private final LanePool other = (LanePool)
+            SqlitePool.builder().databasePath(Path.of("unused.db")).poolSize(3).build();
+
+    @AfterEach
+    void nothingIsHeld() {
+        assertThat(Held.top()).isNull();
+        pool.close();
+        other.close();
+    }
+
+    @Test
+    void aThreadHoldsAllLanesOfAGroupWhenItHoldsAsManyAsThereAre() {
+        assertThat(Held.all(pool.readLanes())).isFalse();
+        Held outer = Held.push(pool, "outer", pool.readLanes());
+        assertThat(Held.all(pool.readLanes())).isFalse();
+        Held write = Held.push(pool, "write", pool.writeLanes());
+        assertThat(Held.all(pool.writeLanes())).isTrue();
+        assertThat(Held.all(other.writeLanes())).isFalse();
+        Held inner = Held.push(pool, "inner", pool.readLanes());
+        assertThat(Held.all(pool.readLanes())).isTrue();
+        assertThat(write.isAll(pool.readLanes())).isFalse(); // what is below it only
+        inner.pop();
+        assertThat(Held.all(pool.readLanes())).isFalse();
+        write.pop();
+        outer.pop();
+    }
+
+    @Test
+    void aThreadRunsWorkForThoseWhoAreBelowToo() {
+        Held outer = Held.push(pool, "outer", pool.readLanes());
+        Held inner = Held.push(other, "inner", null);
+        assertThat(Held.top()).isSameAs(inner);
+        assertThat(Held.by("outer")).isTrue();
+        assertThat(Held.by("inner")).isTrue();
+        assertThat(Held.by("another")).isFalse();
+        assertThat(Held.inside(pool)).isTrue();
+        assertThat(Held.inside(other)).isTrue();
+        inner.pop();
+        assertThat(Held.by("inner")).isFalse();
+        assertThat(Held.inside(other)).isFalse();
+        outer.pop();
+    }
+
+    @Test
+    void aWorkThatMovesHoldsWhatItHasMovedTo() {
+        Held outer = Held.push(pool, "outer", pool.readLanes());
+        Held inner = Held.push(pool, "inner", null);
+        Held.nowHolds("outer", pool.writeLanes());
+        assertThat(Held.all(pool.writeLanes())).isTrue();
+        Held.nowHolds("another", null);
+        assertThat(Held.all(pool.writeLanes())).isTrue();
+        Held.nowHolds("outer", null);
+        assertThat(Held.all(pool.writeLanes())).isFalse();
+        inner.pop();
+        outer.pop();
+    }
+
+    @Test
+    void aWaiterKnowsWhoWaitsForItInside() {
+        Waiter waiter = new LaneLease(pool, Form.CONNECTION);
+        Held held = Held.push(pool, "work", pool.writeLanes());
+        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isFalse();
+        waiter.awaitedBy(held);
+        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isTrue();
+        assertThat(waiter.isAwaitedInside(pool.readLanes())).isFalse();
+        waiter.notAwaitedBy(held);
+        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isFalse();
+        held.pop();
+    }
+
+    @Test
+    void whoHasWaitedIsNotedNoLonger() throws Exception {
+        Held held = Held.push(pool, "work", pool.writeLanes());
+        for (int way = 0; way < 3; way++) {
+            LaneLease lease = new LaneLease(pool, Form.CONNECTION);
+            Thread other = new Thread(() -> {
+                Pools.await("it is noted", () -> lease.isAwaitedInside(pool.writeLanes()));
+                lease.future().settle(lease, null);
+            });
+            if (way == 0) {
+                assertThatThrownBy(() -> lease.future().get(1, TimeUnit.MILLISECONDS))
+                        .isInstanceOf(TimeoutException.class);
+            } else {
+                other.start();
+                assertThat(way == 1 ? lease.future().join() : lease.future().get())
+                        .isSameAs(lease);
+                other.join();
+            }
+            assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
+        }
+        held.pop();
+    }
+
+    @Test
+    void whoWouldWaitForItselfIsNotNotedEither() {
+        LaneLease lease = new LaneLease(pool, Form.CONNECTION);
+        lease.joins(pool.writeLanes(), 0, 0);
+        Held held = Held.push(pool, "work", pool.writeLanes());
+        assertThatThrownBy(() -> lease.future().join()).hasMessageContaining("would wait for itself");
+        assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
+        held.pop();
+    }
+}
