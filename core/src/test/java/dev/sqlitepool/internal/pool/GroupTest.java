@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.Pools;
+import dev.sqlitepool.Probe;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
@@ -17,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -205,6 +207,40 @@ class GroupTest {
         assertThat(all.get(2).join()).isEqualTo(List.of(4));
         assertThat(rows(pool)).containsExactly(1, 2, 3, 4, 5);
         assertThat(commits).hasValue(3);
+    }
+
+    @Test
+    void aBatchOfManyRowsRunsAlone() {
+        LanePool pool = open();
+        for (int rows : new int[] {64, 65}) {
+            pool.execute("DELETE FROM t").join();
+            inARow(
+                    pool,
+                    () -> List.of(
+                            pool.execute(INSERT, -1).thenApply(n -> n),
+                            pool.executeBatch(
+                                            INSERT,
+                                            IntStream.range(0, rows)
+                                                    .mapToObj(i -> new Object[] {i})
+                                                    .toList())
+                                    .thenApply(n -> (long) n.length)));
+            assertThat(rows(pool)).hasSize(rows + 1);
+            assertThat(commits).hasValue(rows == 64 ? 1 : 2);
+        }
+    }
+
+    @Test
+    void changesByEachInAGroupAreTold() {
+        LanePool pool = open();
+        pool.execute("CREATE TABLE u (y)").join();
+        String other = "INSERT INTO u VALUES (?)";
+        learn(pool, other);
+        Probe<Set<String>> first = Probe.of(pool.changes("t"), Long.MAX_VALUE);
+        Probe<Set<String>> second = Probe.of(pool.changes("u"), Long.MAX_VALUE);
+        inARow(pool, () -> List.of(pool.execute(INSERT, 1), pool.execute(other, 1)));
+        assertThat(commits).hasValue(1);
+        assertThat(first.awaitRows(1)).containsExactly(Set.of("t"));
+        assertThat(second.awaitRows(1)).containsExactly(Set.of("u"));
     }
 
     @Test

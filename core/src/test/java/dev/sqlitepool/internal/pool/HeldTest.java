@@ -3,14 +3,19 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Gate;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Over pools that open nothing: two read lanes and a write lane. */
 class HeldTest {
@@ -117,5 +122,26 @@ class HeldTest {
         assertThatThrownBy(() -> lease.future().join()).hasMessageContaining("would wait for itself");
         assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
         held.pop();
+    }
+
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    @Test
+    void noThreadOfThePoolHoldsAnythingAfterAWorkAndItsHook() {
+        LanePool used = (LanePool) pools.open();
+        used.useTransaction(tx -> tx.afterCommit(() -> {})).join();
+        used.useRead(read -> {}).join();
+        List<Gate> gates = List.of(new Gate(), new Gate(), new Gate(), new Gate());
+        List<Optional<Held>> tops = new CopyOnWriteArrayList<>();
+        for (Gate gate : gates) { // each on a thread of its own
+            used.workers().execute(() -> {
+                tops.add(Optional.ofNullable(Held.top()));
+                gate.pass();
+            });
+        }
+        gates.forEach(Gate::awaitReached);
+        gates.forEach(Gate::open);
+        assertThat(tops).hasSize(4).allMatch(Optional::isEmpty);
     }
 }

@@ -68,7 +68,7 @@ class LaneGroupTest {
         Thread other = new Thread(() -> groups.forEach(LaneGroup::isClosed));
         other.setDaemon(true);
         other.start();
-        other.join(2_000);
+        other.join(500);
         assertThat(other.isAlive()).isFalse();
     }
 
