@@ -9,6 +9,7 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
@@ -507,6 +508,9 @@ class ConnectionTest {
                 () -> dead.execute("INSERT INTO t VALUES (1, 'a')"),
                 () -> dead.executeBatch("INSERT INTO t VALUES (?, 'a')", List.of()),
                 () -> dead.executeScript("SELECT 1"),
+                () -> dead.executeScript(""),
+                () -> dead.cursor("SELECT 1", row -> 1),
+                () -> dead.statementTimeout(Duration.ofSeconds(1)),
                 dead::jdbc);
         for (ThrowingCallable use : uses) {
             assertThatThrownBy(use)

@@ -32,7 +32,7 @@ public final class Gate {
         try {
             while (true) {
                 try {
-                    if (!latch.await(20, TimeUnit.SECONDS)) {
+                    if (!latch.await(Pools.PATIENCE_NANOS, TimeUnit.NANOSECONDS)) {
                         throw new AssertionError(otherwise);
                     }
                     return;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -64,6 +65,17 @@ class StreamTest {
                 .isEqualTo(LongStream.rangeClosed(1, 1_000).boxed().toList());
         assertThat(Probe.of(numbers(pool, 0), 1).awaitComplete()).isEmpty();
         assertThat(pool.stats().completed()).isEqualTo(2);
+    }
+
+    @Test
+    void aRowIsDeadAfterItsMapper() {
+        SqlitePool pool = pools.open();
+        List<Row> rows = new ArrayList<>();
+        Probe<Boolean> probe = Probe.of(pool.stream("VALUES (1), (2)", rows::add), 1);
+        probe.awaitRows(1); // the statement stands on its row
+        assertThatThrownBy(() -> rows.get(0).getLong(1)).hasMessageContaining("until its mapper returns");
+        probe.subscription().request(9);
+        probe.awaitComplete();
     }
 
     @Test

@@ -352,6 +352,32 @@ class BackupTest {
         gate.open();
     }
 
+    @Test
+    void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
+        LanePool pool = open(b -> b);
+        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        BackupFile file = new BackupFile(target());
+        Files.write(file.partial(), new byte[3 * 512]);
+        List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
+        Gate gate = new Gate();
+        BackupReports reports = new BackupReports(pool, backup, file, progress -> {
+            told.add(progress);
+            gate.pass();
+        });
+        reports.begin(new Engine.CopySize(10, 512));
+        gate.awaitReached();
+        AtomicInteger waits = new AtomicInteger();
+        CompletableFuture<Void> end = CompletableFuture.runAsync(() -> reports.end(() -> waits.incrementAndGet() < 0));
+        Pools.await("it waits for the callback", () -> waits.get() > 0);
+        assertThat(end).isNotDone();
+        gate.open();
+        end.join();
+        reports.complete(() -> false);
+        reports.complete(() -> true); // nobody wants it any more
+        assertThat(told).containsExactly(new BackupProgress(3, 10), new BackupProgress(3, 3));
+        file.delete();
+    }
+
     /**
      * Many small backups, few processors:
      *

@@ -310,6 +310,22 @@ class LaneGroupTest {
     }
 
     @Test
+    void whoWaitsAmongManyWhoHaveEndedIsServed() {
+        Lane lane = lane();
+        LaneGroup group = lent(1, lane);
+        Guest first = guest();
+        group.submit(first, 0);
+        for (int i = 0; i < 200; i++) { // the queue is swept now and then
+            Guest gone = guest();
+            group.submit(gone, 0);
+            gone.move(State.QUEUED, State.ENDED);
+            group.withdrawn();
+        }
+        assertThat(waiting).hasValue(1);
+        assertThat(group.release(lane, 1)).isSameAs(first);
+    }
+
+    @Test
     void whatNobodyHasBorrowedCannotBeGivenBack() {
         LaneGroup group = group(1);
         assertThatThrownBy(() -> group.release(lane(), 1))
