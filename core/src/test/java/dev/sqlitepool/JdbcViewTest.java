@@ -831,4 +831,73 @@ class JdbcViewTest {
         });
         assertThat(pool.stats().closed().values()).allMatch(count -> count == 0);
     }
+
+    @Test
+    void metadataEndsWithItsViewAndWithItsWork() throws SQLException {
+        SqlitePool pool = open(3);
+        AtomicReference<DatabaseMetaData> kept = new AtomicReference<>();
+        pool.blocking().useConnection(c -> {
+            DatabaseMetaData metadata = c.jdbc().getMetaData();
+            c.jdbc().close();
+            assertThatThrownBy(metadata::getDatabaseProductName)
+                    .isInstanceOf(SQLException.class)
+                    .hasMessageContaining("closed");
+        });
+        pool.blocking().useConnection(c -> kept.set(c.jdbc().getMetaData()));
+        assertThatThrownBy(() -> kept.get().getDatabaseProductName()).isInstanceOf(SQLException.class);
+    }
+
+    @Test
+    void whoeverUnwrapsAnythingHasTheDriversConnection() throws SQLException {
+        SqlitePool pool = open(1);
+        List<SqlAction<PoolConnection, SQLException>> ways = List.of(
+                c -> c.jdbc().getMetaData().unwrap(org.sqlite.jdbc3.JDBC3DatabaseMetaData.class),
+                c -> {
+                    try (ResultSet tables = c.jdbc().getMetaData().getTables(null, null, "%", null)) {
+                        tables.unwrap(org.sqlite.core.CoreResultSet.class);
+                    }
+                },
+                c -> {
+                    try (Statement statement = c.jdbc().createStatement()) {
+                        statement.unwrap(org.sqlite.core.CoreStatement.class);
+                    }
+                },
+                c -> {
+                    try (Statement statement = c.jdbc().createStatement();
+                            ResultSet rows = statement.executeQuery("SELECT 1")) {
+                        rows.unwrap(org.sqlite.core.CoreResultSet.class);
+                    }
+                },
+                c -> {
+                    try (Statement statement = c.jdbc().createStatement();
+                            ResultSet rows = statement.executeQuery("SELECT 1")) {
+                        rows.getMetaData().unwrap(org.sqlite.core.CoreResultSet.class);
+                    }
+                });
+        long changed = 0;
+        for (SqlAction<PoolConnection, SQLException> way : ways) {
+            pool.blocking().useConnection(c -> {
+                try {
+                    way.accept(c);
+                } catch (SQLException | ClassCastException e) {
+                    // the driver may have nothing of that kind: it was asked for all the same
+                }
+            });
+            Pools.awaitIdle(pool);
+            changed++;
+            assertThat(pool.stats().closed().get(PoolStats.CloseReason.CHANGED)).isEqualTo(changed);
+        }
+    }
+
+    @Test
+    void whatIsRefusedInsideAFormIsNamed() throws SQLException {
+        SqlitePool pool = open(3);
+        pool.blocking().useTransaction(tx -> {
+            Connection jdbc = tx.jdbc();
+            assertThatThrownBy(() -> jdbc.setAutoCommit(true)).hasMessageStartingWith("setAutoCommit(true) is refused");
+            assertThatThrownBy(() -> jdbc.setReadOnly(true)).hasMessageStartingWith("setReadOnly(true) is refused");
+            assertThatThrownBy(jdbc::commit).hasMessageStartingWith("commit() is refused");
+            assertThatThrownBy(jdbc::rollback).hasMessageStartingWith("rollback() is refused");
+        });
+    }
 }

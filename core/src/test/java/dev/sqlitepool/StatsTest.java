@@ -154,6 +154,20 @@ class StatsTest {
     }
 
     @Test
+    void aStreamThatFindsNoLaneAndOneThatTheCloseEndsAreCounted() {
+        SqlitePool pool = pools.open(
+                b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(30)).closeGrace(Duration.ofMillis(10)));
+        pool.execute("CREATE TABLE t (x)").join();
+        Probe<Long> holder = Probe.of(pool.stream("VALUES (1), (2)", row -> row.getLong(1)), 1);
+        holder.awaitRows(1); // stands on its row, on the only read lane
+        Probe.of(pool.stream("VALUES (1)", row -> row.getLong(1)), 1).awaitError();
+        assertThat(ends(pool)).isEqualTo("1 completed, 1 failed, 0 cancelled, 0 refused");
+        pool.close();
+        assertThat(holder.awaitError()).isInstanceOf(PoolClosedException.class);
+        assertThat(ends(pool)).isEqualTo("1 completed, 1 failed, 1 cancelled, 0 refused");
+    }
+
+    @Test
     void backupsAreCountedByTheirEnd() {
         SqlitePool pool = pools.open();
         pool.execute("CREATE TABLE t (x)").join();
