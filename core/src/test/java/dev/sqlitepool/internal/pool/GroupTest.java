@@ -7,6 +7,7 @@ import dev.sqlitepool.Gate;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.Probe;
+import dev.sqlitepool.Sql;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
@@ -441,7 +442,7 @@ class GroupTest {
         List<CompletableFuture<Long>> all = inARow(
                 pool,
                 () -> List.of(
-                        pool.execute(INSERT, 1), pool.execute(slow, 200, 10_000_000_000L), pool.execute(INSERT, 2)));
+                        pool.execute(INSERT, 1), pool.execute(slow, 200, Sql.ENDLESS_ROWS), pool.execute(INSERT, 2)));
         assertThat(error(all.get(1))).isInstanceOf(java.sql.SQLTimeoutException.class);
         assertThat(rows(pool)).containsExactly(1, 2, 101);
     }
@@ -456,7 +457,7 @@ class GroupTest {
         pool.execute(slow, 77).join();
         List<CompletableFuture<Long>> all = inARow(pool, () -> {
             CompletableFuture<Long> before = pool.execute(INSERT, 1);
-            CompletableFuture<Long> endless = pool.execute(slow, 10_000_000_000L);
+            CompletableFuture<Long> endless = pool.execute(slow, Sql.ENDLESS_ROWS);
             before.thenRun(() -> endless.cancel(true));
             return List.of(before, endless, pool.execute(INSERT, 2));
         });
