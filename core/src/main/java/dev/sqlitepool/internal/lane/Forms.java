@@ -87,15 +87,16 @@ final class Forms {
             result = body.run();
             session.transaction().requireStanding();
         } catch (Throwable e) {
-            rollBack(e);
+            session.results().close();
+            Lane current = lane();
+            current.leave();
+            session.transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
         if (session.ticket().commit() && !session.transaction().isRollbackOnly()) {
             session.results().close();
             commit();
-        } else {
-            rollBack(null);
-        }
+        } // else the session's end rolls back
         return result;
     }
 
@@ -107,16 +108,10 @@ final class Forms {
         begin(false);
     }
 
+    /** The session's end closes it. */
     private <T> T inSnapshot(Body<T> body) throws Exception {
         openSnapshot(lane());
-        T result;
-        try {
-            result = body.run();
-        } catch (Throwable e) {
-            rollBack(e);
-            throw e;
-        }
-        rollBack(null);
+        T result = body.run();
         session.ticket().commit();
         return result;
     }
@@ -173,13 +168,6 @@ final class Forms {
         }
         session.transaction().requireStanding();
         return result;
-    }
-
-    private void rollBack(@Nullable Throwable reason) {
-        session.results().close();
-        Lane current = lane();
-        current.leave();
-        session.transaction().rollback(current, reason);
     }
 
     void commit() throws SQLException {
