@@ -7,6 +7,7 @@ import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
@@ -14,8 +15,10 @@ import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import java.io.File;
+import java.io.SyncFailedException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -25,6 +28,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
@@ -43,15 +48,17 @@ class CheckpointerTest {
     private final List<String> events = new CopyOnWriteArrayList<>();
     private final AtomicInteger copies = new AtomicInteger();
     private final AtomicInteger optimized = new AtomicInteger();
-    private volatile boolean failing;
+    private final AtomicInteger timeouts = new AtomicInteger();
+    private volatile Exception failing;
 
     private Engine watched(Engine engine) {
         return (Engine) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
                     if (method.getName().equals("checkpoint") && !(Boolean) arguments[0]) {
                         copies.incrementAndGet();
-                        if (failing) {
-                            throw new SQLiteException("disk I/O error", SQLiteErrorCode.SQLITE_IOERR);
+                        Exception error = failing;
+                        if (error != null) {
+                            throw error;
                         }
                     }
                     if (method.getName().equals("optimize")) {
@@ -78,6 +85,11 @@ class CheckpointerTest {
                     @Override
                     public void walLimitReached(long walSize, String reader, Duration held) {
                         events.add(reader + (walSize > LIMIT) + (held.toHours() > 0));
+                    }
+
+                    @Override
+                    public void acquireTimedOut(PoolTimeoutException error) {
+                        timeouts.incrementAndGet();
                     }
                 })));
         return pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
@@ -158,23 +170,69 @@ class CheckpointerTest {
                 .join(); // opens a lane, and the log stays when the write lane is replaced
         String grow = "INSERT INTO t VALUES (zeroblob(300000))";
         pool.execute(grow).join();
-        failing = true;
+        failing = brokenDisk();
         write(pool, 1);
         assertThat(copies).hasValue(1);
+        awaitReplacement(pool);
         pool.execute(grow).join();
+        pass(Duration.ofMillis(9_900)); // twice five seconds, after one failure
         write(pool, 1);
         assertThat(copies).hasValue(1);
-        pass(Duration.ofMinutes(6));
+        pass(Duration.ofMillis(100));
         write(pool, 1);
         assertThat(copies).hasValue(2);
         assertThat(logged.warnings()).singleElement().asString().contains("a checkpoint failed");
         assertThat(pool.stats().checkpoints()).isZero();
-        failing = false;
+        failing = null;
         pool.execute(grow).join();
         pass(Duration.ofMinutes(6));
         write(pool, 1);
         assertThat(copies).hasValue(3);
         assertThat(pool.stats().checkpoints()).isEqualTo(1);
+        failing = brokenDisk();
+        for (int i = 0; i < 8 && copies.get() == 3; i++) { // first over what the log had before it began anew
+            pass(Duration.ofMillis(2));
+            pool.execute(grow).exceptionally(refused -> 0L).join();
+        }
+        assertThat(logged.warnings()).as("the first after a success").hasSize(2);
+    }
+
+    private static void awaitReplacement(SqlitePool pool) {
+        Pools.await("replaced", () -> pool.stats().closed().get(CloseReason.DISCARDED) == 1);
+    }
+
+    private static Exception brokenDisk() {
+        return new SQLiteException("disk I/O error", SQLiteErrorCode.SQLITE_IOERR);
+    }
+
+    private static List<Exception> errorsOfADisk() {
+        return List.of(brokenDisk(), new SyncFailedException("the sync failed"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("errorsOfADisk")
+    void atTheLimitNothingIsWrittenIfTheCopyFailsAndTheConnectionIsReplaced(Exception error) {
+        LanePool pool = openWithTable();
+        Gate gate = new Gate();
+        CompletableFuture<Void> reader = readAndFill(pool, gate);
+        int written = copies.get();
+        long rows = count(pool);
+        failing = error;
+        assertThatThrownBy(pool.execute("INSERT INTO t VALUES (?)", (Object) PAGE)::join)
+                .hasCauseInstanceOf(SQLException.class);
+        assertThat(copies.get()).isGreaterThan(written);
+        awaitReplacement(pool);
+        failing = null;
+        gate.open();
+        reader.join();
+        write(pool, 1);
+        assertThat(count(pool)).isEqualTo(rows + 1);
+    }
+
+    private static long count(SqlitePool pool) {
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                .join()
+                .orElseThrow();
     }
 
     @Test
@@ -195,6 +253,7 @@ class CheckpointerTest {
                 .hasMessageContaining("\"CheckpointerTest\" could not write within")
                 .hasMessageContaining("past \"CheckpointerTest\", which has read for PT");
         assertThat(pool.stats().timeouts()).isEqualTo(1);
+        Pools.await("the listener is told", () -> timeouts.get() == 1);
         gate.open();
         reader.join();
         write(pool, 1);
