@@ -282,7 +282,7 @@ final class Checkpointer {
     }
 
     /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
-    private void look() {
+    void look() {
         watching.set(false);
         if (pool.isClosed() || opener.checkpointsOnlyOnWriteLane()) {
             return;

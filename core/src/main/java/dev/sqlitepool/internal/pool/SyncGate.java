@@ -234,7 +234,7 @@ final class SyncGate {
     private List<Entry> take() {
         taken = entries;
         entries = new ArrayList<>();
-        syncedSince = System.nanoTime();
+        syncedSince = pool.telemetry().now();
         return taken;
     }
 
@@ -369,11 +369,11 @@ final class SyncGate {
     // ---- when the disk does not answer
 
     /** On the timer, as long as anything is synced: what waits for a sync that hangs cannot wait for ever. */
-    private void watch() {
+    void watch() {
         boolean hung;
         lock.lock();
         try {
-            hung = driven && System.nanoTime() - syncedSince >= HUNG_NANOS;
+            hung = driven && pool.telemetry().now() - syncedSince >= HUNG_NANOS;
             watched = driven || !entries.isEmpty();
             if (watched) {
                 pool.workers().after(HUNG_NANOS / 4, this::watch);

@@ -48,10 +48,13 @@ class CheckpointerTest {
     private final List<String> events = new CopyOnWriteArrayList<>();
     private final AtomicInteger copies = new AtomicInteger();
     private final AtomicInteger optimized = new AtomicInteger();
+    private final AtomicInteger opened = new AtomicInteger();
+    private final AtomicInteger closed = new AtomicInteger();
     private final AtomicInteger timeouts = new AtomicInteger();
     private volatile Exception failing;
 
     private Engine watched(Engine engine) {
+        opened.incrementAndGet();
         return (Engine) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
                     if (method.getName().equals("checkpoint") && !(Boolean) arguments[0]) {
@@ -63,6 +66,9 @@ class CheckpointerTest {
                     }
                     if (method.getName().equals("optimize")) {
                         optimized.incrementAndGet();
+                    }
+                    if (method.getName().equals("close")) {
+                        closed.incrementAndGet();
                     }
                     try {
                         return method.invoke(engine, arguments);
@@ -283,6 +289,124 @@ class CheckpointerTest {
                 .contains("cannot shrink past \"CheckpointerTest\", which has read for");
         gate.open();
         reader.join();
+    }
+
+    // ---- beside the writers
+
+    /** A log that is worth a pass, and not yet one for a writer. */
+    private LanePool openWithLog() {
+        LanePool pool = open(b -> b.walSizeLimit(1 << 22));
+        pool.execute("CREATE TABLE t (x)").join();
+        write(pool, 80);
+        Pools.awaitIdle(pool);
+        assertThat(pool.stats().walSize()).isGreaterThan(1 << 18);
+        assertThat(copies).hasValue(0);
+        return pool;
+    }
+
+    /** As the timer does, at a moment when nobody has written for five seconds, or for less. */
+    private void look(LanePool pool, long millis) {
+        pass(Duration.ofMillis(millis));
+        pool.checkpointer().look();
+    }
+
+    @Test
+    void aLogIsCopiedWhenNobodyHasWrittenForAWhile() {
+        LanePool pool = openWithLog();
+        int lanes = opened.get();
+        look(pool, 4_990);
+        assertThat(opened).hasValue(lanes);
+        look(pool, 10);
+        Pools.await("copied, and the connection for that is closed", () -> closed.get() == 1);
+        assertThat(opened).hasValue(lanes + 1);
+        assertThat(copies).hasValue(1);
+        assertThat(pool.stats().checkpoints()).isEqualTo(1);
+        look(pool, 60_000);
+        write(pool, 1);
+        assertThat(copies).as("nothing was written meanwhile").hasValue(1);
+        look(pool, 5_000);
+        Pools.await("copied again", () -> copies.get() == 2 && closed.get() == 2);
+    }
+
+    @Test
+    void aSmallLogIsNotWorthAConnection() {
+        LanePool pool = openWithTable();
+        write(pool, 4);
+        int lanes = opened.get();
+        look(pool, 5_000);
+        write(pool, 1);
+        look(pool, 5_000);
+        assertThat(opened).hasValue(lanes);
+        assertThat(copies).hasValue(0);
+    }
+
+    @Test
+    void whatTheWriteLaneCopiesWhenItClosesIsNotWorthAConnectionEither() {
+        LanePool pool = openWithLog();
+        Lanes writers = pool.writeLanes();
+        pool.query("SELECT 1", row -> row.getInt(1)).join(); // holds the log
+        writers.closeBorrowed(writers.borrowIdle(lane -> true), CloseReason.IDLE);
+        int lanes = opened.get();
+        look(pool, 5_000);
+        pool.query("SELECT 1", row -> row.getInt(1)).join();
+        assertThat(opened).hasValue(lanes);
+    }
+
+    @Test
+    void whatAReaderStillUsesIsCopiedWhenItHasEnded() {
+        LanePool pool = openWithLog();
+        Gate gate = new Gate();
+        CompletableFuture<Void> reader = pool.useRead(c -> {
+            c.query("SELECT count(*) FROM t", row -> row.getLong(1));
+            gate.pass();
+        });
+        gate.awaitReached();
+        write(pool, 1);
+        look(pool, 5_000);
+        Pools.await("copied in part", () -> pool.stats().checkpoints() == 1);
+        gate.open();
+        reader.join();
+        Pools.await("copied, and closed", () -> {
+            look(pool, 5_000);
+            return pool.stats().checkpoints() >= 2 && closed.get() == 1;
+        });
+        int done = copies.get();
+        look(pool, 5_000);
+        write(pool, 1);
+        assertThat(copies).hasValue(done);
+    }
+
+    @Test
+    void afterAPassThatFailedTheNextComesLater() {
+        LanePool pool = openWithLog();
+        failing = brokenDisk();
+        look(pool, 5_000);
+        Pools.await("failed, and closed", () -> closed.get() == 1);
+        assertThat(logged.warnings()).singleElement().asString().contains("a checkpoint failed");
+        failing = null;
+        look(pool, 9_900);
+        int lanes = opened.get();
+        assertThat(copies).hasValue(1);
+        look(pool, 200);
+        Pools.await("copied", () -> closed.get() == 2);
+        assertThat(opened).hasValue(lanes + 1);
+        assertThat(pool.stats().checkpoints()).isEqualTo(1);
+    }
+
+    @Test
+    void forAnExternalCheckpointerAConnectionStaysOpenUntilTheEnd() {
+        LanePool pool = open(SqlitePoolBuilder::externalCheckpointer);
+        pool.execute("CREATE TABLE t (x)").join();
+        Pools.await("open", () -> opened.get() == 2);
+        write(pool, 100);
+        look(pool, 60_000);
+        write(pool, 1);
+        assertThat(opened).hasValue(2);
+        assertThat(closed).hasValue(0);
+        assertThat(copies).hasValue(0);
+        pool.close();
+        assertThat(closed).hasValue(2);
+        pools.filesMayStay();
     }
 
     @Test

@@ -27,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
@@ -44,6 +45,7 @@ class SyncGateTest {
     private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
 
     private final AtomicInteger syncs = new AtomicInteger();
+    private final AtomicLong passed = new AtomicLong();
     private final List<Thread> syncedOn = Collections.synchronizedList(new ArrayList<>());
 
     private interface Fate {
@@ -77,7 +79,8 @@ class SyncGateTest {
                 .pragma("journal_mode", journal)
                 .healthCheckInterval(Duration.ofDays(1))
                 .closeGrace(Duration.ofSeconds(10)));
-        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        LanePool pool = pools.track(
+                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
         syncedOn.clear();
@@ -484,6 +487,42 @@ class SyncGateTest {
         pool.gate().abandon("the test says so");
         assertThatThrownBy(write::join).hasCauseInstanceOf(OutcomeUnknownException.class);
         sync.open();
+        assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
+    }
+
+    @Test
+    void whatWaitsForADiskThatDoesNotAnswerIsToldSoAfterHalfAMinute() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        CompletableFuture<Long> write = pool.execute("INSERT INTO t VALUES (1)");
+        sync.awaitReached();
+        CompletableFuture<Long> behind = pool.execute("INSERT INTO t VALUES (2)");
+        Pools.await("committed", () -> count(pool) == 2);
+        passed.addAndGet(Duration.ofSeconds(29).toNanos());
+        pool.gate().watch();
+        assertThat(write).isNotDone();
+        passed.addAndGet(Duration.ofSeconds(2).toNanos());
+        pool.gate().watch();
+        for (CompletableFuture<Long> unknown : List.of(write, behind)) {
+            assertThatThrownBy(unknown::join)
+                    .hasCauseInstanceOf(OutcomeUnknownException.class)
+                    .hasMessageContaining("the disk has not answered for 30 s");
+        }
+        sync.open();
+        assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
+        pool.gate().watch();
+        assertThat(count(pool)).isEqualTo(3);
+    }
+
+    @Test
+    void aDiskThatIsIdleDoesNotHang() {
+        LanePool pool = open(Durability.FULL, "WAL");
+        pool.execute("INSERT INTO t VALUES (1)").join();
+        pool.gate().drain(); // who has driven has left
+        passed.addAndGet(Duration.ofMinutes(1).toNanos());
+        pool.gate().watch();
+        assertThat(pool.gate().isBroken()).isFalse();
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
     }
 
