@@ -302,6 +302,10 @@ final class Checkpointer {
         }
     }
 
+    boolean isRunning() {
+        return running.get();
+    }
+
     /** One pass; a complete one at a quiet time closes the connection. */
     private void pass(boolean quiet) {
         try {

@@ -304,10 +304,11 @@ class CheckpointerTest {
         return pool;
     }
 
-    /** As the timer does, at a moment when nobody has written for five seconds, or for less. */
+    /** As the timer does, at a moment when nobody has written for five seconds, or for less; and until no pass runs any more. */
     private void look(LanePool pool, long millis) {
         pass(Duration.ofMillis(millis));
         pool.checkpointer().look();
+        Pools.await("the pass is over", () -> !pool.checkpointer().isRunning());
     }
 
     @Test
@@ -317,7 +318,7 @@ class CheckpointerTest {
         look(pool, 4_990);
         assertThat(opened).hasValue(lanes);
         look(pool, 10);
-        Pools.await("copied, and the connection for that is closed", () -> closed.get() == 1);
+        assertThat(closed).as("the connection for it is closed").hasValue(1);
         assertThat(opened).hasValue(lanes + 1);
         assertThat(copies).hasValue(1);
         assertThat(pool.stats().checkpoints()).isEqualTo(1);
@@ -325,7 +326,8 @@ class CheckpointerTest {
         write(pool, 1);
         assertThat(copies).as("nothing was written meanwhile").hasValue(1);
         look(pool, 5_000);
-        Pools.await("copied again", () -> copies.get() == 2 && closed.get() == 2);
+        assertThat(copies).hasValue(2);
+        assertThat(closed).hasValue(2);
     }
 
     @Test
@@ -363,17 +365,16 @@ class CheckpointerTest {
         gate.awaitReached();
         write(pool, 1);
         look(pool, 5_000);
-        Pools.await("copied in part", () -> pool.stats().checkpoints() == 1);
+        assertThat(pool.stats().checkpoints()).isEqualTo(1);
+        assertThat(closed).as("there is more to copy").hasValue(0);
         gate.open();
         reader.join();
-        Pools.await("copied, and closed", () -> {
-            look(pool, 5_000);
-            return pool.stats().checkpoints() >= 2 && closed.get() == 1;
-        });
-        int done = copies.get();
+        Pools.awaitIdle(pool);
         look(pool, 5_000);
-        write(pool, 1);
-        assertThat(copies).hasValue(done);
+        assertThat(pool.stats().checkpoints()).isEqualTo(2);
+        assertThat(closed).hasValue(1);
+        look(pool, 5_000);
+        assertThat(copies).hasValue(2);
     }
 
     @Test
@@ -381,14 +382,14 @@ class CheckpointerTest {
         LanePool pool = openWithLog();
         failing = brokenDisk();
         look(pool, 5_000);
-        Pools.await("failed, and closed", () -> closed.get() == 1);
+        assertThat(closed).hasValue(1);
         assertThat(logged.warnings()).singleElement().asString().contains("a checkpoint failed");
         failing = null;
         look(pool, 9_900);
         int lanes = opened.get();
         assertThat(copies).hasValue(1);
         look(pool, 200);
-        Pools.await("copied", () -> closed.get() == 2);
+        assertThat(closed).hasValue(2);
         assertThat(opened).hasValue(lanes + 1);
         assertThat(pool.stats().checkpoints()).isEqualTo(1);
     }
