@@ -7,7 +7,6 @@ import dev.sqlitepool.r2dbc.Script.Part;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.ConnectionMetadata;
 import io.r2dbc.spi.IsolationLevel;
-import io.r2dbc.spi.Option;
 import io.r2dbc.spi.TransactionDefinition;
 import io.r2dbc.spi.ValidationDepth;
 import java.time.Duration;
@@ -32,9 +31,6 @@ import reactor.core.publisher.SignalType;
  * one of the two ends each.
  */
 final class SqliteConnection implements Connection {
-    /** How a transaction begins. */
-    private static final Option<String> MODE = SqliteConnectionFactoryProvider.TRANSACTION_MODE;
-
     /** As good as for ever, and still so many nanoseconds that they can be counted. */
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
@@ -187,11 +183,11 @@ final class SqliteConnection implements Connection {
     @Override
     public Mono<Void> beginTransaction(TransactionDefinition definition) {
         Boolean read = definition.getAttribute(TransactionDefinition.READ_ONLY);
-        String mode = definition.getAttribute(MODE);
+        String mode = definition.getAttribute(SqliteTransactionDefinition.MODE);
         Duration wait = definition.getAttribute(TransactionDefinition.LOCK_WAIT_TIMEOUT);
         String upper = mode == null ? "IMMEDIATE" : mode.toUpperCase(Locale.ROOT);
         if (!Set.of("DEFERRED", "IMMEDIATE", "EXCLUSIVE").contains(upper)) {
-            throw new IllegalArgumentException(MODE.name() + " was \"" + mode
+            throw new IllegalArgumentException(SqliteTransactionDefinition.MODE.name() + " was \"" + mode
                     + "\"; it must be IMMEDIATE, EXCLUSIVE, or DEFERRED, which means IMMEDIATE here.");
         }
         Duration patience = wait == null ? null : limit("lockWaitTimeout", wait);

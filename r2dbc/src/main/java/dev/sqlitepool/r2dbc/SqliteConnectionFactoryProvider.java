@@ -97,13 +97,6 @@ public final class SqliteConnectionFactoryProvider implements ConnectionFactoryP
     /** {@link SqlitePoolBuilder#onConnect}, as a {@link ConnectHook}. */
     public static final Option<ConnectHook> ON_CONNECT = Option.valueOf("onConnect");
 
-    /**
-     * An attribute of {@link io.r2dbc.spi.TransactionDefinition}: {@code IMMEDIATE}, the default, or {@code EXCLUSIVE}. {@code DEFERRED}
-     * means {@code IMMEDIATE}: a transaction that asks for the write lock in its middle can fail there because of another process, and
-     * inside the pool it has the write lane from its beginning anyway.
-     */
-    public static final Option<String> TRANSACTION_MODE = Option.valueOf("sqliteTransactionMode");
-
     /** Made by the service loader. */
     public SqliteConnectionFactoryProvider() {}
 

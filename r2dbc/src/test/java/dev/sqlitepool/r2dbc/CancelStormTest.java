@@ -63,7 +63,7 @@ class CancelStormTest {
                 return run(connection, "INSERT INTO t VALUES (?)", number)
                         .then(Mono.fromRunnable(() -> committed.add(number)));
             case 3:
-                return Mono.from(connection.beginTransaction(ReadOnly.INSTANCE))
+                return Mono.from(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY))
                         .thenMany(read(connection, 0))
                         .then(Mono.from(connection.rollbackTransaction()));
             case 4:

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.IsolationLevel;
+import io.r2dbc.spi.Option;
 import io.r2dbc.spi.R2dbcException;
 import io.r2dbc.spi.R2dbcNonTransientResourceException;
 import io.r2dbc.spi.R2dbcPermissionDeniedException;
@@ -83,7 +84,7 @@ class ConnectionTest {
         assertThat(files.pool().stats().readLanes().borrowed()).isZero();
         done(connection.commitTransaction());
         Files.awaitIdle(files.pool());
-        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
         assertThat(files.pool().stats().readLanes().borrowed()).isEqualTo(1);
         done(connection.rollbackTransaction());
         Files.awaitIdle(files.pool());
@@ -93,7 +94,7 @@ class ConnectionTest {
     @Test
     void aReadOnlyTransactionSeesOneSnapshotAndRefusesWrites() {
         Connection connection = files.connection();
-        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
         files.pool().execute("INSERT INTO t VALUES (1)").join();
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
@@ -109,8 +110,10 @@ class ConnectionTest {
 
     @Test
     void manyTransactionsWaitWithoutAThreadEach() {
+        Connection holder = files.connection();
+        done(holder.beginTransaction());
         int before = Thread.activeCount();
-        List<Integer> all = Flux.range(1, 500)
+        CompletableFuture<List<Integer>> all = Flux.range(1, 500)
                 .flatMap(
                         i -> Flux.usingWhen(
                                 files.connections(),
@@ -124,11 +127,14 @@ class ConnectionTest {
                                         .flux(),
                                 SqliteConnection::close),
                         500)
-                .doOnNext(i -> assertThat(Thread.activeCount()).isLessThan(before + 100))
                 .collectList()
-                .block(PATIENCE);
-        assertThat(all).hasSize(500);
+                .toFuture();
+        assertThat(files.pool().stats().writeLanes().waiting()).isEqualTo(500);
+        assertThat(Thread.activeCount()).isLessThan(before + 10);
+        done(holder.commitTransaction());
+        assertThat(all.join()).hasSize(500);
         assertThat(rows()).hasSize(500);
+        done(holder.close());
     }
 
     @Test
@@ -256,7 +262,7 @@ class ConnectionTest {
         done(holder.beginTransaction());
         Connection waiter = files.connection();
         StepVerifier.create(waiter.beginTransaction(
-                        ReadOnly.of(TransactionDefinition.LOCK_WAIT_TIMEOUT, Duration.ofMillis(50))))
+                        SqliteTransactionDefinition.IMMEDIATE.lockWaitTimeout(Duration.ofMillis(50))))
                 .verifyError(R2dbcTimeoutException.class);
         done(waiter.setLockWaitTimeout(Duration.ofMillis(50)));
         assertThatThrownBy(() -> run(waiter, "INSERT INTO t VALUES (1)")).isInstanceOf(R2dbcTimeoutException.class);
@@ -271,18 +277,47 @@ class ConnectionTest {
     }
 
     @Test
+    void aDefinitionHasWhatItWasGiven() {
+        Duration limit = Duration.ofSeconds(2);
+        SqliteTransactionDefinition definition = SqliteTransactionDefinition.READ_ONLY.lockWaitTimeout(limit);
+        assertThat(definition.getAttribute(TransactionDefinition.LOCK_WAIT_TIMEOUT))
+                .isEqualTo(limit);
+        assertThat(definition.getAttribute(TransactionDefinition.READ_ONLY)).isTrue();
+        assertThat(definition.getAttribute(SqliteTransactionDefinition.MODE)).isNull();
+        assertThat(SqliteTransactionDefinition.READ_ONLY.getAttribute(TransactionDefinition.LOCK_WAIT_TIMEOUT))
+                .isNull();
+        assertThat(definition).asString().contains("lockWaitTimeout", "readOnly");
+        assertThatThrownBy(() -> SqliteTransactionDefinition.EXCLUSIVE.lockWaitTimeout(Duration.ofMillis(-1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("lockWaitTimeout was PT-0.001S");
+    }
+
+    /** A definition that is not the driver's. */
+    private static TransactionDefinition modeOf(String mode) {
+        return new TransactionDefinition() {
+            @Override
+            public <T> T getAttribute(Option<T> option) {
+                return option.equals(Option.<String>valueOf("sqliteTransactionMode")) ? option.cast(mode) : null;
+            }
+        };
+    }
+
+    @Test
     void aTransactionHasItsModeAndAnyIsolationLevelIsSerializable() {
         Connection connection = files.connection();
         for (String mode : List.of("immediate", "EXCLUSIVE", "DEFERRED")) {
-            done(connection.beginTransaction(ReadOnly.of(SqliteConnectionFactoryProvider.TRANSACTION_MODE, mode)));
+            done(connection.beginTransaction(modeOf(mode)));
             run(connection, "INSERT INTO t (x) VALUES (NULL)");
             done(connection.commitTransaction());
         }
         assertThat(rows()).containsExactly(1, 2, 3);
-        assertThatThrownBy(() -> connection.beginTransaction(
-                        ReadOnly.of(SqliteConnectionFactoryProvider.TRANSACTION_MODE, "CONCURRENT")))
+        assertThatThrownBy(() -> connection.beginTransaction(modeOf("CONCURRENT")))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("sqliteTransactionMode was \"CONCURRENT\"");
+        done(connection.beginTransaction(SqliteTransactionDefinition.EXCLUSIVE));
+        run(connection, "INSERT INTO t (x) VALUES (NULL)");
+        done(connection.commitTransaction());
+        assertThat(rows()).containsExactly(1, 2, 3, 4);
         done(connection.setTransactionIsolationLevel(IsolationLevel.READ_COMMITTED));
         assertThat(connection.getTransactionIsolationLevel()).isEqualTo(IsolationLevel.SERIALIZABLE);
         assertThat(connection.getMetadata().getDatabaseProductName()).isEqualTo("SQLite");
@@ -368,7 +403,7 @@ class ConnectionTest {
     @Test
     void aReadOnlyTransactionIsRefusedWhatItCouldNotKeep() {
         Connection connection = files.connection();
-        done(connection.beginTransaction(ReadOnly.INSTANCE));
+        done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
         assertThatThrownBy(() -> run(connection, "PRAGMA foreign_keys = ON"))
                 .isInstanceOf(IllegalStateException.class)
@@ -377,7 +412,7 @@ class ConnectionTest {
         run(connection, "INSERT INTO t VALUES (1)");
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(1);
         run(connection, "PRAGMA foreign_keys = ON");
-        StepVerifier.create(connection.beginTransaction(ReadOnly.INSTANCE))
+        StepVerifier.create(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY))
                 .verifyErrorSatisfies(error -> assertThat(error)
                         .isInstanceOf(IllegalStateException.class)
                         .hasMessageContaining("take another connection"));
@@ -423,7 +458,7 @@ class ConnectionTest {
             run(connection, "INSERT INTO t VALUES (1)");
             assertThat(read(connection, "SELECT x FROM t")).containsExactly(1);
             done(connection.rollbackTransaction());
-            done(connection.beginTransaction(ReadOnly.INSTANCE));
+            done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
             assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
             assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (1)"))
                     .isInstanceOf(R2dbcPermissionDeniedException.class);

@@ -296,8 +296,9 @@ class ContractTest {
 
                 @Override
                 public List<String> read(Function<Steps, List<String>> work) {
-                    return using(Connection::close, c -> Mono.from(c.beginTransaction(ReadOnly.INSTANCE))
-                            .then(Mono.fromCallable(() -> work.apply(steps(c)))));
+                    return using(
+                            Connection::close, c -> Mono.from(c.beginTransaction(SqliteTransactionDefinition.READ_ONLY))
+                                    .then(Mono.fromCallable(() -> work.apply(steps(c)))));
                 }
 
                 @Override

@@ -2,11 +2,10 @@ package dev.sqlitepool.examples.r2dbc;
 
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.r2dbc.SqliteConnectionFactory;
+import dev.sqlitepool.r2dbc.SqliteTransactionDefinition;
 import io.r2dbc.spi.Connection;
-import io.r2dbc.spi.Option;
 import io.r2dbc.spi.Result;
 import io.r2dbc.spi.Statement;
-import io.r2dbc.spi.TransactionDefinition;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -27,13 +26,6 @@ public final class ReactiveNotes {
     private static final List<String> AUTHORS = List.of("Ada", "Bob", "Cy", "Dee");
     private static final Duration PAUSE = Duration.ofMillis(1);
     private static final int NOTES_EACH = 100;
-
-    private static final TransactionDefinition READ_ONLY = new TransactionDefinition() {
-        @Override
-        public <T> T getAttribute(Option<T> option) {
-            return option.equals(TransactionDefinition.READ_ONLY) ? option.cast(true) : null;
-        }
-    };
 
     private final SqliteConnectionFactory factory;
 
@@ -107,11 +99,12 @@ public final class ReactiveNotes {
 
     /** Fails if the two queries do not see the same moment. */
     private Mono<Boolean> look() {
-        return transaction(connection -> connection.beginTransaction(READ_ONLY), connection -> number(
-                                connection, "SELECT count(*) FROM notes")
-                        .zipWhen(
-                                notes -> number(connection, "SELECT coalesce(sum(notes), 0) FROM authors"),
-                                Long::equals))
+        return transaction(
+                        connection -> connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY),
+                        connection -> number(connection, "SELECT count(*) FROM notes")
+                                .zipWhen(
+                                        notes -> number(connection, "SELECT coalesce(sum(notes), 0) FROM authors"),
+                                        Long::equals))
                 .single()
                 .filter(same -> same)
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("half a note was seen")));
