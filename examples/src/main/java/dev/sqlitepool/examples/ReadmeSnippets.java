@@ -150,10 +150,7 @@ final class ReadmeSnippets {
         // snippet: lease
         CompletableFuture<Long> left = pool.acquire().thenCompose(lease -> lease.run(conn -> conn.execute("BEGIN"))
                 .thenCompose(begun -> lease.run(conn -> conn.execute("DELETE FROM stock WHERE units = 0")))
-                .thenCompose(deleted -> lease.run(conn -> {
-                    conn.execute("COMMIT");
-                    return deleted;
-                }))
+                .thenCompose(deleted -> lease.commit().thenApply(done -> deleted))
                 .whenComplete((deleted, error) -> lease.close()));
         // end
         return left;

@@ -136,4 +136,9 @@ final class Loan {
     <T> Mono<T> runToEnd(SqlWork<PoolConnection, T, ?> work) {
         return Mono.fromFuture(() -> asked, true).flatMap(granted -> Mono.fromFuture(() -> granted.<T>run(work), true));
     }
+
+    /** Commits; nobody ends that once it is asked for. */
+    Mono<Void> commit() {
+        return Mono.fromFuture(() -> asked, true).flatMap(granted -> Mono.fromFuture(granted::commit, true));
+    }
 }

@@ -1,6 +1,8 @@
 package dev.sqlitepool.r2dbc;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.lane.SqlText;
 import dev.sqlitepool.r2dbc.Script.Part;
@@ -9,6 +11,7 @@ import io.r2dbc.spi.ConnectionMetadata;
 import io.r2dbc.spi.IsolationLevel;
 import io.r2dbc.spi.TransactionDefinition;
 import io.r2dbc.spi.ValidationDepth;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Set;
@@ -16,6 +19,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteJDBCLoader;
 import reactor.core.Disposable;
@@ -31,6 +35,8 @@ import reactor.core.publisher.SignalType;
  * one of the two ends each.
  */
 final class SqliteConnection implements Connection {
+    private static final SqlWork<PoolConnection, Long, SQLException> ROLLBACK = c -> c.execute("ROLLBACK");
+
     /** As good as for ever, and still so many nanoseconds that they can be counted. */
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
@@ -241,7 +247,7 @@ final class SqliteConnection implements Connection {
             return;
         }
         if (kept) { // perhaps it has begun
-            Disposable unused = loan.runToEnd(c -> c.execute("ROLLBACK")).subscribe(done -> {}, error -> {});
+            Disposable unused = loan.runToEnd(ROLLBACK).subscribe(done -> {}, error -> {});
         } else {
             loan.end();
         }
@@ -257,30 +263,26 @@ final class SqliteConnection implements Connection {
         return Mono.defer(this::rollback);
     }
 
+    /** If it fails the transaction is rolled back. */
     private Mono<Void> commit() {
-        return end("COMMIT");
+        return end(loan -> loan.commit()
+                .onErrorResume(
+                        error -> loan.runToEnd(ROLLBACK).onErrorComplete().then(Mono.error(error))));
     }
 
     private Mono<Void> rollback() {
-        return end("ROLLBACK");
+        return end(loan -> loan.runToEnd(ROLLBACK).then());
     }
 
-    /**
-     * Ends the transaction, whether its subscriber waits for that or not. If a COMMIT fails it is rolled back. Does nothing if none is open.
-     */
-    private Mono<Void> end(String sql) {
+    /** Ends the transaction, whether its subscriber waits for that or not. Does nothing if none is open. */
+    private Mono<Void> end(Function<Loan, Mono<Void>> ending) {
         requireOpen();
         Loan loan = current;
         if (!inTransaction || loan == null) {
             return Mono.empty();
         }
-        boolean snapshot = readOnly;
         CompletableFuture<Void> done = new CompletableFuture<>();
-        Disposable unused = loan.runToEnd(c -> snapshot ? 0L : c.execute(sql))
-                .onErrorResume(error -> (snapshot || sql.equals("ROLLBACK")
-                                ? Mono.<Long>empty()
-                                : loan.runToEnd(c -> c.execute("ROLLBACK")).onErrorComplete())
-                        .then(Mono.error(error)))
+        Disposable unused = (readOnly ? Mono.<Void>empty() : ending.apply(loan))
                 .doOnTerminate(() -> {
                     inTransaction = false;
                     readOnly = false;

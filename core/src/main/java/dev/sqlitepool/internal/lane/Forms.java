@@ -51,7 +51,7 @@ final class Forms {
                 return inSnapshot(() -> function.apply(session.connection()));
             default:
                 T result = function.apply(session.connection());
-                session.ticket().commit();
+                session.ticket().beginCommit();
                 return result;
         }
     }
@@ -61,12 +61,12 @@ final class Forms {
         boolean reads = data.verb() == Verb.READ && data.shape().mayRead();
         if (!writer || reads && !session.hasReadLanes()) { // else a function in it has turned out to write
             T result = data.run(session.connection());
-            session.ticket().commit();
+            session.ticket().beginCommit();
             return result;
         }
         if (data.verb() == Verb.MAINTENANCE) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
-            if (!session.ticket().commit()) {
+            if (!session.ticket().beginCommit()) {
                 session.requireTicket();
             }
             session.beforeTransaction();
@@ -93,7 +93,7 @@ final class Forms {
             session.transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
-        if (session.ticket().commit() && !session.transaction().isRollbackOnly()) {
+        if (session.ticket().beginCommit() && !session.transaction().isRollbackOnly()) {
             session.results().close();
             commit();
         } // else the session's end rolls back
@@ -112,7 +112,7 @@ final class Forms {
     private <T> T inSnapshot(Body<T> body) throws Exception {
         openSnapshot(lane());
         T result = body.run();
-        session.ticket().commit();
+        session.ticket().beginCommit();
         return result;
     }
 

@@ -40,9 +40,10 @@ public interface Host {
      * Waits, not for ever, until what the session has just committed on the lane is on disk.
      *
      * @param giveBack gives the lane back meanwhile; the session has left it
+     * @return false if nobody has waited, since the work does nothing more; who acknowledges it later tells what was written
      * @throws dev.sqlitepool.OutcomeUnknownException if nobody knows whether it is
      */
-    void awaitDurable(Session session, Lane lane, boolean giveBack);
+    boolean awaitDurable(Session session, Lane lane, boolean giveBack);
 
     /** Waits, not for ever, until what the lane has committed is on disk: its user may close it now, and the log with it. */
     void beforeUnwrap(Lane lane);

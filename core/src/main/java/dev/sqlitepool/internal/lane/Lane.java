@@ -475,6 +475,6 @@ public final class Lane {
          *
          * @return false if it has been ended already; the session must then roll back
          */
-        boolean commit();
+        boolean beginCommit();
     }
 }

@@ -12,7 +12,7 @@ enum Nobody implements Ticket {
     }
 
     @Override
-    public boolean commit() {
+    public boolean beginCommit() {
         return false;
     }
 }

@@ -113,21 +113,24 @@ final class OwnCommits {
                 && !session.results().areOpen();
         Written written = session.transaction().written();
         written.atOnce(false);
+        boolean goesOn = true;
         try {
             if (giveBack) {
                 session.giveUp(lane);
                 elsewhere = true;
             }
             written.committed(lane, !giveBack);
-            host.awaitDurable(session, lane, giveBack);
+            goesOn = host.awaitDurable(session, lane, giveBack);
         } catch (OutcomeUnknownException e) {
             if (!giveBack) {
                 lane.doubt(CloseReason.DISCARDED);
             }
             throw e;
         } finally {
-            written.atOnce(true);
-            written.tell();
+            if (goesOn) {
+                written.atOnce(true);
+                written.tell();
+            }
         }
     }
 }

@@ -102,7 +102,7 @@ public final class Session {
         return unsynced;
     }
 
-    /** What was written, to be told when the end of the task is acknowledged. */
+    /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
     public Writes written() {
         return transaction.written().due();
     }

@@ -126,14 +126,15 @@ final class Written {
         }
     }
 
+    /** What is due, once. */
     Writes due() {
-        return due;
-    }
-
-    /** Tells what is due. */
-    void tell() {
         Writes told = due;
         due = Writes.NONE;
+        return told;
+    }
+
+    void tell() {
+        Writes told = due();
         if (!told.isNothing()) {
             host.written(told);
         }

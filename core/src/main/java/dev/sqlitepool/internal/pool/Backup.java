@@ -323,7 +323,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
                 }
                 error = refusalOr(null);
             }
-            if (error == null && commit()) {
+            if (error == null && beginCommit()) {
                 file.publish();
             }
         } catch (Throwable e) {

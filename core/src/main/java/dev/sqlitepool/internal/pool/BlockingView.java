@@ -142,7 +142,7 @@ final class BlockingView implements BlockingPool {
             LockSupport.parkNanos(task, LanePool.LOOK_AGAIN_NANOS);
             if (Thread.interrupted()) {
                 interrupted = true;
-                task.end(null, LanePool.interrupted());
+                task.end(null, Refusal.interrupted());
             }
         }
         if (interrupted) {
@@ -161,7 +161,7 @@ final class BlockingView implements BlockingPool {
                     return future.get();
                 } catch (InterruptedException e) {
                     interrupted = true;
-                    task.end(null, LanePool.interrupted());
+                    task.end(null, Refusal.interrupted());
                 } catch (ExecutionException e) {
                     // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
                     throw BlockingView.<RuntimeException>unchecked(future.failure());

@@ -235,7 +235,7 @@ final class Checkpointer {
         LockSupport.parkNanos(nanos);
         if (Thread.interrupted()) {
             Thread.currentThread().interrupt();
-            throw LanePool.interrupted();
+            throw Refusal.interrupted();
         }
     }
 

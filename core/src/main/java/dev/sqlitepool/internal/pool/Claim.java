@@ -97,7 +97,7 @@ final class Claim extends Waiter {
                     if (Thread.interrupted()) {
                         interrupted = true;
                         if (withdraw()) {
-                            throw LanePool.interrupted();
+                            throw Refusal.interrupted();
                         }
                     }
                 }

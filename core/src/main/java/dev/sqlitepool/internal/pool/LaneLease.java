@@ -3,11 +3,13 @@ package dev.sqlitepool.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -113,7 +115,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        startDrain(); // revoked meanwhile
+        startDrain(false); // revoked meanwhile
         if (!future.settle(this, null)) {
             CompletableFuture<Void> unused = release(); // nobody wants it any more
         }
@@ -182,7 +184,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
         pool.workers().completeAll(settles);
         Runnable settle = running == null ? null : running.revoked(error);
-        startDrain();
+        startDrain(false);
         return settle;
     }
 
@@ -191,7 +193,16 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         Objects.requireNonNull(work, "work");
-        Run<T> run = new Run<>(new Work.Code<>(Form.CONNECTION, work, work));
+        return submit(new Run<>(new Work.Code<>(Form.CONNECTION, work, work), false));
+    }
+
+    @Override
+    public CompletableFuture<Void> commit() {
+        SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
+        return submit(new Run<>(new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+    }
+
+    private <T> CompletableFuture<T> submit(Run<T> run) {
         boolean accepted;
         boolean full;
         lock.lock();
@@ -214,7 +225,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } else if (full) {
             run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
         } else {
-            startDrain();
+            startDrain(false);
         }
         return run.future;
     }
@@ -227,7 +238,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        startDrain();
+        startDrain(false);
         return returning;
     }
 
@@ -248,9 +259,11 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
     }
 
-    private void startDrain() {
+    /** If there is anything to do; also for the one who has drained, which ends with this. */
+    private void startDrain(boolean drained) {
         lock.lock();
         try {
+            draining &= !drained;
             if (!handed || draining || returned || queue.isEmpty() && !released) {
                 return;
             }
@@ -282,8 +295,15 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
                 giveBack();
                 return;
             }
-            if (next.move(State.QUEUED, State.RUNNING) && !pool.workers().publish(next.serve(), this::drain)) {
-                return;
+            if (next.move(State.QUEUED, State.RUNNING)) {
+                Runnable settle = next.serve();
+                if (settle == null) {
+                    pool.gate().drive();
+                    return;
+                }
+                if (!pool.workers().publish(settle, this::drain)) {
+                    return;
+                }
             }
         }
     }
@@ -300,10 +320,21 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     /** One work of the lease. Its states are those of any waiter, but it waits in the lease. */
     private final class Run<T> extends Waiter implements PoolFuture.Origin {
         private final Work.Code<T> work;
-        private final PoolFuture<T> future = new PoolFuture<>(pool.workers(), this);
+        /** It does nothing after its commit, and needs no thread until that is durable. */
+        private final boolean commits;
 
-        Run(Work.Code<T> work) {
+        private final PoolFuture<T> future = new PoolFuture<>(pool.workers(), this);
+        private SyncGate.@Nullable Turn turn;
+
+        Run(Work.Code<T> work, boolean commits) {
             this.work = work;
+            this.commits = commits;
+        }
+
+        @Override
+        boolean goesOnAfter(SyncGate.Turn durable) {
+            turn = commits ? durable : null;
+            return commits;
         }
 
         void refuse(RuntimeException error) {
@@ -312,6 +343,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             future.settle(null, error);
         }
 
+        /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+        @Nullable
         Runnable serve() {
             T value = null;
             Throwable error = null;
@@ -335,13 +368,29 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             if (rest != null) {
                 pool.workers().execute(rest);
             }
+            T result = value;
+            Throwable failure = error;
+            if (turn != null) {
+                turn.then(unknown -> durable(result, unknown == null ? failure : unknown));
+                return null;
+            }
+            return outcome(result, failure);
+        }
+
+        private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
             if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
                 return () -> {};
             }
             (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
-            T result = value;
-            Throwable failure = error;
-            return () -> future.settle(result, failure);
+            return () -> future.settle(value, error);
+        }
+
+        /** By the one who settles the gate, or by the drain. Until it lets the next drain begin nobody else has the session. */
+        private void durable(@Nullable T value, @Nullable Throwable error) {
+            pool.feed().publish(session.written());
+            Runnable settle = outcome(value, error);
+            startDrain(true); // on another thread: the stages here may wait for what waits there
+            settle.run();
         }
 
         @Override

@@ -195,11 +195,6 @@ public final class LanePool implements SqlitePool, Host {
         }
     }
 
-    static SQLException interrupted() {
-        return new SQLException(
-                "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
-    }
-
     void started() {
         workers.start();
         housekeeper.start();
@@ -253,16 +248,20 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public void awaitDurable(Session session, Lane lane, boolean giveBack) {
+    public boolean awaitDurable(Session session, Lane lane, boolean giveBack) {
         SyncGate.Turn turn = new SyncGate.Turn();
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
             Waiter owner = (Waiter) session.ticket();
             closing.runsOn(owner);
             giveBack(lane, owner);
+            if (owner.goesOnAfter(turn)) {
+                return false;
+            }
         }
         gate.driveAlone(turn);
         turn.await();
+        return true;
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Locale;
 
@@ -79,5 +80,10 @@ final class Refusal {
 
     private static String seconds(Duration duration) {
         return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
+    }
+
+    static SQLException interrupted() {
+        return new SQLException(
+                "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
     }
 }

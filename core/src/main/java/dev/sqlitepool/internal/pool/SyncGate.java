@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,7 @@ final class SyncGate {
         boolean isSettled();
     }
 
-    /** The outcome of somebody whose thread waits for it. */
+    /** The outcome of somebody who goes on by himself then: his thread waits for it, or he has left word. */
     static final class Turn implements Outcome {
         private final CompletableFuture<Void> end = new CompletableFuture<>();
 
@@ -58,6 +59,14 @@ final class SyncGate {
         @Override
         public boolean isSettled() {
             return end.isDone();
+        }
+
+        /** Calls somebody once, with the error if there is one: on the thread that settles, or here if it is settled. */
+        void then(Consumer<@Nullable OutcomeUnknownException> next) {
+            CompletableFuture<Void> unused = end.handle((done, error) -> {
+                next.accept((OutcomeUnknownException) error);
+                return null;
+            });
         }
 
         /** Waits, as long as a sync can take; an interrupt does not shorten it, and is not lost. */

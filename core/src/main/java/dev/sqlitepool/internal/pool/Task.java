@@ -374,7 +374,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             }
             T value = session.performInGroup(data());
             grouped = new Grouped<>(value, null);
-            return commit(); // else it was ended when it had already changed something
+            return beginCommit(); // else it was ended when it had already changed something
         } catch (Throwable e) {
             grouped = new Grouped<>(null, e);
             session.struckBy(e);

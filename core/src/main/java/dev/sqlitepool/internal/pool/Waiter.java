@@ -205,6 +205,15 @@ abstract class Waiter implements Ticket {
         return revoke(error);
     }
 
+    /**
+     * Its work has committed, and has no lane any more.
+     *
+     * @return whether it ends then and goes on by itself after that turn; else its thread must wait for the turn
+     */
+    boolean goesOnAfter(SyncGate.Turn durable) {
+        return false;
+    }
+
     /** Under what name the thread that runs it holds its lane. */
     Object heldAs() {
         return this;
@@ -228,7 +237,7 @@ abstract class Waiter implements Ticket {
     }
 
     @Override
-    public final boolean commit() {
+    public final boolean beginCommit() {
         return move(State.RUNNING, State.COMMITTING);
     }
 }

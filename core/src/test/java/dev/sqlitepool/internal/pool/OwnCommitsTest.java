@@ -31,6 +31,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.sqlite.SQLiteConnection;
 
 /** Work that commits by itself goes on when the disk has it, and meanwhile others have the write lane. */
@@ -445,5 +447,157 @@ class OwnCommitsTest {
         sync.open();
         own.join();
         closed.join();
+    }
+
+    // ---- a lease's commit
+
+    /** A lease with a transaction that has inserted a row. */
+    private Lease inserted(int x) {
+        Lease lease = pool.acquire().join();
+        lease.run(c -> {
+                    c.execute("BEGIN");
+                    return c.execute(INSERT, x);
+                })
+                .join();
+        return lease;
+    }
+
+    @Test
+    void leasesThatCommitNeedNoThreadUntilTheDiskHasIt() {
+        open(3);
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        List<CompletableFuture<Void>> commits = new ArrayList<>();
+        List<CompletableFuture<Void>> returned = new ArrayList<>();
+        for (int x = 0; x < 60; x++) {
+            Lease lease = inserted(x);
+            commits.add(lease.commit());
+            returned.add(lease.release());
+        }
+        sync.awaitReached();
+        Pools.await("all committed", () -> count() == 60);
+        assertThat(commits).noneMatch(CompletableFuture::isDone);
+        assertThat(returned).noneMatch(CompletableFuture::isDone);
+        assertThat(Pools.threads(pool.settings().name())).hasSizeLessThan(20);
+        sync.open();
+        commits.forEach(CompletableFuture::join);
+        returned.forEach(CompletableFuture::join);
+        assertThat(syncs.get()).isLessThan(20);
+    }
+
+    @Test
+    void whatIsSubmittedBehindALeasesCommitRunsWhenItIsDurable() {
+        open(3);
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        Lease lease = inserted(1);
+        CompletableFuture<Void> commit = lease.commit();
+        CompletableFuture<Integer> behind = lease.run(c -> number(c, "SELECT count(*) FROM t"));
+        sync.awaitReached();
+        assertThat(count()).isEqualTo(1);
+        assertThat(commit.cancel(true)).as("too late").isFalse();
+        assertThat(commit).isNotDone();
+        assertThat(behind).isNotDone();
+        sync.open();
+        commit.join();
+        assertThat(behind.join()).isEqualTo(1);
+        lease.release().join();
+    }
+
+    /** The stage runs on the thread that has settled the commit. */
+    @Test
+    void aStageOfALeasesCommitMayWaitForTheLease() {
+        open(3);
+        for (int i = 0; i < 50; i++) {
+            Lease lease = inserted(i);
+            CompletableFuture<Integer> ahead = new CompletableFuture<>();
+            CompletableFuture<Integer> counted = lease.commit()
+                    .thenApply(done -> lease.run(c -> number(c, "SELECT 1")).join() + ahead.join());
+            lease.run(c -> number(c, "SELECT 2")).thenAccept(ahead::complete);
+            assertThat(counted.join()).isEqualTo(3);
+            lease.release().join();
+        }
+    }
+
+    @Test
+    void aLeaseGoesOnAfterACommitOfWhichNobodyKnows() {
+        open(3);
+        fates.add(() -> {
+            throw new IOException("the disk is gone");
+        });
+        Lease lease = inserted(1);
+        CompletableFuture<Void> commit = lease.commit();
+        assertThatThrownBy(commit::join)
+                .hasCauseInstanceOf(OutcomeUnknownException.class)
+                .hasMessageContaining("the disk is gone");
+        lease.run(c -> {
+                    insert(c, 2);
+                    return null;
+                })
+                .join();
+        lease.release().join();
+        assertThat(count()).isEqualTo(2);
+    }
+
+    @Test
+    void changesAreToldWithTheAcknowledgementOfALeasesCommit() {
+        open(3);
+        Probe<Set<String>> changes = Probe.of(pool.changes("t"), Long.MAX_VALUE);
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        Lease lease = inserted(1);
+        CompletableFuture<Void> commit = lease.commit();
+        sync.awaitReached();
+        Pools.await("committed", () -> count() == 1);
+        assertThat(changes.count()).isZero();
+        sync.open();
+        commit.join();
+        assertThat(changes.awaitRows(1)).containsExactly(Set.of("t"));
+        lease.run(c -> c.execute("SELECT 1")).join();
+        lease.release().join();
+        assertThat(changes.count()).as("told once").isEqualTo(1);
+    }
+
+    @Test
+    void aPoolThatClosesWaitsForTheSyncOfALeasesCommit() {
+        open(3);
+        Gate sync = new Gate();
+        fates.add(sync::pass);
+        Lease lease = inserted(1);
+        CompletableFuture<Void> commit = lease.commit();
+        CompletableFuture<Void> returned = lease.release();
+        sync.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        assertThat(closed).isNotDone();
+        sync.open();
+        closed.join();
+        commit.join();
+        returned.join();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void aCommitOfNothingFailsAndOneThatIsRefusedLeavesTheTransactionOpen(int poolSize) {
+        open(poolSize);
+        pool.useConnection(c -> {
+                    c.execute("CREATE TABLE child (x REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+                    c.execute("CREATE TABLE parent (x INTEGER PRIMARY KEY)");
+                })
+                .join();
+        Lease lease = pool.acquire().join();
+        assertThatThrownBy(lease.commit()::join).hasMessageContaining("no transaction is active");
+        lease.run(c -> {
+                    c.execute("BEGIN");
+                    return c.execute("INSERT INTO child VALUES (1)");
+                })
+                .join();
+        assertThatThrownBy(lease.commit()::join).hasMessageContaining("FOREIGN KEY");
+        lease.run(c -> c.execute("INSERT INTO parent VALUES (1)")).join();
+        lease.commit().join();
+        lease.release().join();
+        assertThat(pool.queryOne("SELECT count(*) FROM child", row -> row.getInt(1))
+                        .join())
+                .contains(1);
+        assertThatThrownBy(lease.commit()::join).hasMessageContaining("has been released");
     }
 }

@@ -24,7 +24,7 @@ public final class InterruptRaces {
         }
 
         @Override
-        public boolean commit() {
+        public boolean beginCommit() {
             return false;
         }
     }

@@ -35,7 +35,7 @@ final class Submitted {
 
     /** As the one who serves it: commits, and acknowledges. */
     String commit() {
-        if (!task.commit()) {
+        if (!task.beginCommit()) {
             return "revoked";
         }
         task.inGroup(null).settle(null);
