@@ -441,6 +441,7 @@ class StreamEndTest {
         forgotten.awaitComplete();
     }
 
+    @Tag("slow")
     @Test
     void aSubscriberThatHasEndedIsNotKept() {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
