@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
@@ -44,7 +45,7 @@ class EngineFailuresTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    /** The next call of a method fails with this, once. */
+    /** The next call of a method, perhaps with a certain first argument, fails with this, once. */
     private final Map<String, SQLException> errors = new ConcurrentHashMap<>();
     /** These take effect before they fail. */
     private final Set<String> late = ConcurrentHashMap.newKeySet();
@@ -71,6 +72,9 @@ class EngineFailuresTest {
         return (T) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     SQLException error = errors.remove(method.getName());
+                    if (error == null && arguments != null) {
+                        error = errors.remove(method.getName() + "(" + arguments[0] + ")");
+                    }
                     if (error != null && !late.contains(method.getName())) {
                         throw error;
                     }
@@ -357,5 +361,107 @@ class EngineFailuresTest {
         assertThat(outcome).isNull();
         assertDiscarded(1);
         assertRows(1);
+    }
+
+    // ---- statements that are busy
+
+    @Test
+    void aStatementThatIsBusyRunsAgain() {
+        fail("start", SQLiteErrorCode.SQLITE_BUSY);
+        assertThat(onConnection(c -> assertThat(c.execute(INSERT, 1)).isEqualTo(1)))
+                .isNull();
+        assertThat(pool.stats().busyRetries()).isEqualTo(1);
+        assertDiscarded(0);
+        assertRows(1);
+    }
+
+    @Test
+    void aStatementThatHasGivenARowDoesNotRunAgain() {
+        pool.execute("INSERT INTO t VALUES (1), (2)").join();
+        List<Integer> rows = new CopyOnWriteArrayList<>();
+        SQLException error = error(SQLiteErrorCode.SQLITE_BUSY);
+        assertThat(onConnection(c -> c.forEach("SELECT x FROM t", row -> {
+                    rows.add(row.getInt(1));
+                    errors.put("next", error);
+                })))
+                .isSameAs(error);
+        assertThat(rows).containsExactly(1);
+        assertRows(1, 2);
+    }
+
+    @Test
+    void ofATransactionOnlyTheEndRunsAgain() {
+        Throwable outcome = onConnection(c -> {
+            c.execute("BEGIN");
+            SQLException error = fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            assertThatThrownBy(() -> c.execute(INSERT, 1)).isSameAs(error);
+            c.execute(INSERT, 2);
+            fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            c.execute("COMMIT");
+        });
+        assertThat(outcome).isNull();
+        assertThat(pool.stats().busyRetries()).isEqualTo(1);
+        assertDiscarded(0);
+        assertRows(2);
+    }
+
+    // ---- handing over
+
+    @Test
+    void aConnectionThatCannotBeHandedOverCleanIsReplaced() {
+        Throwable outcome = onConnection(c -> {
+            c.execute(INSERT, 1);
+            fail("syncByItself", SQLiteErrorCode.SQLITE_IOERR);
+        });
+        assertThat(outcome).isNull();
+        assertDiscarded(1);
+        assertRows(1);
+    }
+
+    @Test
+    void aConnectionThatDoesNotSyncByItselfAgainIsReplaced() {
+        Throwable outcome = onConnection(c -> {
+            fail("syncByItself(true)", SQLiteErrorCode.SQLITE_IOERR);
+            assertThatThrownBy(() -> c.execute("BEGIN IMMEDIATE nonsense")).hasMessageContaining("syntax error");
+        });
+        assertThat(outcome).isNull();
+        assertDiscarded(1);
+        assertRows();
+    }
+
+    @Test
+    void aReadRunsByItselfIfItsSnapshotCannotBeShared() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> {
+            gate.pass();
+            fail("begin", SQLiteErrorCode.SQLITE_ERROR);
+        });
+        gate.awaitReached();
+        CompletableFuture<List<Integer>> one = pool.query("SELECT 1", row -> row.getInt(1));
+        CompletableFuture<List<Integer>> two = pool.query("SELECT 2", row -> row.getInt(1));
+        gate.open();
+        holder.join();
+        assertThat(one.join()).containsExactly(1);
+        assertThat(two.join()).containsExactly(2);
+        assertDiscarded(0);
+        assertRows();
+    }
+
+    @Test
+    void aSharedSnapshotThatCannotBeEndedCostsTheConnection() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        CompletableFuture<List<Integer>> one = pool.query("SELECT 1", row -> {
+            fail("rollback", SQLiteErrorCode.SQLITE_IOERR);
+            return row.getInt(1);
+        });
+        CompletableFuture<List<Integer>> two = pool.query("SELECT 2", row -> row.getInt(1));
+        gate.open();
+        holder.join();
+        assertThat(one.join()).containsExactly(1);
+        assertThat(two.join()).containsExactly(2);
+        assertDiscarded(1);
+        assertRows();
     }
 }
