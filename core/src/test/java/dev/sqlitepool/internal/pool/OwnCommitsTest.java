@@ -387,7 +387,16 @@ class OwnCommitsTest {
         fates.add(() -> {
             throw new IOException("the disk is gone");
         });
-        pool.useConnection(c -> assertThatThrownBy(() -> insert(c, 1)).isInstanceOf(OutcomeUnknownException.class))
+        pool.useConnection(c -> {
+                    assertThatThrownBy(() -> insert(c, 1)).isInstanceOf(OutcomeUnknownException.class);
+                    for (String sql : List.of(
+                            "BEGIN",
+                            "INSERT INTO t VALUES (3)",
+                            "WITH w AS (SELECT 3) INSERT INTO t SELECT * FROM w")) {
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                    }
+                    assertThat(number(c, "SELECT count(*) FROM t")).isEqualTo(1);
+                })
                 .join();
         pool.useConnection(c -> insert(c, 2)).join();
         assertThat(pool.stats().closed().get(PoolStats.CloseReason.DISCARDED)).isEqualTo(1);
