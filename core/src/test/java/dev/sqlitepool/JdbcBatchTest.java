@@ -3,6 +3,11 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Reader;
+import java.io.StringReader;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -140,6 +145,55 @@ class JdbcBatchTest {
                     statement.execute("INSERT INTO t VALUES (1)");
                 }
                 assertThat(read(select.executeQuery())).as("on another lane").containsExactly(21);
+            }
+        });
+    }
+
+    @Test
+    void aStreamIsReadOnceAndGivenAgain() throws SQLException {
+        pool.execute("CREATE TABLE s (x)").join();
+        String sql = "WITH n(i) AS (VALUES (?)) INSERT INTO s SELECT i FROM n";
+        for (boolean limited : new boolean[] {false, true}) {
+            onConnection(jdbc -> {
+                try (PreparedStatement bytes = jdbc.prepareStatement(sql);
+                        PreparedStatement text = jdbc.prepareStatement(sql)) {
+                    InputStream stream = new ByteArrayInputStream(new byte[] {1, 2, 3});
+                    Reader reader = new StringReader("abc");
+                    if (limited) {
+                        bytes.setBinaryStream(1, stream, 2);
+                        text.setCharacterStream(1, reader, 2);
+                    } else {
+                        bytes.setBinaryStream(1, stream);
+                        text.setCharacterStream(1, reader);
+                    }
+                    assertThat(bytes.executeUpdate()).isEqualTo(1);
+                    assertThat(text.executeUpdate()).isEqualTo(1);
+                    assertThat(stream.read()).isEqualTo(limited ? 3 : -1);
+                    assertThat(reader.read()).isEqualTo(limited ? 'c' : -1);
+                } catch (IOException e) {
+                    throw new SQLException(e);
+                }
+            });
+        }
+        assertThat(pool.query("SELECT hex(x) FROM s ORDER BY rowid", row -> row.getString(1))
+                        .join())
+                .containsExactly("010203", "616263", "0102", "6162");
+    }
+
+    @Test
+    void aStreamThatFailsIsAnSqlException() throws SQLException {
+        IOException error = new IOException("of the stream");
+        InputStream failing = new InputStream() {
+            @Override
+            public int read() throws IOException {
+                throw error;
+            }
+        };
+        onConnection(jdbc -> {
+            try (PreparedStatement insert = jdbc.prepareStatement(MOVES)) {
+                assertThatThrownBy(() -> insert.setBinaryStream(1, failing))
+                        .isInstanceOf(SQLException.class)
+                        .hasCause(error);
             }
         });
     }

@@ -1,6 +1,12 @@
 package dev.sqlitepool.internal.lane;
 
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Reader;
+import java.io.StringReader;
 import java.lang.reflect.Method;
+import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -74,13 +80,60 @@ final class StatementCalls {
 
     void repeatOn(Statement made) throws Throwable {
         for (Call call : settings.values()) {
-            JdbcView.call(made, call.method(), call.arguments());
+            repeat(call, made);
         }
         for (Call call : batch) {
-            JdbcView.call(made, call.method(), call.arguments());
+            repeat(call, made);
         }
         for (Call call : parameters.values()) {
-            JdbcView.call(made, call.method(), call.arguments());
+            repeat(call, made);
         }
+    }
+
+    private static void repeat(Call call, Statement made) throws Throwable {
+        for (Object argument : call.arguments()) {
+            if (argument instanceof ByteArrayInputStream bytes) {
+                bytes.reset();
+            } else if (argument instanceof StringReader text) {
+                text.reset();
+            }
+        }
+        JdbcView.call(made, call.method(), call.arguments());
+    }
+
+    // ---- streams
+
+    /** The user's stream can be read only once: what it gives becomes one that begins anew with each {@code reset}. */
+    static @Nullable Object[] repeatable(Method method, @Nullable Object[] arguments) throws SQLException {
+        if (!method.getName().endsWith("Stream") || arguments.length < 2) {
+            return arguments;
+        }
+        long length =
+                arguments.length > 2 && arguments[2] instanceof Number number ? number.longValue() : Long.MAX_VALUE;
+        int most = (int) Math.min(Math.max(length, 0), Integer.MAX_VALUE);
+        @Nullable Object[] changed = arguments.clone();
+        try {
+            if (arguments[1] instanceof InputStream bytes) {
+                changed[1] = new ByteArrayInputStream(bytes.readNBytes(most));
+            } else if (arguments[1] instanceof Reader text) {
+                changed[1] = new StringReader(read(text, most));
+            }
+        } catch (IOException e) {
+            throw new SQLException("The stream for a parameter could not be read.", e);
+        }
+        return changed;
+    }
+
+    private static String read(Reader reader, int most) throws IOException {
+        StringBuilder text = new StringBuilder();
+        char[] buffer = new char[Math.min(most, 8_192)];
+        while (text.length() < most) {
+            int count = reader.read(buffer, 0, Math.min(buffer.length, most - text.length()));
+            if (count < 0) {
+                break;
+            }
+            text.append(buffer, 0, count);
+        }
+        return text.toString();
     }
 }

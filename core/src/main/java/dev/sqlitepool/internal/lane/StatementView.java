@@ -141,8 +141,9 @@ final class StatementView {
                     return execute(method, arguments);
                 }
         }
-        Object answer = JdbcView.call(physical(ready()), method, arguments);
-        calls.made(method, arguments);
+        @Nullable Object[] given = StatementCalls.repeatable(method, arguments);
+        Object answer = JdbcView.call(physical(ready()), method, given);
+        calls.made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
         return isResult && answer instanceof ResultSet result ? tracked(result) : view.answer(answer, method);
