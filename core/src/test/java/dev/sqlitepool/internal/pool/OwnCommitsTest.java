@@ -403,17 +403,26 @@ class OwnCommitsTest {
     }
 
     @Test
-    void changesAreToldAfterTheSync() {
+    void changesAreToldAfterTheSyncAndBeforeTheWorkGoesOn() {
         open(3);
         Probe<Set<String>> told = Probe.of(pool.changes("t"), 10);
-        Gate sync = new Gate();
-        fates.add(sync::pass);
-        CompletableFuture<Void> own = pool.useConnection(c -> insert(c, 1));
-        sync.awaitReached();
-        assertThat(told.count()).isZero();
-        sync.open();
-        told.awaitRows(1);
-        own.join();
+        List<SqlAction<PoolConnection, SQLException>> ways =
+                List.of(c -> insert(c, 1), c -> c.executeBatch(INSERT, List.of(new Object[] {2}, new Object[] {3})));
+        for (int i = 0; i < ways.size(); i++) {
+            SqlAction<PoolConnection, SQLException> way = ways.get(i);
+            int before = i;
+            Gate sync = new Gate();
+            fates.add(sync::pass);
+            CompletableFuture<Void> own = pool.useConnection(c -> {
+                way.accept(c);
+                told.awaitRows(before + 1);
+            });
+            sync.awaitReached();
+            assertThat(told.count()).isEqualTo(before);
+            sync.open();
+            own.join();
+        }
+        assertThat(told.rows()).containsOnly(Set.of("t"));
     }
 
     @Test
