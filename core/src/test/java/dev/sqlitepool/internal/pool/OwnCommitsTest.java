@@ -402,6 +402,39 @@ class OwnCommitsTest {
         assertThat(pool.stats().closed().get(PoolStats.CloseReason.DISCARDED)).isEqualTo(1);
     }
 
+    /**
+     * <pre>
+     *   one                    another
+     *   BEGIN … COMMIT
+     *   waits for the sync     BEGIN, INSERT
+     *   … which fails          may neither write nor commit
+     *                          ROLLBACK
+     * </pre>
+     */
+    @Test
+    void aSyncThatFailsLeavesOthersOnlyTheirRollback() {
+        open(3);
+        Gate sync = new Gate();
+        fates.add(() -> {
+            sync.pass();
+            throw new IOException("the disk is gone");
+        });
+        CompletableFuture<Void> one = pool.useConnection(c -> insert(c, 1));
+        sync.awaitReached();
+        pool.useConnection(c -> {
+                    c.execute("BEGIN");
+                    c.execute(INSERT, 2);
+                    sync.open();
+                    assertThatThrownBy(one::join).hasCauseInstanceOf(OutcomeUnknownException.class);
+                    for (String sql : List.of("INSERT INTO t VALUES (3)", "COMMIT")) {
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                    }
+                    c.execute("ROLLBACK");
+                })
+                .join();
+        assertThat(count()).isEqualTo(1);
+    }
+
     @Test
     void changesAreToldAfterTheSyncAndBeforeTheWorkGoesOn() {
         open(3);
