@@ -494,6 +494,22 @@ class ChangesTest {
     }
 
     @Test
+    void whereNothingIsSyncedEachCommitIsToldAtOnceToo() {
+        SqlitePool memory = pools.build(SqlitePool.builder().inMemory());
+        memory.execute("CREATE TABLE t (x)").join();
+        Watcher watcher = new Watcher();
+        memory.changes("t").subscribe(watcher);
+        memory.useConnection(c -> {
+                    c.executeBatch("INSERT INTO t VALUES (?)", List.<Object[]>of(new Object[] {1}));
+                    Pools.await("the batch", () -> watcher.has(Set.of("t")));
+                    watcher.takeAll();
+                    c.execute("INSERT INTO t VALUES (2)");
+                    Pools.await("the statement", () -> watcher.has(Set.of("t")));
+                })
+                .join();
+    }
+
+    @Test
     void whatAFailedStatementKeepsIsTold() {
         told();
         pool.useConnection(c -> assertThatThrownBy(() -> c.execute("INSERT OR FAIL INTO plain VALUES (1, 1), (1, 2)"))
