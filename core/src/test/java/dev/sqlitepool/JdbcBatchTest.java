@@ -110,15 +110,16 @@ class JdbcBatchTest {
     void parametersThatAreClearedLeaveTheBatch() throws SQLException {
         onConnection(jdbc -> {
             try (PreparedStatement insert = jdbc.prepareStatement(MOVES)) {
-                for (int i = 1; i <= 3; i++) {
+                for (int i = 11; i <= 13; i++) {
                     insert.setInt(1, i);
                     insert.addBatch();
                     insert.clearParameters();
                 }
-                assertThat(insert.executeBatch()).containsExactly(1, 1, 1);
+                insert.addBatch(); // without a value, so SQLite gives it the next id
+                assertThat(insert.executeBatch()).containsExactly(1, 1, 1, 1);
             }
         });
-        assertThat(ids()).containsExactly(1, 2, 3);
+        assertThat(ids()).containsExactly(11, 12, 13, 14);
     }
 
     @Test
@@ -203,6 +204,8 @@ class JdbcBatchTest {
         onConnection(jdbc -> {
             try (Statement statement = jdbc.createStatement();
                     PreparedStatement insert = jdbc.prepareStatement("INSERT INTO t VALUES (?) RETURNING id")) {
+                statement.setMaxRows(4);
+                statement.setLargeMaxRows(3);
                 statement.setMaxRows(2);
                 statement.addBatch("INSERT INTO t VALUES (1), (2), (3)");
                 statement.clearBatch();
