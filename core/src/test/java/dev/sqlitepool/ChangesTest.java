@@ -474,6 +474,42 @@ class ChangesTest {
     }
 
     @Test
+    void whatIsToldIsNotToldAgain() {
+        told();
+        pool.useConnection(c -> {
+                    c.execute("INSERT INTO plain (x) VALUES (1)");
+                    Pools.await("the statement", () -> all.has(Set.of("plain")));
+                    all.takeAll();
+                    c.query("SELECT x FROM plain", row -> row.getInt(1));
+                    c.execute("BEGIN");
+                    c.execute("INSERT INTO counted DEFAULT VALUES");
+                    c.execute("COMMIT");
+                    Pools.await("the transaction", () -> all.has(Set.of("counted")));
+                    assertThat(all.takeAll()).containsExactly("counted");
+                    c.execute("INSERT INTO rowless VALUES ('k', 1)");
+                    Pools.await("the next", () -> all.has(Set.of("rowless")));
+                    assertThat(all.takeAll()).containsExactly("rowless");
+                })
+                .join();
+    }
+
+    @Test
+    void whereNothingIsSyncedEachCommitIsToldAtOnceToo() {
+        SqlitePool memory = pools.build(SqlitePool.builder().inMemory());
+        memory.execute("CREATE TABLE t (x)").join();
+        Watcher watcher = new Watcher();
+        memory.changes("t").subscribe(watcher);
+        memory.useConnection(c -> {
+                    c.executeBatch("INSERT INTO t VALUES (?)", List.<Object[]>of(new Object[] {1}));
+                    Pools.await("the batch", () -> watcher.has(Set.of("t")));
+                    watcher.takeAll();
+                    c.execute("INSERT INTO t VALUES (2)");
+                    Pools.await("the statement", () -> watcher.has(Set.of("t")));
+                })
+                .join();
+    }
+
+    @Test
     void whatAFailedStatementKeepsIsTold() {
         told();
         pool.useConnection(c -> assertThatThrownBy(() -> c.execute("INSERT OR FAIL INTO plain VALUES (1, 1), (1, 2)"))

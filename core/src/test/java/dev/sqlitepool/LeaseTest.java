@@ -182,4 +182,19 @@ class LeaseTest {
         assertThat(pool.queryOne("SELECT sum(x) FROM t", row -> row.getInt(1)).join())
                 .hasValue(0);
     }
+
+    @Test
+    void betweenTwoWorksTheConnectionIsNobodys() {
+        SqlitePool pool = poolWithTable();
+        Lease lease = pool.acquire().join();
+        PoolConnection kept = lease.<PoolConnection>run(c -> {
+                    c.query("SELECT x FROM t", row -> row.getInt(1));
+                    return c;
+                })
+                .join();
+        assertThatThrownBy(() -> kept.query("SELECT x FROM t", row -> row.getInt(1)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("was returned to the pool");
+        lease.release().join();
+    }
 }

@@ -486,4 +486,44 @@ class RowCursorTest {
         pool.query("PRAGMA wal_checkpoint(TRUNCATE)", row -> row.getInt(1)).join();
         assertThat(pools.file().resolveSibling("test.db-wal")).isEmptyFile();
     }
+
+    @Test
+    void aCursorIsClosedInsideAWorkOrNot() {
+        SqlitePool pool = numbers(pools.open());
+        Lease lease = pool.acquire().join();
+        RowCursor<Integer> cursor = open(lease, NUMBERS);
+        read(lease, cursor, 1);
+        assertThatThrownBy(cursor::close).isInstanceOf(IllegalStateException.class);
+        assertThat(read(lease, cursor, 1)).containsExactly(2);
+        lease.release().join();
+    }
+
+    @Test
+    void theShorterOfTwoTimeoutsCounts() {
+        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(20)));
+        assertThatThrownBy(() -> pool.connection(c -> {
+                            c.statementTimeout(Duration.ofSeconds(10));
+                            return c.query(SLOW, row -> row.getInt(1));
+                        })
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class)
+                .hasMessageContaining("0.02 s");
+        assertThatThrownBy(() -> pool.connection(c -> {
+                            c.statementTimeout(Duration.ofMillis(10));
+                            return c.query(SLOW, row -> row.getInt(1));
+                        })
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class)
+                .hasMessageContaining("0.01 s");
+    }
+
+    @Test
+    void theTimeoutOfAStatementGoesOnBehindOneInsideIt() {
+        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(20)));
+        assertThatThrownBy(() -> pool.useConnection(c -> c.forEach("SELECT 1 UNION ALL " + SLOW, row -> assertThat(
+                                        c.query("SELECT 1", inner -> inner.getInt(1)))
+                                .containsExactly(1)))
+                        .join())
+                .hasCauseInstanceOf(SQLTimeoutException.class);
+    }
 }

@@ -444,4 +444,14 @@ class StreamTest {
         probe.awaitComplete();
         assertThat(read).isTrue();
     }
+
+    @Test
+    void theStatementOfAStreamIsKeptForTheNext() {
+        SqlitePool pool = pools.open(b -> b.poolSize(2));
+        Probe.of(numbers(pool, 3), Long.MAX_VALUE).awaitComplete();
+        Pools.awaitIdle(pool);
+        long misses = pool.stats().statementMisses();
+        assertThat(Probe.of(numbers(pool, 3), Long.MAX_VALUE).awaitComplete()).containsExactly(1L, 2L, 3L);
+        assertThat(pool.stats().statementMisses()).isEqualTo(misses);
+    }
 }

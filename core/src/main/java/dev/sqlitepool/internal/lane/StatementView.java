@@ -20,9 +20,6 @@ import org.jspecify.annotations.Nullable;
  * parameters, when the session has moved. Owned by the session's owner.
  */
 final class StatementView {
-    /** A call to repeat on the next physical statement. */
-    private record Call(Method method, @Nullable Object[] arguments) {}
-
     private final JdbcView view;
     private final Session session;
     private final Method maker;
@@ -30,8 +27,7 @@ final class StatementView {
     private final @Nullable String preparedSql;
     private final boolean keys;
     private final Statement proxy;
-    private final List<Call> calls = new ArrayList<>();
-    private final List<String> batch = new ArrayList<>();
+    private final StatementCalls calls = new StatementCalls();
     private final List<ResultSet> results = new ArrayList<>();
     /** Results that were read to their end: nothing is open in SQLite any more, but the driver has not closed them. */
     private final List<ResultSet> finished = new ArrayList<>();
@@ -101,9 +97,7 @@ final class StatementView {
             Statement made = (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making));
             physical = made;
             madeOn = lane;
-            for (Call call : calls) {
-                JdbcView.call(made, call.method(), call.arguments());
-            }
+            calls.repeatOn(made);
         }
         return physical;
     }
@@ -147,32 +141,19 @@ final class StatementView {
                     return execute(method, arguments);
                 }
         }
-        Object answer = JdbcView.call(physical(ready()), method, arguments);
-        remember(method, arguments);
+        @Nullable Object[] given = StatementCalls.repeatable(method, arguments);
+        Object answer = JdbcView.call(physical(ready()), method, given);
+        calls.made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
         return isResult && answer instanceof ResultSet result ? tracked(result) : view.answer(answer, method);
-    }
-
-    private void remember(Method method, @Nullable Object[] arguments) {
-        String name = method.getName();
-        if (name.equals("clearBatch") || name.equals("clearParameters")) {
-            calls.removeIf(
-                    call -> !call.method().getDeclaringClass().equals(Statement.class) || name.equals("clearBatch"));
-            batch.clear();
-        } else if (name.equals("addBatch") || name.startsWith("set") || name.startsWith("register")) {
-            calls.add(new Call(method, arguments));
-            if (name.equals("addBatch") && arguments.length == 1) {
-                batch.add((String) Objects.requireNonNull(arguments[0]));
-            }
-        }
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
         List<String> texts = preparedSql != null
                 ? List.of(preparedSql)
                 : method.getName().endsWith("Batch")
-                        ? List.copyOf(batch)
+                        ? calls.texts()
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
@@ -203,17 +184,25 @@ final class StatementView {
         @Nullable Object[] given = immediate(arguments, verb);
         Lane first = lane;
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
-        Object answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
-                ? atomically(texts, method, given)
-                : session.statements()
-                        .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
+        Object answer;
+        try {
+            answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
+                    ? atomically(texts, method, given)
+                    : session.statements()
+                            .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
+        } catch (Throwable e) {
+            if (isBatch) {
+                calls.forgetBatch(); // as the driver does, if it came so far
+                release();
+            }
+            throw e;
+        }
         Lane ran = session.lane();
         for (String text : ran == null ? List.<String>of() : texts) { // without a lane it has committed as a whole
             session.succeeded(ran, Verb.of(text));
         }
         if (isBatch) {
-            calls.removeIf(call -> true);
-            batch.clear();
+            calls.forgetBatch();
         }
         return answer instanceof ResultSet result ? tracked(result) : answer;
     }

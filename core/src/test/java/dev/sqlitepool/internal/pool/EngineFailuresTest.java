@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
@@ -19,6 +20,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -44,7 +46,7 @@ class EngineFailuresTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    /** The next call of a method fails with this, once. */
+    /** The next call of a method, perhaps with a certain first argument, fails with this, once. */
     private final Map<String, SQLException> errors = new ConcurrentHashMap<>();
     /** These take effect before they fail. */
     private final Set<String> late = ConcurrentHashMap.newKeySet();
@@ -70,7 +72,13 @@ class EngineFailuresTest {
     private <T> T failing(T target, Class<T> type) {
         return (T) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
+                    if (method.getName().equals("equals")) {
+                        return self == arguments[0]; // the cache of statements asks
+                    }
                     SQLException error = errors.remove(method.getName());
+                    if (error == null && arguments != null) {
+                        error = errors.remove(method.getName() + "(" + arguments[0] + ")");
+                    }
                     if (error != null && !late.contains(method.getName())) {
                         throw error;
                     }
@@ -357,5 +365,168 @@ class EngineFailuresTest {
         assertThat(outcome).isNull();
         assertDiscarded(1);
         assertRows(1);
+    }
+
+    // ---- statements that are busy
+
+    @Test
+    void aStatementThatIsBusyRunsAgain() {
+        fail("start", SQLiteErrorCode.SQLITE_BUSY);
+        assertThat(onConnection(c -> assertThat(c.execute(INSERT, 1)).isEqualTo(1)))
+                .isNull();
+        assertThat(pool.stats().busyRetries()).isPositive();
+        assertDiscarded(0);
+        assertRows(1);
+    }
+
+    @Test
+    void aStatementThatHasGivenARowDoesNotRunAgain() {
+        pool.execute("INSERT INTO t VALUES (1), (2)").join();
+        List<Integer> rows = new CopyOnWriteArrayList<>();
+        SQLException error = error(SQLiteErrorCode.SQLITE_BUSY);
+        assertThat(onConnection(c -> c.forEach("SELECT x FROM t", row -> {
+                    rows.add(row.getInt(1));
+                    errors.put("next", error);
+                })))
+                .isSameAs(error);
+        assertThat(rows).containsExactly(1);
+        assertRows(1, 2);
+    }
+
+    @Test
+    void ofATransactionOnlyTheEndRunsAgain() {
+        Throwable outcome = onConnection(c -> {
+            c.execute("BEGIN");
+            SQLException error = fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            assertThatThrownBy(() -> c.execute(INSERT, 1)).isSameAs(error);
+            c.execute(INSERT, 2);
+            fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            c.execute("COMMIT");
+        });
+        assertThat(outcome).isNull();
+        assertThat(pool.stats().busyRetries()).isPositive();
+        assertDiscarded(0);
+        assertRows(2);
+    }
+
+    // ---- handing over
+
+    @Test
+    void aConnectionThatCannotBeHandedOverCleanIsReplaced() {
+        Throwable outcome = onConnection(c -> {
+            c.execute(INSERT, 1);
+            fail("syncByItself", SQLiteErrorCode.SQLITE_IOERR);
+        });
+        assertThat(outcome).isNull();
+        assertDiscarded(1);
+        assertRows(1);
+    }
+
+    @Test
+    void aConnectionThatDoesNotSyncByItselfAgainIsReplaced() {
+        Throwable outcome = onConnection(c -> {
+            fail("syncByItself(true)", SQLiteErrorCode.SQLITE_IOERR);
+            assertThatThrownBy(() -> c.execute("BEGIN IMMEDIATE nonsense")).hasMessageContaining("syntax error");
+        });
+        assertThat(outcome).isNull();
+        assertDiscarded(1);
+        assertRows();
+    }
+
+    @Test
+    void aReadRunsByItselfIfItsSnapshotCannotBeShared() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> {
+            gate.pass();
+            fail("begin", SQLiteErrorCode.SQLITE_ERROR);
+        });
+        gate.awaitReached();
+        CompletableFuture<List<Integer>> one = pool.query("SELECT 1", row -> row.getInt(1));
+        CompletableFuture<List<Integer>> two = pool.query("SELECT 2", row -> row.getInt(1));
+        gate.open();
+        holder.join();
+        assertThat(one.join()).containsExactly(1);
+        assertThat(two.join()).containsExactly(2);
+        assertDiscarded(0);
+        assertRows();
+    }
+
+    @Test
+    void aSharedSnapshotThatCannotBeEndedCostsTheConnection() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        CompletableFuture<List<Integer>> one = pool.query("SELECT 1", row -> {
+            fail("rollback", SQLiteErrorCode.SQLITE_IOERR);
+            return row.getInt(1);
+        });
+        CompletableFuture<List<Integer>> two = pool.query("SELECT 2", row -> row.getInt(1));
+        gate.open();
+        holder.join();
+        assertThat(one.join()).containsExactly(1);
+        assertThat(two.join()).containsExactly(2);
+        assertDiscarded(1);
+        assertRows();
+    }
+
+    @Test
+    void aThreadThatIsInterruptedWhileAStatementIsBusyStaysInterrupted() {
+        Throwable outcome = onConnection(c -> {
+            fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            Thread.currentThread().interrupt();
+            c.execute(INSERT, 1);
+            assertThat(Thread.interrupted()).isTrue();
+            fail("start", SQLiteErrorCode.SQLITE_BUSY);
+            c.execute(INSERT, 2);
+            assertThat(Thread.interrupted()).isFalse();
+        });
+        assertThat(outcome).isNull();
+        assertRows(1, 2);
+    }
+
+    @Test
+    void aTransactionOfWhichNobodyKnowsWhetherItStandsIsLost() {
+        Throwable outcome = inTransaction(tx -> {
+            tx.execute(INSERT, 1);
+            SQLException error = fail("start", SQLiteErrorCode.SQLITE_INTERRUPT);
+            fail("inTransaction", SQLiteErrorCode.SQLITE_IOERR);
+            assertThatThrownBy(() -> tx.query("SELECT x FROM t", row -> row.getInt(1)))
+                    .isSameAs(error);
+            assertThatThrownBy(() -> tx.execute(INSERT, 2)).hasMessageContaining("cannot go on");
+        });
+        assertThat(outcome).isInstanceOf(SQLException.class).hasMessageContaining("cannot go on");
+        assertDiscarded(1);
+        assertRows();
+    }
+
+    @Test
+    void aReadThatIsInterruptedLeavesTheTransactionStanding() {
+        Throwable outcome = inTransaction(tx -> {
+            tx.execute(INSERT, 1);
+            SQLException error = fail("start", SQLiteErrorCode.SQLITE_INTERRUPT);
+            assertThatThrownBy(() -> tx.query("SELECT x FROM t", row -> row.getInt(1)))
+                    .isSameAs(error);
+            tx.execute(INSERT, 2);
+        });
+        assertThat(outcome).isNull();
+        assertDiscarded(0);
+        assertRows(1, 2);
+    }
+
+    @Test
+    void aBatchThatCouldNotBeginIsForgotten() {
+        Throwable outcome = onConnection(c -> {
+            try (PreparedStatement insert = c.jdbc().prepareStatement(INSERT)) {
+                insert.setInt(1, 1);
+                insert.addBatch();
+                SQLException error = fail("begin", SQLiteErrorCode.SQLITE_ERROR);
+                assertThatThrownBy(insert::executeBatch).isSameAs(error);
+                insert.setInt(1, 2);
+                insert.addBatch();
+                assertThat(insert.executeBatch()).containsExactly(1);
+            }
+        });
+        assertThat(outcome).isNull();
+        assertRows(2);
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
@@ -295,5 +296,56 @@ class OwnCommitsCornersTest {
                     assertThat(level()).isEqualTo(2);
                 })
                 .join();
+    }
+
+    @Test
+    void whatTurnsOutToWriteIsSyncedBySqlite() {
+        open(3);
+        pool.useConnection(c -> {
+                    c.execute("WITH w AS (SELECT 1) INSERT INTO t SELECT * FROM w");
+                    assertThat(pool.stats().moves()).isEqualTo(1);
+                    assertThat(level()).isEqualTo(2);
+                })
+                .join();
+    }
+
+    @Test
+    void aBatchThatIsRefusedLeavesNoBeginBehind() {
+        open(3);
+        pool.useConnection(c -> {
+                    Statement statement = c.jdbc().createStatement();
+                    statement.addBatch("BEGIN");
+                    assertThatThrownBy(statement::executeBatch).isInstanceOf(SQLException.class);
+                    assertThat(level()).isEqualTo(2);
+                })
+                .join();
+    }
+
+    @Test
+    void betweenCommitAndNextChangeNobodyAsksForTheLastChange() {
+        open(3);
+        pool.useConnection(c -> {
+                    insert(c, 1);
+                    assertRefused(c);
+                    c.execute("BEGIN");
+                    assertRefused(c);
+                    c.execute(INSERT, 2);
+                    assertThat(number(c, "SELECT last_insert_rowid()")).isEqualTo(2);
+                })
+                .join();
+        Lease lease = pool.acquire().join();
+        lease.run(c -> c.execute(INSERT, 3)).join();
+        lease.run(c -> {
+                    assertRefused(c);
+                    return null;
+                })
+                .join();
+        lease.release().join();
+    }
+
+    private static void assertRefused(PoolConnection c) {
+        assertThatThrownBy(() -> number(c, "SELECT last_insert_rowid()"))
+                .isInstanceOf(SQLException.class)
+                .hasMessageContaining("Ask before COMMIT, or use INSERT … RETURNING");
     }
 }

@@ -389,24 +389,75 @@ class OwnCommitsTest {
         fates.add(() -> {
             throw new IOException("the disk is gone");
         });
-        pool.useConnection(c -> assertThatThrownBy(() -> insert(c, 1)).isInstanceOf(OutcomeUnknownException.class))
+        pool.useConnection(c -> {
+                    assertThatThrownBy(() -> insert(c, 1)).isInstanceOf(OutcomeUnknownException.class);
+                    for (String sql : List.of(
+                            "BEGIN",
+                            "INSERT INTO t VALUES (3)",
+                            "WITH w AS (SELECT 3) INSERT INTO t SELECT * FROM w")) {
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                    }
+                    assertThat(number(c, "SELECT count(*) FROM t")).isEqualTo(1);
+                })
                 .join();
         pool.useConnection(c -> insert(c, 2)).join();
         assertThat(pool.stats().closed().get(PoolStats.CloseReason.DISCARDED)).isEqualTo(1);
     }
 
+    /**
+     * <pre>
+     *   one                    another
+     *   BEGIN … COMMIT
+     *   waits for the sync     BEGIN, INSERT
+     *   … which fails          may neither write nor commit
+     *                          ROLLBACK
+     * </pre>
+     */
     @Test
-    void changesAreToldAfterTheSync() {
+    void aSyncThatFailsLeavesOthersOnlyTheirRollback() {
+        open(3);
+        Gate sync = new Gate();
+        fates.add(() -> {
+            sync.pass();
+            throw new IOException("the disk is gone");
+        });
+        CompletableFuture<Void> one = pool.useConnection(c -> insert(c, 1));
+        sync.awaitReached();
+        pool.useConnection(c -> {
+                    c.execute("BEGIN");
+                    c.execute(INSERT, 2);
+                    sync.open();
+                    assertThatThrownBy(one::join).hasCauseInstanceOf(OutcomeUnknownException.class);
+                    for (String sql : List.of("INSERT INTO t VALUES (3)", "COMMIT")) {
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                    }
+                    c.execute("ROLLBACK");
+                })
+                .join();
+        assertThat(count()).isEqualTo(1);
+    }
+
+    @Test
+    void changesAreToldAfterTheSyncAndBeforeTheWorkGoesOn() {
         open(3);
         Probe<Set<String>> told = Probe.of(pool.changes("t"), 10);
-        Gate sync = new Gate();
-        fates.add(sync::pass);
-        CompletableFuture<Void> own = pool.useConnection(c -> insert(c, 1));
-        sync.awaitReached();
-        assertThat(told.count()).isZero();
-        sync.open();
-        told.awaitRows(1);
-        own.join();
+        List<SqlAction<PoolConnection, SQLException>> ways =
+                List.of(c -> insert(c, 1), c -> c.executeBatch(INSERT, List.of(new Object[] {2}, new Object[] {3})));
+        for (int i = 0; i < ways.size(); i++) {
+            SqlAction<PoolConnection, SQLException> way = ways.get(i);
+            int before = i;
+            Gate sync = new Gate();
+            fates.add(sync::pass);
+            CompletableFuture<Void> own = pool.useConnection(c -> {
+                way.accept(c);
+                told.awaitRows(before + 1);
+            });
+            sync.awaitReached();
+            assertThat(told.count()).isEqualTo(before);
+            sync.open();
+            own.join();
+        }
+        assertThat(told.rows()).containsOnly(Set.of("t"));
     }
 
     @Test

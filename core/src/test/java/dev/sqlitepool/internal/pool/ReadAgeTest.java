@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.Pools;
+import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import java.sql.SQLTimeoutException;
@@ -115,6 +116,27 @@ class ReadAgeTest {
         second.open();
         assertTooOld(reads);
         assertThat(next.join()).isEqualTo(1);
+        lease.release().join();
+    }
+
+    /** What an interrupt may have struck is closed with the work. */
+    @Test
+    void aCursorThatIsClosedAfterACancelReadsNoMore() {
+        RowCursor<Integer> cursor = lease.<RowCursor<Integer>>run(
+                        c -> c.cursor("SELECT x FROM t", row -> row.getInt(1)))
+                .join();
+        assertThat(lease.run(c -> cursor.read(1, row -> {})).join()).isTrue();
+        Gate gate = new Gate();
+        CompletableFuture<Void> cancelled = lease.run(c -> {
+            gate.pass();
+            return null;
+        });
+        gate.awaitReached();
+        assertThat(cancelled.cancel(true)).isTrue();
+        gate.open();
+        assertThat(lease.run(c -> 1).join()).isEqualTo(1);
+        sweepLater();
+        assertThat(lease.run(c -> 1).join()).isEqualTo(1);
         lease.release().join();
     }
 }

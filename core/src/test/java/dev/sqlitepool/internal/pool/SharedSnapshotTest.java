@@ -27,9 +27,10 @@ class SharedSnapshotTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
+    private final AtomicLong clock = new AtomicLong(Duration.ofHours(1).toNanos());
+
     /** One read lane, and a clock that counts looks at it: no time passes, and no two moments are the same. */
     private LanePool openWithOneReader() {
-        AtomicLong clock = new AtomicLong();
         Settings settings = Pools.settings(SqlitePool.builder()
                 .databasePath(pools.file())
                 .poolSize(2)
@@ -90,6 +91,36 @@ class SharedSnapshotTest {
         assertThat(b.join()).containsExactly(1);
         assertThatThrownBy(wrong::join).hasMessageContaining("no such table");
         assertThat(c.join()).containsExactly(1);
+    }
+
+    /** Reads that wait behind a holder, of which the first writes before it ends; how many have not seen that. */
+    private long readsThatShare(LanePool pool, int reads, Runnable inFirst) {
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        List<CompletableFuture<List<Integer>>> all = new ArrayList<>();
+        all.add(pool.query(COUNT, row -> {
+            pool.execute("INSERT INTO t VALUES (1)").join();
+            inFirst.run();
+            return row.getInt(1);
+        }));
+        for (int i = 1; i < reads; i++) {
+            all.add(pool.query(COUNT, row -> row.getInt(1)));
+        }
+        gate.open();
+        holder.join();
+        return all.stream().filter(each -> each.join().equals(List.of(0))).count();
+    }
+
+    @Test
+    void aSnapshotIsSharedByALimitedNumberOfReads() {
+        assertThat(readsThatShare(openWithOneReader(), 70, () -> {})).isEqualTo(64);
+    }
+
+    @Test
+    void aSnapshotIsSharedForALimitedTime() {
+        Runnable later = () -> clock.addAndGet(Duration.ofMillis(1).toNanos());
+        assertThat(readsThatShare(openWithOneReader(), 3, later)).isEqualTo(1);
     }
 
     @Test
