@@ -119,6 +119,7 @@ class StatsTest {
         SqlitePool pool = pools.open(b -> b.poolSize(2));
         Lease lease = pool.acquire().join();
         lease.run(c -> c.query("SELECT 1", row -> row.getLong(1))).join();
+        lease.run(c -> 2).join();
         assertThatThrownBy(() -> lease.run(c -> c.execute("nonsense")).join()).hasMessageContaining("nonsense");
         Gate gate = new Gate();
         CompletableFuture<Void> running = lease.run(c -> {
@@ -132,7 +133,7 @@ class StatsTest {
         gate.open();
         lease.release().join();
         assertThatThrownBy(() -> lease.run(c -> 1).join()).hasMessageContaining("released");
-        awaitEnds(pool, "1 completed, 1 failed, 3 cancelled, 1 refused");
+        awaitEnds(pool, "2 completed, 1 failed, 3 cancelled, 1 refused");
     }
 
     @Test
@@ -196,8 +197,9 @@ class StatsTest {
         gate.awaitReached();
         assertThatThrownBy(() -> pool.execute("SELECT 1").join()).hasCauseInstanceOf(PoolTimeoutException.class);
         assertThatThrownBy(() -> pool.blocking().useTransaction(tx -> {})).isInstanceOf(PoolTimeoutException.class);
-        assertThat(pool.stats().timeouts()).isEqualTo(2);
-        assertThat(ends(pool)).isEqualTo("0 completed, 2 failed, 0 cancelled, 0 refused");
+        assertThatThrownBy(() -> pool.acquire(Access.WRITE).join()).hasCauseInstanceOf(PoolTimeoutException.class);
+        assertThat(pool.stats().timeouts()).isEqualTo(3);
+        assertThat(ends(pool)).isEqualTo("0 completed, 3 failed, 0 cancelled, 0 refused");
         gate.open();
         holder.join();
         Pools.await(
@@ -205,7 +207,7 @@ class StatsTest {
                 () -> events.stream()
                                 .filter(event -> event.startsWith("timed out"))
                                 .count()
-                        == 2);
+                        == 3);
     }
 
     @Test
