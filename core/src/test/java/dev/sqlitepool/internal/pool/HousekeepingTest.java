@@ -37,6 +37,8 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The health monitor, on a clock that the test moves. */
 class HousekeepingTest {
@@ -52,6 +54,8 @@ class HousekeepingTest {
     private final AtomicInteger probes = new AtomicInteger();
     private volatile boolean dead;
     private volatile boolean closeFails;
+    /** What is done while a connection is asked. */
+    private volatile Runnable meanwhile = () -> {};
 
     /** Counts who asks whether the connection answers, and answers no for it, or fails its close, if the test says so. */
     private Engine watched(Engine engine) {
@@ -60,6 +64,7 @@ class HousekeepingTest {
                     try {
                         if (method.getName().equals("probe")) {
                             probes.incrementAndGet();
+                            meanwhile.run();
                             return !dead && (Boolean) method.invoke(engine, arguments);
                         }
                         Object answer = method.invoke(engine, arguments);
@@ -266,6 +271,96 @@ class HousekeepingTest {
         assertThat(pool.stats().closed().get(CloseReason.STALE)).isGreaterThanOrEqualTo(2);
     }
 
+    private LanePool openRested() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(2));
+        return pool;
+    }
+
+    /** Granted, but not handed over. */
+    @Test
+    void aRequestThatIsCancelledWhileItsConnectionIsAskedGivesItBack() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Lease> request = pool.acquire();
+        gate.awaitReached();
+        assertThat(request.completeExceptionally(new IllegalStateException("not any more")))
+                .isTrue();
+        assertThat(request.completeExceptionally(new IllegalStateException("nor now")))
+                .isFalse();
+        gate.open();
+        Pools.awaitIdle(pool);
+        assertThat(pool.stats().live()).isEqualTo(4);
+    }
+
+    @Test
+    void aLeaseThatIsRevokedWhileItsConnectionIsAskedGivesItBack() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Lease> request = pool.acquire();
+        gate.awaitReached();
+        Waiter holder = pool.readLanes().loans().keySet().iterator().next();
+        assertThat(holder.revoke(new IllegalStateException("by the test"))).isNull();
+        gate.open();
+        Lease lease = request.join();
+        Pools.awaitIdle(pool);
+        assertThatThrownBy(() -> lease.run(c -> 1).join()).hasMessageContaining("by force: by the test");
+    }
+
+    /** Somebody comes while the sweep looks at the only write lane. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whoWaitsForAConnectionThatIsAskedGetsItOrAnother(boolean answers) {
+        LanePool pool = openRested();
+        dead = !answers;
+        List<CompletableFuture<Long>> waiting = new ArrayList<>();
+        meanwhile = () -> {
+            if (pool.stats().writeLanes().borrowed() == 1 && waiting.isEmpty()) {
+                waiting.add(pool.execute("INSERT INTO t VALUES (1)"));
+                assertThat(pool.stats().waiting()).isEqualTo(1);
+            }
+        };
+        pool.housekeeper().sweep();
+        Pools.await("it is done", () -> waiting.get(0).isDone());
+        assertThat(waiting.get(0).join()).isEqualTo(1);
+    }
+
+    @Test
+    void aPoolThatIsClosedWhileAConnectionIsAskedEnds() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = () -> {
+            if (pool.stats().writeLanes().borrowed() == 1) {
+                gate.pass();
+            }
+        };
+        CompletableFuture<Void> sweep = CompletableFuture.runAsync(pool.housekeeper()::sweep);
+        gate.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        Pools.await("the others are closed", () -> pool.stats().live() == 1);
+        assertThat(closed).isNotDone();
+        gate.open();
+        sweep.join();
+        Pools.await("it is closed", closed::isDone);
+    }
+
+    @Test
+    void aConnectionThatDoesNotAnswerIsUsedIfThePoolCanOpenNoOther() {
+        LanePool pool = openRested();
+        dead = true;
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Long> last = pool.execute("INSERT INTO t VALUES (1)");
+        gate.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        gate.open();
+        assertThat(last.join()).isEqualTo(1);
+        closed.join();
+    }
+
     @Test
     void aDatabaseInMemoryIsNotAsked() {
         LanePool pool = open(SqlitePoolBuilder::inMemory);
@@ -427,6 +522,29 @@ class HousekeepingTest {
         assertThat(events).hasSize(1);
         gate.open();
         work.join();
+    }
+
+    @Test
+    void aLeaseHeldForLongIsReportedWithThePlaceToo() {
+        LanePool pool = open(builder -> builder.databasePath(pools.file()).leakThreshold(Duration.ofSeconds(10)));
+        Lease reading = pool.acquire().join();
+        Lease writing = pool.acquire().join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> work = writing.run(c -> {
+            c.execute("BEGIN");
+            gate.pass();
+            return null;
+        });
+        gate.awaitReached();
+        pass(Duration.ofSeconds(11));
+        pool.housekeeper().sweep();
+        Pools.await("told", () -> events.size() > 1);
+        assertThat(events)
+                .containsExactlyInAnyOrder("leak READ lease PT11S true", "leak WRITE HousekeepingTest PT11S true");
+        gate.open();
+        work.join();
+        writing.release().join();
+        reading.release().join();
     }
 
     @Test
