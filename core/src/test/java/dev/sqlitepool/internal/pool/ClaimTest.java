@@ -31,7 +31,12 @@ class ClaimTest {
     private CompletableFuture<Void> writer;
 
     private SqlitePool openWithWriter(SqlitePool pool) {
-        pool.execute("CREATE TABLE t (x)").join();
+        // However long it takes to open the lanes, which may be longer than anybody waits for one.
+        Pools.await("both lanes are open", () -> pool.execute("CREATE TABLE IF NOT EXISTS t (x)")
+                .thenCompose(n -> pool.query("SELECT 1", row -> row.getInt(1)))
+                .handle((rows, error) -> error == null)
+                .join());
+        Pools.awaitIdle(pool);
         writer = pool.useTransaction(tx -> writing.pass());
         writing.awaitReached();
         return pool;
