@@ -8,10 +8,12 @@ import java.io.IOException;
 import java.lang.reflect.Method;
 import java.sql.SQLException;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
@@ -163,5 +165,39 @@ class BlockingTest {
         }
         assertThat(pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1)).join())
                 .hasValue(1_000);
+    }
+
+    @Test
+    void aBatchTellsWhatEachRowHasChanged() throws SQLException {
+        SqlitePool pool = pools.open();
+        pool.blocking().execute("CREATE TABLE t (x)");
+        assertThat(pool.blocking()
+                        .executeBatch("INSERT INTO t VALUES (?)", List.of(new Object[] {1}, new Object[] {2})))
+                .containsExactly(1, 1);
+    }
+
+    @Test
+    void dataRunsOnTheCallingThreadIfAConnectionIsIdleAndElseOnAThreadOfThePool() throws Exception {
+        SqlitePool pool = pools.open(b -> b.poolSize(2));
+        AtomicReference<Thread> ran = new AtomicReference<>();
+        Callable<List<Integer>> query = () -> pool.blocking().query("SELECT 1", row -> {
+            ran.set(Thread.currentThread());
+            return 1;
+        });
+        query.call(); // a connection is opened
+        assertThat(ran.get().getName()).startsWith(pool.stats().pool());
+        Pools.awaitIdle(pool);
+        query.call();
+        assertThat(ran.get()).isSameAs(Thread.currentThread());
+        Gate gate = new Gate();
+        CompletableFuture<Void> blocker = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        FutureTask<List<Integer>> waiter = new FutureTask<>(query);
+        new Thread(waiter).start();
+        Pools.await("it waits", () -> pool.stats().waiting() == 1);
+        gate.open();
+        blocker.join();
+        assertThat(waiter.get()).containsExactly(1);
+        assertThat(ran.get().getName()).startsWith(pool.stats().pool());
     }
 }

@@ -3,6 +3,7 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.internal.pool.LanePool;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -25,6 +26,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class ChangesSignalsTest {
     @RegisterExtension
     final Pools pools = new Pools();
+
+    @RegisterExtension
+    final Logged logged = new Logged();
 
     private SqlitePool pool;
 
@@ -53,6 +57,11 @@ class ChangesSignalsTest {
         Recorder recorder = new Recorder();
         pool.changes(tables).subscribe(recorder);
         return recorder;
+    }
+
+    /** What is written is not even looked at. */
+    private void assertNobodyListens() {
+        Pools.await("nobody listens", () -> !((LanePool) pool).isWatched());
     }
 
     private void write(String table) {
@@ -154,6 +163,7 @@ class ChangesSignalsTest {
                     .hasMessageContaining("3.9");
             write("a");
             assertThat(recorder.rows()).isEmpty();
+            assertNobodyListens();
         }
     }
 
@@ -166,7 +176,12 @@ class ChangesSignalsTest {
                 throw new IllegalStateException("the test wants this in the log");
             }
         };
-        pool.changes().subscribe(wild);
+        pool.changes("a", "b").subscribe(wild);
+        assertThat(logged.warnings())
+                .singleElement()
+                .asString()
+                .contains("the subscriber of \"changes of [a, b]\" failed");
+        assertNobodyListens();
         Recorder next = new Recorder() {
             @Override
             protected void subscribed(Flow.Subscription given) {
@@ -181,6 +196,7 @@ class ChangesSignalsTest {
         pool.changes().subscribe(next);
         write("a");
         Pools.await("it has thrown", () -> next.rows().size() == 1);
+        assertNobodyListens();
         write("a");
         assertThat(wild.rows()).isEmpty();
         assertThat(next.rows()).hasSize(1);
@@ -348,5 +364,16 @@ class ChangesSignalsTest {
             default:
                 return pool.execute(sql);
         }
+    }
+
+    @Test
+    void eachSignalUsesUpOneOfTheDemand() {
+        Recorder recorder = subscribe();
+        recorder.subscription().request(1);
+        write("a");
+        recorder.awaitRows(1);
+        write("b");
+        pool.close();
+        assertThat(recorder.awaitComplete()).containsExactly(Set.of("a"));
     }
 }

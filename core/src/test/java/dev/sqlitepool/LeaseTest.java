@@ -18,6 +18,9 @@ class LeaseTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
+    @RegisterExtension
+    final Logged logged = new Logged();
+
     private static int count(SqlitePool pool) {
         return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                 .join()
@@ -195,6 +198,110 @@ class LeaseTest {
         assertThatThrownBy(() -> kept.query("SELECT x FROM t", row -> row.getInt(1)))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("was returned to the pool");
+        lease.release().join();
+    }
+
+    @Test
+    void asManyWorksWaitInALeaseAsMaxWaitersAllows() {
+        SqlitePool pool = pools.open(b -> b.maxWaiters(2));
+        Lease lease = pool.acquire().join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> running = lease.run(c -> {
+            gate.pass();
+            return null;
+        });
+        gate.awaitReached();
+        CompletableFuture<Integer> first = lease.run(c -> 1);
+        CompletableFuture<Integer> second = lease.run(c -> 2);
+        CompletableFuture<Integer> third = lease.run(c -> 3);
+        assertThatThrownBy(third::join)
+                .hasCauseInstanceOf(PoolExhaustedException.class)
+                .hasMessageContaining("maxWaiters");
+        assertThat(pool.stats().refused()).isEqualTo(1);
+        gate.open();
+        running.join();
+        assertThat(first.join() + second.join()).isEqualTo(3);
+        lease.release().join();
+    }
+
+    @Test
+    void theFutureOfARequestCanBeEndedUntilItHasItsConnection() {
+        SqlitePool pool = pools.open(b -> b.poolSize(2));
+        Lease lease = pool.acquire().join();
+        assertThat(pool.acquire().completeExceptionally(new IllegalStateException("not any more")))
+                .isTrue();
+        CompletableFuture<Lease> request = pool.acquire();
+        assertThat(request.cancel(true)).isTrue();
+        assertThat(request.complete(lease)).isFalse();
+        lease.release().join();
+        CompletableFuture<Lease> had = pool.acquire();
+        had.join().release().join();
+        assertThat(had.complete(lease)).isFalse();
+    }
+
+    @Test
+    void theFutureOfAWorkCanBeEndedUntilTheWorkIsDone() {
+        SqlitePool pool = pools.open();
+        Lease lease = pool.acquire().join();
+        Gate gate = new Gate();
+        CompletableFuture<Integer> running = lease.run(c -> {
+            gate.pass();
+            return 1;
+        });
+        gate.awaitReached();
+        CompletableFuture<Integer> waiting = lease.run(c -> 2);
+        assertThat(waiting.complete(20)).isTrue();
+        assertThat(running.complete(10)).isTrue();
+        assertThat(running.complete(11)).isFalse();
+        assertThat(running.join() + waiting.join()).isEqualTo(30);
+        gate.open();
+        CompletableFuture<Integer> done = lease.run(c -> 3);
+        assertThat(done.join()).isEqualTo(3);
+        assertThat(done.complete(30)).isFalse();
+        lease.release().join();
+        assertThat(logged.errors()).isEmpty();
+    }
+
+    @Test
+    void cancellingAWorkInterruptsItsStatement() {
+        SqlitePool pool = pools.open();
+        Lease lease = pool.acquire().join();
+        Gate gate = new Gate();
+        CompletableFuture<?> running = lease.run(c -> {
+            gate.pass();
+            return c.query(Sql.ENDLESS, row -> row.getLong(1));
+        });
+        gate.awaitReached();
+        assertThat(running.cancel(true)).isTrue();
+        assertThat(pool.stats().interrupts()).isEqualTo(1);
+        gate.open();
+        Pools.await("the lease is free", lease.run(c -> 1)::isDone);
+        lease.release().join();
+    }
+
+    @Test
+    void aWorkThatIsStruckByTheMachineCostsTheConnection() {
+        SqlitePool pool = pools.open();
+        Lease lease = pool.acquire().join();
+        assertThatThrownBy(() -> lease.run(c -> {
+                            throw new StackOverflowError("deep");
+                        })
+                        .join())
+                .hasCauseInstanceOf(StackOverflowError.class);
+        lease.release().join();
+        Pools.awaitIdle(pool);
+        assertThat(pool.stats().closed().get(PoolStats.CloseReason.DISCARDED)).isEqualTo(1);
+    }
+
+    @Test
+    void whoWaitsForTheWriteLaneGetsItWhenALeaseHasCommitted() {
+        SqlitePool pool = poolWithTable();
+        Lease lease = pool.acquire().join();
+        lease.run(c -> c.execute("BEGIN")).join();
+        CompletableFuture<Long> insert = pool.execute("INSERT INTO t VALUES (1)");
+        Pools.await("it waits", () -> pool.stats().waiting() == 1);
+        lease.run(c -> c.execute("COMMIT")).join();
+        Pools.await("it is done", insert::isDone);
         lease.release().join();
     }
 }

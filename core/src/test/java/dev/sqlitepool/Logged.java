@@ -28,8 +28,16 @@ public final class Logged extends Handler implements BeforeEachCallback, AfterEa
     }
 
     public List<String> warnings() {
+        return messages(Level.WARNING);
+    }
+
+    public List<String> errors() {
+        return messages(Level.SEVERE);
+    }
+
+    private List<String> messages(Level level) {
         return records.stream()
-                .filter(record -> record.getLevel() == Level.WARNING)
+                .filter(record -> record.getLevel() == level)
                 .map(LogRecord::getMessage)
                 .toList();
     }

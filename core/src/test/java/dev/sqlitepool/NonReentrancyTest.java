@@ -241,4 +241,19 @@ class NonReentrancyTest {
                 .hasMessageContaining("would wait for the pool to close");
         assertThat(pool.query("SELECT 1", row -> row.getInt(1)).join()).containsExactly(1);
     }
+
+    @Test
+    void workThatHasMovedHoldsTheWriteLane() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        CompletableFuture<Void> work = pool.useConnection(c -> {
+            c.query("SELECT 1", row -> row.getInt(1));
+            c.execute("BEGIN");
+            pool.execute("INSERT INTO t VALUES (1)").join();
+        });
+        Pools.await("it fails at once", work::isDone);
+        assertThatThrownBy(work::join)
+                .hasMessageContaining("would wait for itself")
+                .hasMessageContaining("only write lane");
+    }
 }

@@ -454,4 +454,40 @@ class StreamTest {
         assertThat(Probe.of(numbers(pool, 3), Long.MAX_VALUE).awaitComplete()).containsExactly(1L, 2L, 3L);
         assertThat(pool.stats().statementMisses()).isEqualTo(misses);
     }
+
+    @Test
+    void onTheExecutorTooASignalCannotWaitForTheLaneThatTheStreamHolds() throws Exception {
+        ExecutorService users = Executors.newSingleThreadExecutor();
+        SqlitePool pool = pools.open(b -> b.poolSize(1).executor(users));
+        AtomicReference<Throwable> waiting = new AtomicReference<>();
+        AtomicReference<Object> afterTheEnd = new AtomicReference<>();
+        Probe<Long> probe = new Probe<>(1) {
+            @Override
+            protected void next(Long row) {
+                try {
+                    afterTheEnd.set(pool.query("SELECT 1", r -> r.getInt(1)).join());
+                } catch (IllegalStateException e) {
+                    waiting.set(e);
+                }
+            }
+        };
+        numbers(pool, 2).subscribe(probe);
+        Pools.await("it is told", () -> waiting.get() != null);
+        assertThat(waiting.get()).hasMessageContaining("would wait for itself");
+        probe.subscription().request(9); // the end is found with the last row
+        probe.awaitComplete();
+        assertThat(afterTheEnd.get()).isEqualTo(List.of(1));
+        // Outside the signals the thread holds nothing any more.
+        assertThat(users.submit(() ->
+                                pool.query("SELECT 2", row -> row.getInt(1)).join())
+                        .get())
+                .isEqualTo(List.of(2));
+        assertThat(users.submit(() -> {
+                            pool.close();
+                            return true;
+                        })
+                        .get())
+                .isTrue();
+        users.shutdown();
+    }
 }

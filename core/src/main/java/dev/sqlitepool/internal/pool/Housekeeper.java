@@ -136,8 +136,9 @@ final class Housekeeper {
             return;
         }
         while (true) {
+            // Not the later of both moments: the clock may pass its largest value.
             Lane lane = lanes.borrowIdle(
-                    candidate -> now - Math.max(candidate.idleSince(), candidate.probedAt()) >= interval);
+                    candidate -> Math.min(now - candidate.idleSince(), now - candidate.probedAt()) >= interval);
             if (lane == null) {
                 return;
             }

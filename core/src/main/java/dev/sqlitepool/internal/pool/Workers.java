@@ -102,7 +102,11 @@ final class Workers implements Executor {
             return thread;
         });
         timer.setRemoveOnCancelPolicy(true);
-        timer.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+    }
+
+    /** All but the timer's. */
+    ThreadPoolExecutor threads() {
+        return threads;
     }
 
     ScheduledThreadPoolExecutor timer() {
@@ -160,11 +164,11 @@ final class Workers implements Executor {
         }
     }
 
+    /** One for each that has been added, which may be another one. */
     private void retryOverflow() {
         Runnable body = overflow.poll();
         if (body != null) {
             execute(body);
-            after(RETRY_NANOS, this::retryOverflow);
         }
     }
 

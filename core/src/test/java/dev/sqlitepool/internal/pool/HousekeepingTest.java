@@ -6,37 +6,91 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.Pools;
+import dev.sqlitepool.Probe;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Delayed;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The health monitor, on a clock that the test moves. */
 class HousekeepingTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
+    @RegisterExtension
+    final Logged logged = new Logged();
+
     private final AtomicLong clock =
             new AtomicLong(Long.MAX_VALUE - TimeUnit.MINUTES.toNanos(1)); // passes the overflow
     private final List<String> events = Collections.synchronizedList(new ArrayList<>());
+    private final AtomicInteger probes = new AtomicInteger();
+    private volatile boolean dead;
+    private volatile boolean closeFails;
+    /** What is done while a connection is asked. */
+    private volatile Runnable meanwhile = () -> {};
 
-    private LanePool open(Duration leakThreshold) {
+    /** Counts who asks whether the connection answers, and answers no for it, or fails its close, if the test says so. */
+    private Engine watched(Engine engine) {
+        return (Engine) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+                    try {
+                        if (method.getName().equals("probe")) {
+                            probes.incrementAndGet();
+                            meanwhile.run();
+                            return !dead && (Boolean) method.invoke(engine, arguments);
+                        }
+                        Object answer = method.invoke(engine, arguments);
+                        if (method.getName().equals("close") && closeFails) {
+                            throw new SQLException("the close failed");
+                        }
+                        return answer;
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+
+    private LanePool open() {
+        return open(builder -> builder.databasePath(pools.file()).poolSize(4));
+    }
+
+    /** Nothing is closed for its age. */
+    private LanePool openForGood() {
+        return open(builder -> builder.databasePath(pools.file())
+                .poolSize(4)
+                .withoutMaxIdleTime()
+                .withoutMaxConnectionAge());
+    }
+
+    private LanePool open(UnaryOperator<SqlitePoolBuilder> changes) {
         PoolListener listener = new PoolListener() {
             @Override
             public void connectionClosed(Access access, CloseReason reason, Duration age) {
@@ -55,17 +109,11 @@ class HousekeepingTest {
                                 .anyMatch(frame -> frame.getClassName().equals(HousekeepingTest.class.getName())));
             }
         };
-        SqlitePoolBuilder builder = SqlitePool.builder()
-                .databasePath(pools.file())
-                .poolSize(4)
+        Settings settings = Pools.settings(changes.apply(SqlitePool.builder()
                 .healthCheckInterval(Duration.ofDays(1)) // sweeps are made by the test
                 .durability(Durability.NORMAL)
-                .listener(listener);
-        if (leakThreshold != null) {
-            builder.leakThreshold(leakThreshold);
-        }
-        Settings settings = Pools.settings(builder);
-        return pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
+                .listener(listener)));
+        return pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
     }
 
     private void pass(Duration time) {
@@ -87,13 +135,13 @@ class HousekeepingTest {
 
     @Test
     void idleLanesAreClosedWithoutTraffic() {
-        LanePool pool = open(null);
+        LanePool pool = open();
         openAll(pool);
-        pass(Duration.ofMinutes(9));
+        pass(Duration.ofMinutes(10).minusNanos(1));
         pool.housekeeper().sweep();
         assertThat(pool.stats().live()).isEqualTo(4);
         pool.query("SELECT 1", row -> row.getInt(1)).join(); // one of them is used again
-        pass(Duration.ofMinutes(2));
+        pass(Duration.ofNanos(1));
         pool.housekeeper().sweep();
         PoolStats stats = pool.stats();
         assertThat(stats.live()).isEqualTo(1);
@@ -102,7 +150,7 @@ class HousekeepingTest {
 
     @Test
     void agedLanesAreReplacedSpreadOverTheLastTenthOfTheirAge() {
-        LanePool pool = open(null);
+        LanePool pool = open();
         openAll(pool);
         for (int i = 0; i < 60; i++) {
             openAll(pool); // in use all the time, so never idle for long
@@ -118,7 +166,7 @@ class HousekeepingTest {
 
     @Test
     void aLaneInUseIsNeverClosedButWhenItComesBack() {
-        LanePool pool = open(null);
+        LanePool pool = open();
         Gate gate = new Gate();
         CompletableFuture<Integer> work = pool.read(c -> {
             gate.pass();
@@ -137,7 +185,7 @@ class HousekeepingTest {
     @Test
     void aLaneThatDoesNotAnswerIsClosed() throws Exception {
         pools.filesMayStay();
-        LanePool pool = open(null);
+        LanePool pool = open();
         openAll(pool);
         byte[] garbage = new byte[8192];
         java.util.Arrays.fill(garbage, (byte) 'x');
@@ -154,8 +202,242 @@ class HousekeepingTest {
     }
 
     @Test
+    void aSweepAsksEachConnectionThatNobodyHasUsedOrAskedForTheInterval() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(1).minusNanos(1));
+        pool.housekeeper().sweep();
+        assertThat(probes).hasValue(0);
+        pool.query("SELECT 1", row -> row.getInt(1)).join();
+        Pools.awaitIdle(pool);
+        pass(Duration.ofNanos(1));
+        pool.housekeeper().sweep();
+        assertThat(probes).hasValue(3);
+        pass(Duration.ofDays(1).minusNanos(2));
+        pool.housekeeper().sweep();
+        assertThat(probes).hasValue(3);
+        pass(Duration.ofNanos(1));
+        pool.housekeeper().sweep();
+        assertThat(probes).hasValue(4);
+        assertThat(pool.stats().live()).isEqualTo(4);
+    }
+
+    @Test
+    void aSweepClosesConnectionsThatDoNotAnswer() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(1));
+        dead = true;
+        pool.housekeeper().sweep();
+        assertThat(pool.stats().live()).isZero();
+        assertThat(pool.stats().closed().get(CloseReason.STALE)).isEqualTo(4);
+        assertThat(probes).hasValue(4);
+    }
+
+    @Test
+    void aConnectionThatHasRestedLongerThanTheIntervalIsAskedBeforeItIsUsed() {
+        LanePool pool = openForGood();
+        pool.execute("CREATE TABLE t (x)").join();
+        Pools.awaitIdle(pool);
+        pass(Duration.ofDays(1));
+        pool.execute("INSERT INTO t VALUES (1)").join();
+        Pools.awaitIdle(pool);
+        assertThat(probes).hasValue(0);
+        pass(Duration.ofDays(1).plusNanos(1));
+        pool.execute("INSERT INTO t VALUES (2)").join();
+        Pools.awaitIdle(pool);
+        assertThat(probes).hasValue(1);
+        pass(Duration.ofDays(1).plusNanos(1));
+        dead = true;
+        assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
+        assertThat(pool.stats().closed().get(CloseReason.STALE)).isEqualTo(1);
+    }
+
+    /** All that rests does not answer: whoever is granted such a connection gets another one. */
+    @Test
+    void whoeverIsGrantedAConnectionThatDoesNotAnswerGetsAnother() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(2));
+        dead = true;
+        Lease lease = pool.acquire(Access.READ).join();
+        assertThat(lease.run(c -> c.queryOne("SELECT 1", row -> row.getInt(1)).orElseThrow())
+                        .join())
+                .isEqualTo(1);
+        lease.release().join();
+        assertThat(Probe.of(pool.stream("SELECT 2", row -> row.getInt(1)), 9).awaitComplete())
+                .containsExactly(2);
+        pool.useConnection(c -> c.execute("INSERT INTO t VALUES (1)")).join();
+        assertThat(pool.stats().closed().get(CloseReason.STALE)).isGreaterThanOrEqualTo(2);
+    }
+
+    private LanePool openRested() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(2));
+        return pool;
+    }
+
+    /** Granted, but not handed over. */
+    @Test
+    void aRequestThatIsCancelledWhileItsConnectionIsAskedGivesItBack() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Lease> request = pool.acquire();
+        gate.awaitReached();
+        assertThat(request.completeExceptionally(new IllegalStateException("not any more")))
+                .isTrue();
+        assertThat(request.completeExceptionally(new IllegalStateException("nor now")))
+                .isFalse();
+        gate.open();
+        Pools.awaitIdle(pool);
+        assertThat(pool.stats().live()).isEqualTo(4);
+    }
+
+    @Test
+    void aLeaseThatIsRevokedWhileItsConnectionIsAskedGivesItBack() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Lease> request = pool.acquire();
+        gate.awaitReached();
+        Waiter holder = pool.readLanes().loans().keySet().iterator().next();
+        assertThat(holder.revoke(new IllegalStateException("by the test"))).isNull();
+        gate.open();
+        Lease lease = request.join();
+        Pools.awaitIdle(pool);
+        assertThatThrownBy(() -> lease.run(c -> 1).join()).hasMessageContaining("by force: by the test");
+    }
+
+    /** Somebody comes while the sweep looks at the only write lane. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whoWaitsForAConnectionThatIsAskedGetsItOrAnother(boolean answers) {
+        LanePool pool = openRested();
+        dead = !answers;
+        List<CompletableFuture<Long>> waiting = new ArrayList<>();
+        meanwhile = () -> {
+            if (pool.stats().writeLanes().borrowed() == 1 && waiting.isEmpty()) {
+                waiting.add(pool.execute("INSERT INTO t VALUES (1)"));
+                assertThat(pool.stats().waiting()).isEqualTo(1);
+            }
+        };
+        pool.housekeeper().sweep();
+        Pools.await("it is done", () -> waiting.get(0).isDone());
+        assertThat(waiting.get(0).join()).isEqualTo(1);
+    }
+
+    @Test
+    void aPoolThatIsClosedWhileAConnectionIsAskedEnds() {
+        LanePool pool = openRested();
+        Gate gate = new Gate();
+        meanwhile = () -> {
+            if (pool.stats().writeLanes().borrowed() == 1) {
+                gate.pass();
+            }
+        };
+        CompletableFuture<Void> sweep = CompletableFuture.runAsync(pool.housekeeper()::sweep);
+        gate.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        Pools.await("the others are closed", () -> pool.stats().live() == 1);
+        assertThat(closed).isNotDone();
+        gate.open();
+        sweep.join();
+        Pools.await("it is closed", closed::isDone);
+    }
+
+    @Test
+    void aConnectionThatDoesNotAnswerIsUsedIfThePoolCanOpenNoOther() {
+        LanePool pool = openRested();
+        dead = true;
+        Gate gate = new Gate();
+        meanwhile = gate::pass;
+        CompletableFuture<Long> last = pool.execute("INSERT INTO t VALUES (1)");
+        gate.awaitReached();
+        CompletableFuture<Void> closed = pool.closeAsync();
+        gate.open();
+        assertThat(last.join()).isEqualTo(1);
+        closed.join();
+    }
+
+    @Test
+    void aDatabaseInMemoryIsNotAsked() {
+        LanePool pool = open(SqlitePoolBuilder::inMemory);
+        dead = true;
+        pool.execute("CREATE TABLE t (x)").join();
+        Pools.awaitIdle(pool);
+        pass(Duration.ofDays(2));
+        pool.housekeeper().sweep();
+        assertThat(pool.execute("INSERT INTO t VALUES (1)").join()).isEqualTo(1);
+        assertThat(probes).hasValue(0);
+    }
+
+    @Test
+    void aConnectionThatCannotBeClosedIsLogged() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(1));
+        dead = true;
+        closeFails = true;
+        pool.housekeeper().sweep();
+        assertThat(pool.stats().live()).isZero();
+        assertThat(logged.warnings())
+                .hasSize(4)
+                .allMatch(warning -> warning.endsWith("a connection could not be closed"));
+    }
+
+    /** When the monitor looks by itself, in real time. */
+    private static void assertLooksAfter(LanePool pool, Duration expected) {
+        pool.started();
+        long latest = expected.toNanos();
+        assertThat(pool.workers().timer().getQueue())
+                .extracting(planned -> ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS))
+                .anyMatch(delay -> delay <= latest && delay > latest - TimeUnit.MINUTES.toNanos(1));
+    }
+
+    @Test
+    void theMonitorLooksOftenEnoughForEachLimit() {
+        UnaryOperator<SqlitePoolBuilder> none = builder ->
+                builder.databasePath(pools.file()).withoutMaxIdleTime().withoutMaxConnectionAge();
+        Duration limit = Duration.ofHours(8);
+        assertLooksAfter(open(none), Duration.ofDays(1));
+        assertLooksAfter(open(b -> none.apply(b).maxIdleTime(limit)), limit.dividedBy(2));
+        assertLooksAfter(open(b -> none.apply(b).maxConnectionAge(limit)), limit.dividedBy(2));
+        assertLooksAfter(open(b -> none.apply(b).leakThreshold(limit)), limit.dividedBy(2));
+        assertLooksAfter(open(b -> none.apply(b).maxReadAge(limit)), limit.dividedBy(4));
+    }
+
+    @Test
+    void aCheckThatFailsIsLoggedAndTheNextOneComes() {
+        AtomicBoolean broken = new AtomicBoolean();
+        AtomicInteger looks = new AtomicInteger();
+        Settings settings = Pools.settings(
+                SqlitePool.builder().databasePath(pools.file()).healthCheckInterval(Duration.ofMillis(2)));
+        LanePool pool = pools.track(
+                new LanePool(
+                        settings,
+                        () -> {
+                            looks.incrementAndGet();
+                            if (broken.get()) {
+                                throw new IllegalStateException("the clock of the test");
+                            }
+                            return System.nanoTime();
+                        },
+                        engine -> engine),
+                settings.name());
+        pool.started();
+        broken.set(true);
+        Pools.await("two have failed", () -> logged.warnings().size() > 1);
+        broken.set(false);
+        assertThat(logged.warnings()).allMatch(warning -> warning.endsWith("a health check failed"));
+        int before = looks.get();
+        Pools.await("the next one comes", () -> looks.get() > before);
+    }
+
+    @Test
     void aReplacedFileIsNoticedAndTheNewOneUsed() throws Exception {
-        LanePool pool = open(null);
+        LanePool pool = open();
         openAll(pool);
         Path other = pools.directory().resolve("other.db");
         try (SqlitePool maker = SqlitePool.open(other)) {
@@ -166,6 +448,7 @@ class HousekeepingTest {
         }
         Files.move(other, pools.file(), StandardCopyOption.REPLACE_EXISTING);
         pool.housekeeper().sweep();
+        assertThat(logged.warnings()).singleElement().asString().contains("test.db has been replaced by another under");
         Pools.await("told", () -> events.contains("replaced test.db"));
         assertThat(pool.stats().closed().get(CloseReason.DATABASE_CHANGED)).isEqualTo(4);
         assertThat(pool.query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'", row -> row.getString(1))
@@ -178,7 +461,7 @@ class HousekeepingTest {
 
     @Test
     void aVanishedFileIsAnErrorAndNotCreatedAnew() throws Exception {
-        LanePool pool = open(null);
+        LanePool pool = open();
         openAll(pool);
         Path away = pools.directory().resolve("away.db");
         pool.connection(c -> c.query("PRAGMA wal_checkpoint(TRUNCATE)", row -> row.getInt(1)))
@@ -186,6 +469,7 @@ class HousekeepingTest {
         Pools.awaitIdle(pool);
         Files.move(pools.file(), away);
         pool.housekeeper().sweep();
+        assertThat(logged.warnings()).singleElement().asString().contains("test.db has vanished under");
         Pools.await("told", () -> events.contains("vanished test.db"));
         Pools.await("closed", () -> pool.stats().live() == 0);
         assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES (1)").join())
@@ -198,7 +482,7 @@ class HousekeepingTest {
     /** SQLite remembers an interrupt until a statement begins, and the last close of all copies the log. */
     @Test
     void anInterruptedReaderThatIsTheLastToBeClosedRemovesTheLog() {
-        LanePool pool = open(null);
+        LanePool pool = open();
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("INSERT INTO t VALUES (1)").join();
         Gate gate = new Gate();
@@ -219,17 +503,48 @@ class HousekeepingTest {
 
     @Test
     void aConnectionHeldForLongIsReportedOnceWithThePlace() {
-        LanePool pool = open(Duration.ofSeconds(10));
+        LanePool pool = open(builder -> builder.databasePath(pools.file()).leakThreshold(Duration.ofSeconds(10)));
         Gate gate = new Gate();
         CompletableFuture<Void> work = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
-        pass(Duration.ofSeconds(11));
+        pass(Duration.ofSeconds(10));
+        pool.housekeeper().sweep(); // as long as is allowed
+        assertThat(logged.warnings()).isEmpty();
+        pass(Duration.ofSeconds(1));
         pool.housekeeper().sweep();
+        assertThat(logged.warnings())
+                .singleElement()
+                .asString()
+                .endsWith("a connection has been held for PT11S by \"HousekeepingTest\"");
         pool.housekeeper().sweep();
+        assertThat(logged.warnings()).hasSize(1);
         Pools.await("told", () -> events.contains("leak WRITE HousekeepingTest PT11S true"));
         assertThat(events).hasSize(1);
         gate.open();
         work.join();
+    }
+
+    @Test
+    void aLeaseHeldForLongIsReportedWithThePlaceToo() {
+        LanePool pool = open(builder -> builder.databasePath(pools.file()).leakThreshold(Duration.ofSeconds(10)));
+        Lease reading = pool.acquire().join();
+        Lease writing = pool.acquire().join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> work = writing.run(c -> {
+            c.execute("BEGIN");
+            gate.pass();
+            return null;
+        });
+        gate.awaitReached();
+        pass(Duration.ofSeconds(11));
+        pool.housekeeper().sweep();
+        Pools.await("told", () -> events.size() > 1);
+        assertThat(events)
+                .containsExactlyInAnyOrder("leak READ lease PT11S true", "leak WRITE HousekeepingTest PT11S true");
+        gate.open();
+        work.join();
+        writing.release().join();
+        reading.release().join();
     }
 
     @Test

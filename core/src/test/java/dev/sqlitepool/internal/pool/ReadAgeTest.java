@@ -5,13 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
+import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -25,7 +29,11 @@ class ReadAgeTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
+    @RegisterExtension
+    final Logged logged = new Logged();
+
     private final AtomicLong clock = new AtomicLong();
+    private final List<String> told = new CopyOnWriteArrayList<>();
     private LanePool pool;
     private Lease lease;
 
@@ -35,7 +43,13 @@ class ReadAgeTest {
                 .databasePath(pools.file())
                 .poolSize(4)
                 .healthCheckInterval(Duration.ofDays(1)) // sweeps are made by the test
-                .maxReadAge(Duration.ofHours(2)));
+                .maxReadAge(Duration.ofHours(2))
+                .listener(new PoolListener() {
+                    @Override
+                    public void readTooOld(String reader, Duration held, boolean ended) {
+                        told.add(held + (ended ? " ended" : ""));
+                    }
+                }));
         pool = pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         lease = pool.acquire().join();
@@ -59,7 +73,7 @@ class ReadAgeTest {
     private static void assertTooOld(CompletableFuture<?> future) {
         assertThatThrownBy(future::join)
                 .hasCauseInstanceOf(SQLTimeoutException.class)
-                .hasMessageContaining("maxReadAge");
+                .hasMessageContaining("maxReadAge, 7200.0 s:");
     }
 
     @Test
@@ -79,6 +93,31 @@ class ReadAgeTest {
         assertTooOld(reads);
         assertThat(lease.run(c -> 1).join()).isEqualTo(1);
         lease.release().join();
+    }
+
+    @Test
+    void aReadIsWarnedOfOnceAtHalfOfItsTimeAndEndedAtAllOfIt() {
+        Gate gate = new Gate();
+        CompletableFuture<Void> reads = read(gate);
+        clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
+        pool.housekeeper().sweep();
+        assertThat(logged.warnings()).isEmpty();
+        clock.addAndGet(1);
+        pool.housekeeper().sweep();
+        pool.housekeeper().sweep();
+        assertThat(logged.warnings()).singleElement().asString().endsWith("has read for PT1H");
+        clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
+        pool.housekeeper().sweep();
+        assertThat(logged.warnings()).hasSize(1);
+        clock.addAndGet(1);
+        pool.housekeeper().sweep();
+        assertThat(logged.warnings()).hasSize(2);
+        assertThat(logged.warnings().get(1)).endsWith("has read for PT2H and is ended");
+        gate.open();
+        assertTooOld(reads);
+        lease.release().join();
+        Pools.await("the listener is told", () -> told.size() > 1);
+        assertThat(told).containsExactly("PT1H", "PT2H ended");
     }
 
     /** Whoever writes the log may take his time; meanwhile the work that has read comes to its end. */

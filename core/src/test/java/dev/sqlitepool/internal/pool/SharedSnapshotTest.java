@@ -180,4 +180,27 @@ class SharedSnapshotTest {
                     return n == 1_000 ? CompletableFuture.completedFuture(null) : writeThenRead(pool, id, n + 1);
                 });
     }
+
+    @Test
+    void aSnapshotIsSharedByReadsOfTheMomentInWhichItWasBegun() {
+        Settings settings = Pools.settings(SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(2)
+                .durability(Durability.NORMAL)
+                .healthCheckInterval(Duration.ofDays(1)));
+        LanePool pool = pools.track(new LanePool(settings, () -> 0, engine -> engine), settings.name());
+        pool.execute("CREATE TABLE t (x)").join();
+        Gate gate = new Gate();
+        CompletableFuture<Void> holder = pool.useRead(c -> gate.pass());
+        gate.awaitReached();
+        CompletableFuture<List<Integer>> a = pool.query(COUNT, row -> {
+            pool.execute("INSERT INTO t VALUES (1)").join();
+            return row.getInt(1);
+        });
+        CompletableFuture<List<Integer>> b = pool.query(COUNT, row -> row.getInt(1));
+        gate.open();
+        holder.join();
+        assertThat(a.join()).containsExactly(0);
+        assertThat(b.join()).containsExactly(0);
+    }
 }

@@ -3,18 +3,24 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.Pools;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 class WorkersTest {
+    @RegisterExtension
+    final Logged logged = new Logged();
+
     private static final long FAR = TimeUnit.MINUTES.toNanos(5);
 
     /** Closing: the last lane is closed by another thread, and the threads let go, before the one that closes sets its deadlines. */
@@ -139,7 +145,7 @@ class WorkersTest {
     }
 
     @Test
-    void aFutureThatCannotBeSettledDoesNotTakeTheRestWithIt() {
+    void aFutureThatCannotBeSettledIsLoggedAndDoesNotTakeTheRestWithIt() {
         AtomicBoolean taken = new AtomicBoolean();
         boolean mine = publish(
                         () -> {
@@ -148,6 +154,7 @@ class WorkersTest {
                         () -> taken.set(true))
                 .join();
         assertThat(mine).isNotEqualTo(taken.get());
+        assertThat(logged.errors()).containsExactly("a future could not be settled");
     }
 
     @Test
@@ -168,7 +175,76 @@ class WorkersTest {
         gates.forEach(Gate::open);
     }
 
+    // ---- threads
+
+    @Test
+    void aThreadThatAnotherStartsIsADaemonAllTheSame() throws Exception {
+        CompletableFuture<Boolean> daemon = new CompletableFuture<>();
+        Thread starter = new Thread(() ->
+                workers.execute(() -> daemon.complete(Thread.currentThread().isDaemon())));
+        starter.setDaemon(false);
+        starter.start();
+        starter.join();
+        assertThat(daemon.join()).isTrue();
+    }
+
+    private static Thread noThread(Runnable body) {
+        throw new OutOfMemoryError("unable to create native thread, says the test");
+    }
+
+    @Test
+    void whatNoThreadCanBeStartedForIsDoneWhenOneCan() {
+        ThreadFactory threads = workers.threads().getThreadFactory();
+        workers.threads().setThreadFactory(WorkersTest::noThread);
+        AtomicInteger done = new AtomicInteger();
+        for (int i = 0; i < 3; i++) {
+            workers.execute(done::incrementAndGet);
+        }
+        assertThat(done).hasValue(0);
+        workers.threads().setThreadFactory(threads);
+        Pools.await("each is done", () -> done.get() >= 3);
+        assertThat(done).hasValue(3);
+    }
+
+    @Test
+    void whoHasDoneHisWorkDoesWhatNoThreadCouldBeStartedFor() {
+        Gate gate = new Gate();
+        Gate timer = new Gate();
+        workers.execute(gate::pass);
+        gate.awaitReached();
+        workers.timer().execute(timer::pass); // so that it tries nothing
+        timer.awaitReached();
+        ThreadFactory threads = workers.threads().getThreadFactory();
+        workers.threads().setThreadFactory(WorkersTest::noThread);
+        AtomicInteger done = new AtomicInteger();
+        workers.execute(done::incrementAndGet);
+        workers.execute(done::incrementAndGet);
+        assertThat(done).hasValue(0);
+        gate.open();
+        Pools.await("both are done", () -> done.get() == 2);
+        workers.threads().setThreadFactory(threads);
+        timer.open();
+    }
+
     // ---- the end
+
+    /** A thread is there until its last statement, though the executor counts it no more. */
+    @Test
+    void theWaitForTheEndIsForThreadsThatTheExecutorHasForgotten() {
+        Gate last = new Gate();
+        workers.execute(() -> {
+            Thread.currentThread().setUncaughtExceptionHandler((thread, error) -> last.pass());
+            throw new IllegalStateException("ends the thread");
+        });
+        last.awaitReached();
+        workers.shutdown();
+        workers.threads().setKeepAliveTime(1, TimeUnit.NANOSECONDS);
+        Pools.await("forgotten", () -> workers.threads().getPoolSize() == 0);
+        long begun = System.nanoTime();
+        workers.awaitEnd(10);
+        assertThat(System.nanoTime() - begun).isGreaterThanOrEqualTo(TimeUnit.MILLISECONDS.toNanos(10));
+        last.open();
+    }
 
     @Test
     void aThreadOfThePoolDoesNotWaitForItsOwnEnd() {
