@@ -35,9 +35,9 @@ public interface Lease extends AutoCloseable {
      * Commits the transaction that works of this lease have begun, after all that were submitted before. As a work that runs {@code COMMIT},
      * but no thread waits while the disk does; what is submitted after it runs when the commit is durable.
      *
-     * @return completes when the transaction is durable. Fails with an {@link java.sql.SQLException} if it is certainly not committed: it is
-     *     still open then, to be rolled back, or committed again if another process was in the way. Fails with an
-     *     {@link OutcomeUnknownException} if nobody knows
+     * @return completes when the transaction is durable. Cannot be cancelled once the commit has begun. Fails with an
+     *     {@link java.sql.SQLException} if it is certainly not committed: unless SQLite has ended it, it is still open then, to be rolled back, or
+     *     committed again if another process was in the way. Fails with an {@link OutcomeUnknownException} if nobody knows
      */
     CompletableFuture<Void> commit();
 

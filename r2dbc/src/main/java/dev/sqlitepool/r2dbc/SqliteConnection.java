@@ -282,7 +282,7 @@ final class SqliteConnection implements Connection {
             return Mono.empty();
         }
         CompletableFuture<Void> done = new CompletableFuture<>();
-        Disposable unused = (readOnly ? Mono.<Void>empty() : ending.apply(loan))
+        Disposable unused = (readOnly ? loan.runToEnd(c -> 0L).then() : ending.apply(loan))
                 .doOnTerminate(() -> {
                     inTransaction = false;
                     readOnly = false;

@@ -37,10 +37,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
-    private final Deque<Run<?>> queue = new ArrayDeque<>();
+    private final Deque<LeaseWork<?>> queue = new ArrayDeque<>();
 
     @GuardedBy("lock")
-    private @Nullable Run<?> current;
+    private @Nullable LeaseWork<?> current;
 
     @GuardedBy("lock")
     private boolean draining;
@@ -115,7 +115,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        startDrain(false); // revoked meanwhile
+        startDrain(); // revoked meanwhile
         if (!future.settle(this, null)) {
             CompletableFuture<Void> unused = release(); // nobody wants it any more
         }
@@ -152,7 +152,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     @Nullable
     Runnable endRead(Throwable error) {
-        Run<?> running;
+        LeaseWork<?> running;
         lock.lock();
         try {
             running = current;
@@ -167,13 +167,13 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Nullable
     Runnable revoke(Throwable error) {
         List<Runnable> settles = new ArrayList<>();
-        Run<?> running;
+        LeaseWork<?> running;
         lock.lock();
         try {
             released = true;
             ended = error;
             running = current;
-            for (Run<?> run : queue) {
+            for (LeaseWork<?> run : queue) {
                 if (run.move(State.QUEUED, State.ENDED)) {
                     settles.add(Objects.requireNonNull(run.failed(error)));
                 }
@@ -184,7 +184,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
         pool.workers().completeAll(settles);
         Runnable settle = running == null ? null : running.revoked(error);
-        startDrain(false);
+        startDrain();
         return settle;
     }
 
@@ -193,16 +193,17 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         Objects.requireNonNull(work, "work");
-        return submit(new Run<>(new Work.Code<>(Form.CONNECTION, work, work), false));
+        return submit(new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
     public CompletableFuture<Void> commit() {
         SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
-        return submit(new Run<>(new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+        return submit(
+                new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
     }
 
-    private <T> CompletableFuture<T> submit(Run<T> run) {
+    private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
         boolean accepted;
         boolean full;
         lock.lock();
@@ -225,9 +226,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } else if (full) {
             run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
         } else {
-            startDrain(false);
+            startDrain();
         }
-        return run.future;
+        return run.future();
     }
 
     @Override
@@ -238,7 +239,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        startDrain(false);
+        startDrain();
         return returning;
     }
 
@@ -259,11 +260,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         }
     }
 
-    /** If there is anything to do; also for the one who has drained, which ends with this. */
-    private void startDrain(boolean drained) {
+    private void startDrain() {
         lock.lock();
         try {
-            draining &= !drained;
             if (!handed || draining || returned || queue.isEmpty() && !released) {
                 return;
             }
@@ -274,9 +273,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         pool.workers().execute(this::drain);
     }
 
-    private void drain() {
+    void drain() {
         while (true) {
-            Run<?> next;
+            LeaseWork<?> next;
             lock.lock();
             try {
                 next = queue.poll();
@@ -315,165 +314,5 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             pool.workers().execute(rest);
         }
         returning.settle(null, null);
-    }
-
-    /** One work of the lease. Its states are those of any waiter, but it waits in the lease. */
-    private final class Run<T> extends Waiter implements PoolFuture.Origin {
-        private final Work.Code<T> work;
-        /** It does nothing after its commit, and needs no thread until that is durable. */
-        private final boolean commits;
-
-        private final PoolFuture<T> future = new PoolFuture<>(pool.workers(), this);
-        private SyncGate.@Nullable Turn turn;
-
-        Run(Work.Code<T> work, boolean commits) {
-            this.work = work;
-            this.commits = commits;
-        }
-
-        @Override
-        boolean goesOnAfter(SyncGate.Turn durable) {
-            turn = commits ? durable : null;
-            return commits;
-        }
-
-        void refuse(RuntimeException error) {
-            pool.telemetry().refused.increment();
-            move(State.QUEUED, State.ENDED);
-            future.settle(null, error);
-        }
-
-        /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
-        @Nullable
-        Runnable serve() {
-            T value = null;
-            Throwable error = null;
-            Lane kept = session.lane();
-            Held held = Held.push(pool, heldAs(), kept == null ? null : pool.lanesOf(kept));
-            try {
-                session.begin(kept, this);
-                if (!isEnded()) {
-                    value = session.performInLease(work);
-                }
-            } catch (Throwable e) {
-                error = e;
-                session.struckBy(e);
-            } finally {
-                held.pop();
-            }
-            Thread.interrupted(); // what a work has done to this thread is not the next one's
-            Lane back = session.pause();
-            pool.ended(this);
-            Runnable rest = back == null ? null : pool.release(back);
-            if (rest != null) {
-                pool.workers().execute(rest);
-            }
-            T result = value;
-            Throwable failure = error;
-            if (turn != null) {
-                turn.then(unknown -> durable(result, unknown == null ? failure : unknown));
-                return null;
-            }
-            return outcome(result, failure);
-        }
-
-        private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
-            if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
-                return () -> {};
-            }
-            (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
-            return () -> future.settle(value, error);
-        }
-
-        /** By the one who settles the gate, or by the drain. Until it lets the next drain begin nobody else has the session. */
-        private void durable(@Nullable T value, @Nullable Throwable error) {
-            pool.feed().publish(session.written());
-            Runnable settle = outcome(value, error);
-            startDrain(true); // on another thread: the stages here may wait for what waits there
-            settle.run();
-        }
-
-        @Override
-        public boolean end(@Nullable Object value, @Nullable Throwable error) {
-            if (move(State.QUEUED, State.ENDED)) {
-                pool.telemetry().cancelled.increment();
-                future.settleHere(value, error); // the drain skips it
-                return true;
-            }
-            if (move(State.RUNNING, State.REVOKED)) {
-                pool.telemetry().cancelled.increment();
-                pool.interrupt(session, this);
-                future.settleHere(value, error);
-                return true;
-            }
-            return false;
-        }
-
-        /** Ends it by force, and returns what settles it; null if it is too late. */
-        @Nullable
-        Runnable revoked(Throwable error) {
-            if (!move(State.RUNNING, State.REVOKED)) {
-                return null;
-            }
-            pool.telemetry().cancelled.increment();
-            pool.interrupt(session, this);
-            return failed(error);
-        }
-
-        @Override
-        public void requireOthersHoldLane() {
-            if (Held.by(LaneLease.this)) {
-                throw new IllegalStateException(
-                        "A work of this lease would wait for another work of the same lease, which runs"
-                                + " after it. Call the connection directly, or chain the future.");
-            }
-            requireOthersHoldClaim();
-        }
-
-        @Override
-        void granted() {}
-
-        @Override
-        Runnable failed(Throwable error) {
-            return () -> future.settle(null, error);
-        }
-
-        @Override
-        boolean isLease() {
-            return true;
-        }
-
-        @Override
-        @Nullable
-        Runnable revoke(Throwable error) {
-            return LaneLease.this.revoke(error);
-        }
-
-        @Override
-        Duration hasReadFor(Duration held, long now) {
-            return LaneLease.this.hasReadFor(held, now);
-        }
-
-        @Override
-        @Nullable
-        Runnable endRead(Throwable error) {
-            return LaneLease.this.endRead(error);
-        }
-
-        @Override
-        Object heldAs() {
-            return LaneLease.this;
-        }
-
-        @Override
-        @Nullable
-        Throwable submittedAt() {
-            return submittedAt;
-        }
-
-        @Override
-        String label() {
-            return work.label();
-        }
     }
 }

@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -46,6 +47,9 @@ class OwnCommitsTest {
     private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
 
     private final AtomicInteger syncs = new AtomicInteger();
+    /** Holds up who asks whether what he has committed must be synced. */
+    private final AtomicReference<Gate> afterCommit = new AtomicReference<>();
+
     private LanePool pool;
 
     private interface Fate {
@@ -61,6 +65,10 @@ class OwnCommitsTest {
                         if (fate != null) {
                             fate.strike();
                         }
+                    }
+                    Gate gate = method.getName().equals("needsSync") ? afterCommit.getAndSet(null) : null;
+                    if (gate != null) {
+                        gate.pass();
                     }
                     try {
                         return method.invoke(engine, arguments);
@@ -553,6 +561,33 @@ class OwnCommitsTest {
         commit.join();
         assertThat(behind.join()).isEqualTo(1);
         lease.release().join();
+    }
+
+    @Test
+    void aLeasesCommitIsAcknowledgedBeforeWhatIsBehindIt() {
+        open(3);
+        for (int i = 0; i < 100; i++) {
+            Lease lease = inserted(i);
+            CompletableFuture<Void> commit = lease.commit();
+            assertThat(lease.run(c -> 1).thenApply(behind -> commit.isDone()).join())
+                    .isTrue();
+            lease.release().join();
+        }
+    }
+
+    @Test
+    void aLeasesCommitThatHasBegunCannotBeCancelled() {
+        open(3);
+        Gate committed = new Gate();
+        Lease lease = inserted(1);
+        afterCommit.set(committed);
+        CompletableFuture<Void> commit = lease.commit();
+        committed.awaitReached();
+        assertThat(commit.cancel(true)).isFalse();
+        committed.open();
+        commit.join();
+        lease.release().join();
+        assertThat(count()).isEqualTo(1);
     }
 
     /** The stage runs on the thread that has settled the commit. */

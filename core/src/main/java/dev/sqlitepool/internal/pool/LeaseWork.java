@@ -1,0 +1,202 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Work;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One work of a lease. Thread-safe. Its states are those of any waiter, but it waits in the lease, which serves one after the other.
+ *
+ * @param <T> the result
+ */
+final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
+    private final LaneLease lease;
+    private final LanePool pool;
+    private final Session session;
+    private final Work.Code<T> work;
+    /** It does nothing after its commit, and needs no thread until that is durable. */
+    private final boolean commits;
+
+    private final PoolFuture<T> future;
+    private SyncGate.@Nullable Turn turn;
+
+    LeaseWork(LaneLease lease, LanePool pool, Session session, Work.Code<T> work, boolean commits) {
+        this.lease = lease;
+        this.pool = pool;
+        this.session = session;
+        this.work = work;
+        this.commits = commits;
+        this.future = new PoolFuture<>(pool.workers(), this);
+    }
+
+    PoolFuture<T> future() {
+        return future;
+    }
+
+    @Override
+    boolean goesOnAfter(SyncGate.Turn durable) {
+        turn = commits ? durable : null;
+        return commits;
+    }
+
+    void refuse(RuntimeException error) {
+        pool.telemetry().refused.increment();
+        move(State.QUEUED, State.ENDED);
+        future.settle(null, error);
+    }
+
+    /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+    @Nullable
+    Runnable serve() {
+        T value = null;
+        Throwable error = null;
+        Lane kept = session.lane();
+        Held held = Held.push(pool, heldAs(), kept == null ? null : pool.lanesOf(kept));
+        try {
+            session.begin(kept, this);
+            if (commits ? beginCommit() : !isEnded()) {
+                value = session.performInLease(work);
+            }
+        } catch (Throwable e) {
+            error = e;
+            session.struckBy(e);
+        } finally {
+            held.pop();
+        }
+        Thread.interrupted(); // what a work has done to this thread is not the next one's
+        Lane back = session.pause();
+        if (turn == null) {
+            pool.ended(this);
+        }
+        Runnable rest = back == null ? null : pool.release(back);
+        if (rest != null) {
+            pool.workers().execute(rest);
+        }
+        T result = value;
+        Throwable failure = error;
+        if (turn != null) {
+            turn.then(unknown -> durable(result, unknown == null ? failure : unknown));
+            return null;
+        }
+        return outcome(result, failure);
+    }
+
+    private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
+        if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
+            return () -> {};
+        }
+        (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+        return () -> future.settle(value, error);
+    }
+
+    /**
+     * By the one who settles the gate, or by the drain. Until the rest is done nobody else has the session, and the pool is not closed;
+     * the stages, which may wait for either, do not hold it up.
+     */
+    private void durable(@Nullable T value, @Nullable Throwable error) {
+        pool.feed().publish(session.written());
+        Runnable settle = outcome(value, error);
+        Workers.Ordered rest = new Workers.Ordered() {
+            @Override
+            public boolean isReady() {
+                return future.isSettled();
+            }
+
+            @Override
+            public void run() {
+                pool.ended(LeaseWork.this);
+                lease.drain();
+            }
+        };
+        pool.workers().execute(() -> {
+            if (pool.workers().publish(settle, rest)) {
+                rest.run();
+            }
+        });
+    }
+
+    @Override
+    public boolean end(@Nullable Object value, @Nullable Throwable error) {
+        if (move(State.QUEUED, State.ENDED)) {
+            pool.telemetry().cancelled.increment();
+            future.settleHere(value, error); // the drain skips it
+            return true;
+        }
+        if (move(State.RUNNING, State.REVOKED)) {
+            pool.telemetry().cancelled.increment();
+            pool.interrupt(session, this);
+            future.settleHere(value, error);
+            return true;
+        }
+        return false;
+    }
+
+    /** Ends it by force, and returns what settles it; null if it is too late. */
+    @Nullable
+    Runnable revoked(Throwable error) {
+        if (!move(State.RUNNING, State.REVOKED)) {
+            return null;
+        }
+        pool.telemetry().cancelled.increment();
+        pool.interrupt(session, this);
+        return failed(error);
+    }
+
+    @Override
+    public void requireOthersHoldLane() {
+        if (Held.by(lease)) {
+            throw new IllegalStateException(
+                    "A work of this lease would wait for another work of the same lease, which runs"
+                            + " after it. Call the connection directly, or chain the future.");
+        }
+        requireOthersHoldClaim();
+    }
+
+    @Override
+    void granted() {}
+
+    @Override
+    Runnable failed(Throwable error) {
+        return () -> future.settle(null, error);
+    }
+
+    @Override
+    boolean isLease() {
+        return true;
+    }
+
+    @Override
+    @Nullable
+    Runnable revoke(Throwable error) {
+        return lease.revoke(error);
+    }
+
+    @Override
+    Duration hasReadFor(Duration held, long now) {
+        return lease.hasReadFor(held, now);
+    }
+
+    @Override
+    @Nullable
+    Runnable endRead(Throwable error) {
+        return lease.endRead(error);
+    }
+
+    @Override
+    Object heldAs() {
+        return lease;
+    }
+
+    @Override
+    @Nullable
+    Throwable submittedAt() {
+        return lease.submittedAt();
+    }
+
+    @Override
+    String label() {
+        return work.label();
+    }
+}
