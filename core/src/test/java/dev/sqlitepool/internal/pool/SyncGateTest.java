@@ -17,6 +17,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -310,6 +311,22 @@ class SyncGateTest {
     }
 
     /** It may commit in ways that the pool does not see, and go on as if the commit were durable. */
+    /** What is in the log then nobody knows to be on disk; in the database file it is, for SQLite has synced that. */
+    @Test
+    void afterAFailedSyncTheLogIsEmptiedBeforeAnythingIsWritten() throws Exception {
+        LanePool pool = open(Durability.FULL, "WAL");
+        pool.query("SELECT 1", row -> row.getInt(1)).join(); // a lane that keeps the log when the writer's is closed
+        pool.execute("INSERT INTO t VALUES (zeroblob(200000))").join();
+        fates.add(() -> {
+            throw new IOException("the disk is gone");
+        });
+        CompletableFuture<Long> unknown = pool.execute("INSERT INTO t VALUES (2)");
+        assertThatThrownBy(unknown::join).hasCauseInstanceOf(OutcomeUnknownException.class);
+        pool.execute("INSERT INTO t VALUES (3)").join();
+        assertThat(Files.size(pools.directory().resolve("test.db-wal"))).isLessThan(50_000);
+        assertThat(count(pool)).isEqualTo(3);
+    }
+
     @Test
     void inConnectionsAndLeasesSqliteSyncsTheCommitOfASingleStatementByItself() {
         LanePool pool = open(Durability.FULL, "WAL");
