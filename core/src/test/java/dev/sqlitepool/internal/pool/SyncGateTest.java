@@ -310,7 +310,6 @@ class SyncGateTest {
         assertThat(pools.file().resolveSibling("test.db-wal")).exists();
     }
 
-    /** It may commit in ways that the pool does not see, and go on as if the commit were durable. */
     /** What is in the log then nobody knows to be on disk; in the database file it is, for SQLite has synced that. */
     @Test
     void afterAFailedSyncTheLogIsEmptiedBeforeAnythingIsWritten() throws Exception {
@@ -327,6 +326,7 @@ class SyncGateTest {
         assertThat(count(pool)).isEqualTo(3);
     }
 
+    /** It may commit in ways that the pool does not see, and go on as if the commit were durable. */
     @Test
     void inConnectionsAndLeasesSqliteSyncsTheCommitOfASingleStatementByItself() {
         LanePool pool = open(Durability.FULL, "WAL");
