@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * A lane on loan, and before that the request for it. Thread-safe.
  *
  * <p>Works wait in the lease's own queue. At most one thread drains it ({@link #draining}); it stops only when it has seen the queue
- * empty under the lock, and who adds to a queue that nobody drains starts it: no work is left behind. The lane is given back by the
- * drain that sees the lease released and the queue empty, once, since it is then {@link #returned}.
+ * empty under the lock, and who adds to a queue that nobody drains starts it: no work is left behind. After a commit that waits at the gate the
+ * drain passes to its turn, which the gate settles in any case, and which goes on with it exactly once ({@link LeaseWork#serve}). The lane is
+ * given back by the drain that sees the lease released and the queue empty, once, since it is then {@link #returned}.
  */
 final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private final LanePool pool;

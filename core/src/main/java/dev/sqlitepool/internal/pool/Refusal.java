@@ -78,12 +78,13 @@ final class Refusal {
                 : write.closing() > 0 ? "write lane closing" : "write lane free";
     }
 
-    private static String seconds(Duration duration) {
-        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
-    }
-
+    /** The thread of a work was interrupted while the work waited. */
     static SQLException interrupted() {
         return new SQLException(
                 "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
+    }
+
+    private static String seconds(Duration duration) {
+        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
     }
 }
