@@ -133,7 +133,7 @@ class HardeningTest {
         lane.open();
         full.awaitReached();
         try {
-            assertThat(ran).as("the next transaction runs").succeedsWithin(Duration.ofSeconds(5));
+            assertThat(ran).as("the next transaction runs").succeedsWithin(Pools.PATIENCE);
         } finally {
             full.open();
         }

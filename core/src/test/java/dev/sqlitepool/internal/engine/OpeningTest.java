@@ -13,6 +13,7 @@ import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.TestClock;
 import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
@@ -271,7 +272,8 @@ class OpeningTest {
             return List.of();
         }
         String output = new String(child.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS))
+                .isTrue();
         assumeTrue(child.exitValue() != 127 && !output.contains("setpriv:"), "setpriv is not allowed here: " + output);
         List<String> found = output.lines()
                 .filter(line -> line.startsWith(PermissionProbe.MARK))
@@ -713,16 +715,21 @@ class OpeningTest {
     void aFactoryThatHangsKeepsNobodyLongerThanTheAcquireTimeout() throws SQLException {
         Gate gate = new Gate();
         AtomicInteger calls = new AtomicInteger();
-        SqlitePool pool = from(
-                access -> {
-                    calls.incrementAndGet();
-                    gate.pass();
-                    return DriverManager.getConnection(url());
-                },
-                settings -> settings.poolSize(1).acquireTimeout(Duration.ofMillis(50)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.build(
+                clock,
+                SqlitePool.builder()
+                        .connectionFactory(access -> {
+                            calls.incrementAndGet();
+                            gate.pass();
+                            return DriverManager.getConnection(url());
+                        })
+                        .poolSize(1)
+                        .acquireTimeout(Duration.ofMillis(50)));
         CompletableFuture<Long> first = pool.execute("CREATE TABLE t (x)");
         CompletableFuture<Long> second = pool.execute("CREATE TABLE u (x)");
         gate.awaitReached();
+        clock.pass(Duration.ofMillis(50));
         for (CompletableFuture<Long> each : List.of(first, second)) {
             assertThat(each.handle((value, error) -> error).join())
                     .isInstanceOf(PoolTimeoutException.class)
