@@ -95,7 +95,7 @@ class StreamStormTest {
     }
 
     @Test
-    @Timeout(value = 4, unit = TimeUnit.MINUTES)
+    @Timeout(value = 15, unit = TimeUnit.MINUTES)
     void everyStreamEndsAndEveryLaneComesBack() throws Exception {
         System.out.println("storm of " + STREAMS + " streams, seed " + SEED);
         java.util.logging.Logger quiet = java.util.logging.Logger.getLogger("dev.sqlitepool");

@@ -81,7 +81,7 @@ class SyncGateTest {
                 .healthCheckInterval(Duration.ofDays(1))
                 .closeGrace(Duration.ofSeconds(10)));
         LanePool pool = pools.track(
-                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+                new LanePool(settings, passed::get, this::watched), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
         syncedOn.clear();
