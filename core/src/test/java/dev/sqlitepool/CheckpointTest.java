@@ -24,6 +24,9 @@ class CheckpointTest {
     private static final byte[] PAGE = new byte[3_000];
 
     @RegisterExtension
+    final Logged logged = new Logged("has read for", "writes wait because");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private final Queue<String> events = new ConcurrentLinkedQueue<>();

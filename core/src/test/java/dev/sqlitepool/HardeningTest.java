@@ -26,6 +26,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Interleavings and misuse that once lost a lane, a future or a snapshot, or could have. */
 class HardeningTest {
     @RegisterExtension
+    final Logged logged = new Logged("closed without waiting any longer");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     /**

@@ -23,6 +23,9 @@ class RowCursorTest {
     private static final String NUMBERS = "SELECT x FROM t ORDER BY x";
 
     @RegisterExtension
+    final Logged logged = new Logged("has read for");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private SqlitePool numbers(SqlitePool pool) {

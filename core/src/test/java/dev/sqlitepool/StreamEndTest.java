@@ -23,6 +23,9 @@ import org.sqlite.SQLiteConnection;
 /** How streams end: cancelled, failed, timed out, closed. In every case the lane is back, which {@link Pools} checks after each test. */
 class StreamEndTest {
     @RegisterExtension
+    final Logged logged = new Logged("has read for", "the subscriber of", "a connection has been held for");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private static Flow.Publisher<Long> numbers(SqlitePool pool, long count) {

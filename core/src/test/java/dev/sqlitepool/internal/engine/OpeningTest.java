@@ -8,6 +8,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
@@ -54,6 +55,9 @@ import org.sqlite.SQLiteException;
 import org.sqlite.jdbc4.JDBC4Connection;
 
 class OpeningTest {
+    @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
     @RegisterExtension
     final Pools pools = new Pools();
 

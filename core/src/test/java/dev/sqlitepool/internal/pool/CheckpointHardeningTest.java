@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
@@ -39,6 +40,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class CheckpointHardeningTest {
     private static final long LIMIT = 1 << 18;
     private static final byte[] PAGE = new byte[3_000];
+
+    @RegisterExtension
+    final Logged logged = new Logged("has read for", "a checkpoint failed", "writes wait because", "has been replaced");
 
     @RegisterExtension
     final Pools pools = new Pools();

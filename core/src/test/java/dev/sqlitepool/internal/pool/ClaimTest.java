@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
@@ -24,6 +25,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Work that moves to the write lane: how it waits for it, and what it is told if it does not get it. */
 class ClaimTest {
+    @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
     @RegisterExtension
     final Pools pools = new Pools();
 

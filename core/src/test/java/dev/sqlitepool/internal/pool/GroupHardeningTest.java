@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
@@ -32,6 +33,9 @@ import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
 class GroupHardeningTest {
+    @RegisterExtension
+    final Logged logged = new Logged("closed without waiting any longer");
+
     @RegisterExtension
     final Pools pools = new Pools();
 
