@@ -36,6 +36,7 @@ final class VertxContender implements Contender {
     /** A thread that waits for a processor is not blocked: no word about it, and no stack trace. */
     private final Vertx vertx =
             Vertx.vertx(new VertxOptions().setBlockedThreadCheckInterval(TimeUnit.DAYS.toMillis(1)));
+
     private final Pool pool;
 
     /**
