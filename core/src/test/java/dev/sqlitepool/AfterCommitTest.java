@@ -21,6 +21,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** What is done after a commit, and only then. With the sync of the WAL: SyncGateTest. */
 class AfterCommitTest {
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool", "an afterCommit hook failed");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private final List<String> ran = Collections.synchronizedList(new ArrayList<>());

@@ -24,6 +24,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Ending a task from outside: it reaches SQLite, rolls back, and never hits a stranger. */
 class CancellationTest {
+    private static final String SLOW = "SELECT * FROM (" + Sql.ENDLESS + ")";
+
     @RegisterExtension
     final Pools pools = new Pools();
 
@@ -223,13 +225,15 @@ class CancellationTest {
     @Tag("slow")
     @Test
     void aWorkThatWaitsForTheWriteLaneTimesOut() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.acquireTimeout(Duration.ofMillis(50)));
         Gate gate = new Gate();
         CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
-        assertThatThrownBy(() ->
-                        pool.connection(c -> c.execute("CREATE TABLE u (x)")).join())
-                .hasCauseInstanceOf(PoolTimeoutException.class);
+        CompletableFuture<Long> moving = pool.connection(c -> c.execute("CREATE TABLE u (x)"));
+        Pools.await("it waits", () -> pool.stats().writeLanes().waiting() == 1);
+        clock.pass(Duration.ofMillis(50));
+        assertThatThrownBy(moving::join).hasCauseInstanceOf(PoolTimeoutException.class);
         gate.open();
         blocker.join();
     }
@@ -237,12 +241,14 @@ class CancellationTest {
     @Tag("slow")
     @Test
     void aConnectionWritesOnAfterAStatementOfItsTimedOut() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
+        TestClock clock = new TestClock();
+        SqlitePool pool =
+                pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(50)).onConnect(clock::teach));
         pool.execute("CREATE TABLE t (x)").join();
         pool.useConnection(conn -> {
                     conn.execute("BEGIN");
                     conn.execute("INSERT INTO t VALUES (1)");
-                    assertThatThrownBy(() -> conn.execute("INSERT INTO t " + Sql.ENDLESS))
+                    assertThatThrownBy(() -> conn.execute("INSERT INTO t SELECT later() UNION ALL " + SLOW))
                             .isInstanceOf(SQLTimeoutException.class);
                     conn.execute("ROLLBACK");
                     conn.execute("INSERT INTO t VALUES (2)");
@@ -253,16 +259,19 @@ class CancellationTest {
 
     @Test
     void statementTimeoutInterruptsAndNamesItself() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(50)));
+        TestClock clock = new TestClock();
+        SqlitePool pool =
+                pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(50)).onConnect(clock::teach));
         pool.execute("CREATE TABLE t (x)").join();
-        assertThatThrownBy(() -> pool.query(Sql.ENDLESS, row -> row.getLong(1)).join())
+        assertThatThrownBy(() -> pool.query("SELECT later() UNION ALL " + SLOW, row -> row.getLong(1))
+                        .join())
                 .cause()
                 .isInstanceOf(SQLTimeoutException.class)
                 .hasMessageContaining("0.05 s");
         assertThatThrownBy(() -> pool.useTransaction(tx -> {
                             tx.execute("INSERT INTO t VALUES (1)");
                             try {
-                                tx.execute("INSERT INTO t " + Sql.ENDLESS);
+                                tx.execute("INSERT INTO t SELECT later() UNION ALL " + SLOW);
                             } catch (SQLTimeoutException e) {
                                 tx.execute("INSERT INTO t VALUES (2)"); // would commit by itself
                             }
@@ -276,12 +285,14 @@ class CancellationTest {
     @Tag("slow")
     @Test
     void manyShortStatementsDoNotTimeOutTogether() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(200)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(20)));
         pool.execute("CREATE TABLE t (x)").join();
+        pool.execute("INSERT INTO t VALUES (1)").join();
         long start = System.nanoTime();
         pool.useRead(c -> {
                     while (System.nanoTime() - start < 500_000_000L) {
-                        c.query("SELECT x FROM t", row -> row.getInt(1));
+                        c.forEach("SELECT x FROM t", row -> clock.pass(Duration.ofMillis(5)));
                     }
                 })
                 .join();

@@ -3,6 +3,7 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.internal.pool.TimedPools;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLTimeoutException;
@@ -23,13 +24,16 @@ class CheckpointTest {
     private static final byte[] PAGE = new byte[3_000];
 
     @RegisterExtension
+    final Logged logged = new Logged("has read for", "writes wait because");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
     private SqlitePool open() {
         SqlitePool pool = pools.open(builder -> builder.walSizeLimit(LIMIT)
-                .acquireTimeout(Duration.ofSeconds(20))
+                .acquireTimeout(Duration.ofMinutes(5))
                 .listener(new PoolListener() {
                     @Override
                     public void walLimitReached(long walSize, String reader, Duration held) {
@@ -153,7 +157,8 @@ class CheckpointTest {
     @Test
     void aReadOlderThanItsAgeIsEndedAndTheWritersGoOn() {
         Queue<String> told = new ConcurrentLinkedQueue<>();
-        SqlitePool pool = pools.open(builder -> builder.walSizeLimit(LIMIT)
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, builder -> builder.walSizeLimit(LIMIT)
                 .maxReadAge(Duration.ofMillis(400))
                 .listener(new PoolListener() {
                     @Override
@@ -165,13 +170,17 @@ class CheckpointTest {
         CompletableFuture<?> reader = pool.query("SELECT * FROM (" + Sql.ENDLESS + "), t", row -> 1);
         CompletableFuture<Long> other =
                 pool.query("SELECT count(*) FROM t", row -> row.getLong(1)).thenApply(rows -> rows.get(0));
+        other.join();
+        Pools.await("only the endless one reads", () -> pool.stats().readLanes().borrowed() == 1);
         List<CompletableFuture<Long>> writes =
                 IntStream.range(0, 500).mapToObj(i -> write(pool)).toList();
+        clock.pass(Duration.ofMillis(300));
+        Pools.await("it was warned of", () -> told.size() == 1);
+        clock.pass(Duration.ofMillis(300));
         writes.forEach(CompletableFuture::join);
         assertThatThrownBy(reader::join)
                 .hasCauseInstanceOf(SQLTimeoutException.class)
                 .hasMessageContaining("maxReadAge");
-        other.join();
         Pools.await("it was told", () -> told.size() >= 2);
         assertThat(told).anyMatch(event -> event.endsWith("false")).anyMatch(event -> event.endsWith("true"));
     }
@@ -179,7 +188,8 @@ class CheckpointTest {
     @Tag("slow")
     @Test
     void aConnectionThatDoesNotReadHasNoAge() throws Exception {
-        SqlitePool pool = pools.open(builder -> builder.maxReadAge(Duration.ofMillis(200)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, builder -> builder.maxReadAge(Duration.ofMillis(200)));
         pool.execute("CREATE TABLE t (x)").join();
         Lease idle = pool.acquire().join();
         Gate gate = new Gate();
@@ -189,10 +199,11 @@ class CheckpointTest {
             return conn.queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
                     .orElseThrow();
         });
+        gate.awaitReached();
         Lease reading = pool.acquire().join();
         reading.run(conn -> conn.execute("BEGIN")).join();
-        long until = System.nanoTime() + Duration.ofSeconds(1).toNanos();
-        Pools.await("time has passed", () -> System.nanoTime() - until > 0);
+        clock.pass(Duration.ofSeconds(1));
+        TimedPools.sweep(pool);
         gate.open();
         assertThat(busy.join()).isZero();
         assertThat(idle.run(conn -> 1).join()).isEqualTo(1);

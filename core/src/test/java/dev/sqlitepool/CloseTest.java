@@ -17,6 +17,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Closed means closed. */
 class CloseTest {
     @RegisterExtension
+    final Logged logged = new Logged("closed without waiting any longer");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     @Test

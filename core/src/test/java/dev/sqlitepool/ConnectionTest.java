@@ -21,6 +21,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConnectionTest {
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     /** A pool with a table t (id, v), and no lane that has not been idle. */

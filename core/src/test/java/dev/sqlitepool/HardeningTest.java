@@ -26,6 +26,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Interleavings and misuse that once lost a lane, a future or a snapshot, or could have. */
 class HardeningTest {
     @RegisterExtension
+    final Logged logged = new Logged("closed without waiting any longer");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     /**
@@ -133,7 +136,7 @@ class HardeningTest {
         lane.open();
         full.awaitReached();
         try {
-            assertThat(ran).as("the next transaction runs").succeedsWithin(Duration.ofSeconds(5));
+            assertThat(ran).as("the next transaction runs").succeedsWithin(Pools.PATIENCE);
         } finally {
             full.open();
         }

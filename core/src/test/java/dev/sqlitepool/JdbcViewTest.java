@@ -33,6 +33,9 @@ import org.sqlite.SQLiteConnection;
 
 class JdbcViewTest {
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     /** A pool with a table t (id, v). */

@@ -47,7 +47,10 @@ class MemoryHandOverTest {
     final Logged logged = new Logged();
 
     private SqlitePool open(UnaryOperator<SqlitePoolBuilder> settings) throws SQLException {
-        SqlitePool pool = pools.build(settings.apply(SqlitePool.builder().inMemory()));
+        return table(pools.build(settings.apply(SqlitePool.builder().inMemory())));
+    }
+
+    private static SqlitePool table(SqlitePool pool) throws SQLException {
         pool.blocking().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)");
         pool.blocking().execute("INSERT INTO t VALUES (1, 'a')");
         return pool;
@@ -318,11 +321,17 @@ class MemoryHandOverTest {
     /** An error that makes the connection doubtful comes first, the change second: one reason does not hide the other. */
     @Test
     void aChangeBehindAnErrorIsPutBackToo() throws SQLException {
-        SqlitePool pool = open(settings -> settings.statementTimeout(Duration.ofMillis(20)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = table(pools.build(
+                clock,
+                SqlitePool.builder()
+                        .inMemory()
+                        .statementTimeout(Duration.ofMillis(20))
+                        .onConnect(clock::teach)));
         Map<String, List<String>> before = state(pool);
         pool.blocking().useConnection(c -> {
             c.execute("BEGIN");
-            assertThatThrownBy(() -> c.execute("INSERT INTO t SELECT 2, (" + Sql.ENDLESS + ")"))
+            assertThatThrownBy(() -> c.execute("INSERT INTO t SELECT 2 + later(), (" + Sql.ENDLESS + ")"))
                     .isInstanceOf(SQLException.class);
             c.execute("ROLLBACK");
             c.jdbc().setTransactionIsolation(Connection.TRANSACTION_READ_UNCOMMITTED);

@@ -10,14 +10,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.sqlite.Function;
+import org.sqlite.SQLiteConnection;
 
 /** Cursors that work reads, and leases that know what they need. */
 class RowCursorTest {
     private static final String SLOW = "SELECT * FROM (" + Sql.ENDLESS + ")";
     private static final String NUMBERS = "SELECT x FROM t ORDER BY x";
+
+    @RegisterExtension
+    final Logged logged = new Logged("has read for");
 
     @RegisterExtension
     final Pools pools = new Pools();
@@ -242,9 +248,10 @@ class RowCursorTest {
         lease.run(c -> c.execute("BEGIN")).join();
         lease.run(c -> c.execute("INSERT INTO t VALUES (11)")).join();
         RowCursor<Integer> slow = open(lease, "SELECT 1 UNION ALL " + SLOW);
+        assertThat(read(lease, slow, 1)).containsExactly(1);
         assertThatThrownBy(() -> lease.run(c -> {
                             c.statementTimeout(Duration.ofMillis(30));
-                            return read(slow, 2);
+                            return read(slow, 1);
                         })
                         .join())
                 .hasCauseInstanceOf(SQLTimeoutException.class);
@@ -304,8 +311,25 @@ class RowCursorTest {
     /** A function that SQLite cannot interrupt runs past the timeout, and then gives a row. */
     @Test
     void aTimeoutIsToldAlthoughTheStepEndsWell() {
-        SqlitePool pool = numbers(pools.open());
-        String slow = "SELECT length(hex(randomblob(20000000 * (x = %d)))) FROM t";
+        TestClock clock = new TestClock();
+        AtomicReference<SqlitePool> opened = new AtomicReference<>();
+        SqlitePool pool = numbers(pools.open(
+                clock,
+                b -> b.onConnect(c -> Function.create(c.unwrap(SQLiteConnection.class), "stall", new Function() {
+                    @Override
+                    protected void xFunc() throws SQLException {
+                        if (value_int(0) != 0) {
+                            long before = opened.get().stats().interrupts();
+                            clock.pass(Duration.ofSeconds(1));
+                            Pools.await(
+                                    "it is interrupted",
+                                    () -> opened.get().stats().interrupts() > before);
+                        }
+                        result(0);
+                    }
+                }))));
+        opened.set(pool);
+        String slow = "SELECT stall(x = %d) FROM t";
         for (int row = 1; row <= 3; row++) {
             String sql = slow.formatted(row);
             List<Integer> rows = new ArrayList<>();
@@ -384,10 +408,12 @@ class RowCursorTest {
 
     @Test
     void aLeaseThatReadsForTooLongIsEnded() {
-        SqlitePool pool = numbers(
-                pools.open(b -> b.maxReadAge(Duration.ofMillis(100)).healthCheckInterval(Duration.ofMillis(20))));
+        TestClock clock = new TestClock();
+        SqlitePool pool = numbers(pools.open(
+                clock, b -> b.maxReadAge(Duration.ofMillis(100)).healthCheckInterval(Duration.ofMillis(20))));
         Lease lease = pool.acquire(Access.READ).join();
         lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join();
+        clock.pass(Duration.ofMillis(100));
         Pools.await("the lease is ended", () -> pool.stats().readLanes().borrowed() == 0);
         assertThatThrownBy(() ->
                         lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())

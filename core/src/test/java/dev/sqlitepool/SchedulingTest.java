@@ -163,12 +163,14 @@ class SchedulingTest {
     @Tag("slow")
     @Test
     void timedOutWaiterNeverReceivesALane() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(500)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.acquireTimeout(Duration.ofMillis(500)));
         Gate gate = new Gate();
         CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
         AtomicBoolean ran = new AtomicBoolean();
         CompletableFuture<Void> late = pool.useTransaction(tx -> ran.set(true));
+        clock.pass(Duration.ofMillis(500));
         Throwable error = catchThrowable(late::join);
         assertThat(error)
                 .hasCauseInstanceOf(PoolTimeoutException.class)

@@ -158,12 +158,15 @@ class StatsTest {
 
     @Test
     void aStreamThatFindsNoLaneAndOneThatTheCloseEndsAreCounted() {
+        TestClock clock = new TestClock();
         SqlitePool pool = pools.open(
-                b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(30)).closeGrace(Duration.ofMillis(10)));
+                clock, b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(30)).closeGrace(Duration.ofMillis(10)));
         pool.execute("CREATE TABLE t (x)").join();
         Probe<Long> holder = Probe.of(pool.stream("VALUES (1), (2)", row -> row.getLong(1)), 1);
         holder.awaitRows(1); // stands on its row, on the only read lane
-        Probe.of(pool.stream("VALUES (1)", row -> row.getLong(1)), 1).awaitError();
+        Probe<Long> late = Probe.of(pool.stream("VALUES (1)", row -> row.getLong(1)), 1);
+        clock.pass(Duration.ofMillis(30));
+        late.awaitError();
         assertThat(ends(pool)).isEqualTo("1 completed, 1 failed, 0 cancelled, 0 refused");
         pool.close();
         assertThat(holder.awaitError()).isInstanceOf(PoolClosedException.class);

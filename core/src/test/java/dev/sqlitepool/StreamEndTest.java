@@ -12,6 +12,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -21,6 +22,9 @@ import org.sqlite.SQLiteConnection;
 
 /** How streams end: cancelled, failed, timed out, closed. In every case the lane is back, which {@link Pools} checks after each test. */
 class StreamEndTest {
+    @RegisterExtension
+    final Logged logged = new Logged("has read for", "the subscriber of", "a connection has been held for");
+
     @RegisterExtension
     final Pools pools = new Pools();
 
@@ -282,10 +286,13 @@ class StreamEndTest {
     @Tag("slow")
     @Test
     void aStreamThatFindsNoLaneInTimeFails() {
-        SqlitePool pool = pools.open(b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(500)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.poolSize(2).acquireTimeout(Duration.ofMillis(50)));
         Probe<Long> holder = Probe.of(numbers(pool, 10), 1);
         holder.awaitRows(1);
-        assertThat(Probe.of(numbers(pool, 10), 1).awaitError())
+        Probe<Long> late = Probe.of(numbers(pool, 10), 1);
+        clock.pass(Duration.ofMillis(50));
+        assertThat(late.awaitError())
                 .isInstanceOf(PoolTimeoutException.class)
                 .hasMessageContaining("for \"stream of WITH RECURSIVE")
                 .hasMessageContaining("with \"stream of WITH RECURSIVE");
@@ -312,10 +319,13 @@ class StreamEndTest {
     @Tag("slow")
     @Test
     void theStatementTimeoutEndsAStreamThatFindsNoRow() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(50)));
-        assertThat(Probe.of(endless(pool), 1).awaitError()).isInstanceOf(SQLTimeoutException.class);
-        Probe<Long> late = Probe.of(
-                pool.stream("SELECT 1 UNION ALL SELECT * FROM (" + Sql.ENDLESS + ")", row -> row.getLong(1)), 2);
+        TestClock clock = new TestClock();
+        SqlitePool pool =
+                pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(50)).onConnect(clock::teach));
+        String endless = "SELECT sum(n) FROM (SELECT later() AS n UNION ALL SELECT * FROM (" + Sql.ENDLESS + "))";
+        assertThat(Probe.of(pool.stream(endless, row -> row.getLong(1)), 1).awaitError())
+                .isInstanceOf(SQLTimeoutException.class);
+        Probe<Long> late = Probe.of(pool.stream("SELECT 1 UNION ALL " + endless, row -> row.getLong(1)), 2);
         assertThat(late.awaitError()).isInstanceOf(SQLTimeoutException.class);
         assertThat(late.rows()).containsExactly(1L);
     }
@@ -323,16 +333,22 @@ class StreamEndTest {
     /** The interrupt comes while a row is computed, and SQLite notices it at the next one. */
     @Test
     void aTimeoutThatIsNoticedLateIsATimeoutAllTheSame() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(20))
+        TestClock clock = new TestClock();
+        AtomicReference<SqlitePool> opened = new AtomicReference<>();
+        SqlitePool pool = pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(20))
                 .onConnect(connection ->
                         Function.create(connection.unwrap(SQLiteConnection.class), "stall", new Function() {
                             @Override
                             protected void xFunc() throws SQLException {
-                                long since = System.nanoTime();
-                                Pools.await("longer than the timeout", () -> System.nanoTime() - since > 80_000_000);
+                                long before = opened.get().stats().interrupts();
+                                clock.pass(Duration.ofSeconds(1));
+                                Pools.await(
+                                        "it is interrupted",
+                                        () -> opened.get().stats().interrupts() > before);
                                 result(value_long(0));
                             }
                         })));
+        opened.set(pool);
         Probe<Long> probe =
                 Probe.of(pool.stream("SELECT stall(column1) FROM (VALUES (1), (2))", row -> row.getLong(1)), 1);
         probe.awaitRows(1);
@@ -342,20 +358,22 @@ class StreamEndTest {
 
     @Test
     void theStatementTimeoutDoesNotCountTheTimeBetweenDemands() {
-        SqlitePool pool = pools.open(b -> b.statementTimeout(Duration.ofMillis(30)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.statementTimeout(Duration.ofMillis(30)));
         Probe<Long> probe = Probe.of(numbers(pool, 3), 1);
         probe.awaitRows(1);
-        long since = System.nanoTime();
-        Pools.await("idle for longer than the timeout", () -> System.nanoTime() - since > 100_000_000);
+        clock.pass(Duration.ofMillis(100));
         probe.subscription().request(9);
         assertThat(probe.awaitComplete()).hasSize(3);
     }
 
     @Test
     void aStreamThatIsTooOldIsEndedThoughNothingIsAskedFor() {
-        SqlitePool pool = pools.open(b -> b.maxReadAge(Duration.ofMillis(50)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.open(clock, b -> b.maxReadAge(Duration.ofMillis(50)));
         Probe<Long> probe = Probe.of(numbers(pool, 3), 1);
         probe.awaitRows(1);
+        clock.pass(Duration.ofMillis(50));
         assertThat(probe.awaitError()).isInstanceOf(SQLTimeoutException.class);
         assertThat(probe.rows()).containsExactly(1L);
     }

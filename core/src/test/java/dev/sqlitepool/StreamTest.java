@@ -28,6 +28,9 @@ class StreamTest {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT ?";
 
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     static Flow.Publisher<Long> numbers(SqlitePool pool, long count) {

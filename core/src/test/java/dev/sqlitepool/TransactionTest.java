@@ -27,6 +27,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class TransactionTest {
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     /** A pool with an empty table t (id, v). */

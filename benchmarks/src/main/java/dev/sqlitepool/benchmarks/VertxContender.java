@@ -2,6 +2,7 @@ package dev.sqlitepool.benchmarks;
 
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
 import io.vertx.jdbcclient.JDBCConnectOptions;
 import io.vertx.jdbcclient.JDBCPool;
 import io.vertx.sqlclient.Pool;
@@ -32,7 +33,10 @@ import java.util.function.Function;
  * </ul>
  */
 final class VertxContender implements Contender {
-    private final Vertx vertx = Vertx.vertx();
+    /** A thread that waits for a processor is not blocked: no word about it, and no stack trace. */
+    private final Vertx vertx =
+            Vertx.vertx(new VertxOptions().setBlockedThreadCheckInterval(TimeUnit.DAYS.toMillis(1)));
+
     private final Pool pool;
 
     /**

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The programs run in their short form, and what they assert holds. Figures are for the long form to show, not for a test to demand. */
-@Timeout(120)
+@Timeout(600)
 class BenchmarksTest {
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
 

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Every contender does what the others do: the same rows are in its file afterwards. */
-@Timeout(120)
+@Timeout(600)
 class PeersTest {
     private static final int CLIENTS = 16;
     private static final Map<String, Integer> ROWS_OF_ONE =

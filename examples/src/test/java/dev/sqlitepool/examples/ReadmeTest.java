@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** README.md shows what is compiled in this module, and what it shows works. */
-@Timeout(60)
+@Timeout(240)
 class ReadmeTest {
     private static final Pattern BLOCK = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
     private static final Pattern SNIPPET = Pattern.compile("// snippet: [-a-z]+\n(.*?)// end\n", Pattern.DOTALL);
@@ -130,9 +130,9 @@ class ReadmeTest {
         ReadmeSnippets.changes(pool, told::add);
         ReadmeSnippets.data(pool).join(); // writes another table
         pool.execute("INSERT INTO stock VALUES (5, 10)").join();
-        assertThat(told.poll(20, TimeUnit.SECONDS)).containsExactly("stock");
+        assertThat(told.poll(60, TimeUnit.SECONDS)).containsExactly("stock");
         ReadmeSnippets.transaction(pool, 5).join();
-        assertThat(told.poll(20, TimeUnit.SECONDS)).containsExactlyInAnyOrder("orders", "stock");
+        assertThat(told.poll(60, TimeUnit.SECONDS)).containsExactlyInAnyOrder("orders", "stock");
     }
 
     @Test

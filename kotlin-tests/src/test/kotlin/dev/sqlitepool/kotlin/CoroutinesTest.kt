@@ -97,10 +97,10 @@ class CoroutinesTest {
         }
     }
 
-    private fun test(block: suspend CoroutineScope.() -> Unit) = runBlocking(Dispatchers.Default) { withTimeout(60.seconds, block) }
+    private fun test(block: suspend CoroutineScope.() -> Unit) = runBlocking(Dispatchers.Default) { withTimeout(240.seconds, block) }
 
     private suspend fun awaitIdle() =
-        withTimeout(20.seconds) {
+        withTimeout(60.seconds) {
             while (listOf(pool.stats().readLanes(), pool.stats().writeLanes()).any { it.idle() < it.live() || it.waiting() > 0 }) {
                 yield()
             }

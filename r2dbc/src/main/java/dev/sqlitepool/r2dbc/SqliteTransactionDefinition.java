@@ -41,6 +41,7 @@ public final class SqliteTransactionDefinition implements TransactionDefinition 
      * The same with a limit of its own for the wait for a lane and for other processes.
      *
      * @param limit positive, or zero for the one of the connection
+     * @return another definition; this one does not change
      * @throws IllegalArgumentException if {@code limit} is negative
      */
     public SqliteTransactionDefinition lockWaitTimeout(Duration limit) {

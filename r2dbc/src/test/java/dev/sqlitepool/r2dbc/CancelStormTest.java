@@ -146,10 +146,10 @@ class CancelStormTest {
         for (int i = 0; i < 8; i++) {
             assertThat(Flux.usingWhen(files.connections(), c -> read(c, 0), SqliteConnection::close)
                             .collectList()
-                            .block(Duration.ofSeconds(20)))
+                            .block(Duration.ofSeconds(60)))
                     .hasSize(144);
         }
-        assertThat(files.pool().execute("DELETE FROM t").get(20, TimeUnit.SECONDS))
+        assertThat(files.pool().execute("DELETE FROM t").get(60, TimeUnit.SECONDS))
                 .isPositive();
     }
 }

@@ -31,7 +31,7 @@ import reactor.test.StepVerifier;
 
 /** What a logical connection promises: its transactions, its timeouts, and when it has a lane. */
 class ConnectionTest {
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final String ENDLESS =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
@@ -237,14 +237,18 @@ class ConnectionTest {
                 .isInstanceOf(R2dbcTimeoutException.class)
                 .hasMessageContaining("0.05 s");
         assertThatThrownBy(() -> run(connection, "INSERT INTO t " + ENDLESS)).isInstanceOf(R2dbcTimeoutException.class);
+        done(connection.setStatementTimeout(Duration.ZERO));
         done(connection.beginTransaction());
         run(connection, "INSERT INTO t VALUES (1)");
+        done(connection.setStatementTimeout(Duration.ofMillis(50)));
         assertThatThrownBy(() -> read(connection, "SELECT * FROM (" + ENDLESS + ")"))
                 .isInstanceOf(R2dbcTimeoutException.class);
+        done(connection.setStatementTimeout(Duration.ZERO));
         done(connection.commitTransaction());
         assertThat(rows()).containsExactly(1);
         done(connection.beginTransaction());
         run(connection, "INSERT INTO t VALUES (2)");
+        done(connection.setStatementTimeout(Duration.ofMillis(50)));
         assertThatThrownBy(() -> run(connection, "INSERT INTO t " + ENDLESS)).isInstanceOf(R2dbcTimeoutException.class);
         assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (3)"))
                 .as("SQLite rolls the transaction of an interrupted write back")
@@ -267,6 +271,7 @@ class ConnectionTest {
         done(waiter.setLockWaitTimeout(Duration.ofMillis(50)));
         assertThatThrownBy(() -> run(waiter, "INSERT INTO t VALUES (1)")).isInstanceOf(R2dbcTimeoutException.class);
         StepVerifier.create(waiter.beginTransaction()).verifyError(R2dbcTimeoutException.class);
+        done(waiter.setLockWaitTimeout(PATIENCE));
         done(holder.commitTransaction());
         assertThat(run(waiter, "INSERT INTO t VALUES (1)")).isEqualTo(1);
         done(waiter.beginTransaction());
@@ -373,7 +378,7 @@ class ConnectionTest {
                 });
                 LockSupport.parkNanos(round % 60 * 1_000L);
                 done(connection.close());
-                inserts.get(20, TimeUnit.SECONDS);
+                inserts.get(60, TimeUnit.SECONDS);
             }
         } finally {
             other.shutdownNow();
@@ -394,7 +399,7 @@ class ConnectionTest {
             LockSupport.parkNanos(100_000);
         }
         done(connection.close());
-        assertThatThrownBy(() -> running.get(20, TimeUnit.SECONDS))
+        assertThatThrownBy(() -> running.get(60, TimeUnit.SECONDS))
                 .hasCauseInstanceOf(R2dbcNonTransientResourceException.class)
                 .hasMessageContaining("closed");
         Files.awaitIdle(files.pool());

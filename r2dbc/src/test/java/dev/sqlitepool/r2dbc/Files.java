@@ -19,7 +19,7 @@ import reactor.core.publisher.Mono;
 
 /** A database file for each test, and a pool over it; after the test nothing may be left: no lane on loan, no file of the pool. */
 final class Files implements BeforeEachCallback, AfterEachCallback {
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
     private final UnaryOperator<SqlitePoolBuilder> settings;
     private Path directory;

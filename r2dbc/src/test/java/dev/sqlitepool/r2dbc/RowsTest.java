@@ -165,7 +165,7 @@ class RowsTest {
         Disposable running = Flux.from(connection.createStatement(ENDLESS).execute())
                 .concatMap(result -> result.map(row -> row.get(0, Long.class)))
                 .subscribe();
-        assertThat(started.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(started.await(60, TimeUnit.SECONDS)).isTrue();
         running.dispose();
         Files.awaitIdle(files.pool());
         connection.close().block();
@@ -184,7 +184,7 @@ class RowsTest {
         Disposable running = Flux.from(connection.createStatement(ENDLESS).execute())
                 .concatMap(result -> result.map(row -> row.get(0, Long.class)))
                 .subscribe();
-        assertThat(started.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(started.await(60, TimeUnit.SECONDS)).isTrue();
         running.dispose();
         assertThat(numbers(connection, 0).take(5).collectList().block()).containsExactly(1, 2, 3, 4, 5);
         connection.commitTransaction().block();

@@ -29,7 +29,7 @@ import reactor.test.StepVerifier;
 
 /** Statements, their parameters and their results. */
 class StatementTest {
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @RegisterExtension
     final Files files = new Files(builder -> builder.poolSize(4));

@@ -18,7 +18,7 @@ final class HeldSnapshot {
     private static final long LIMIT = 1 << 20;
     private static final long SLACK = LIMIT / 4;
     private static final int NUMBERS = 40;
-    private static final int PATIENCE_SECONDS = 30;
+    private static final int PATIENCE_SECONDS = 120;
     private static final String QUERY = "SELECT count(*) || ' rows, the last ' || coalesce(max(rowid), 0) FROM n";
 
     private final Trial trial;
@@ -99,7 +99,7 @@ final class HeldSnapshot {
                     || !grown && System.nanoTime() - began < TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS)) {
                 users.work(NUMBERS);
                 largest = Math.max(largest, size());
-                grown = checkpoint ? largest > 2 * LIMIT : users.anyTrouble();
+                grown = checkpoint ? largest > 2 * LIMIT : largest >= LIMIT && users.anyTrouble();
                 TimeUnit.MILLISECONDS.sleep(pauseMillis);
             }
             trial.out()

@@ -9,7 +9,7 @@ import java.util.function.BooleanSupplier;
 
 /** One pool over a database that exists and holds some numbers, and its users, while something around it breaks. Owned by one thread. */
 final class Scene {
-    private static final int PATIENCE_SECONDS = 30;
+    private static final int PATIENCE_SECONDS = 120;
 
     private final Trial trial;
     private final Path database;

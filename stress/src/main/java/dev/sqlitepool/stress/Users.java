@@ -28,7 +28,7 @@ import java.util.concurrent.TimeoutException;
  * it was true. Owned by one thread.
  */
 final class Users {
-    private static final int PATIENCE_SECONDS = 40;
+    private static final int PATIENCE_SECONDS = 120;
     private static final int WORDS = 150;
     private static final String INSERT = "INSERT INTO n VALUES (?, randomblob(300))";
 

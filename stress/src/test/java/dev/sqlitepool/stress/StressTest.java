@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The programs run in their short form, and what they assert holds. */
-@Timeout(120)
+@Timeout(600)
 class StressTest {
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
 

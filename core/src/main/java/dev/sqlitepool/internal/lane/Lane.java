@@ -265,7 +265,7 @@ public final class Lane {
             timeoutNanos = nanos;
             timedOut = false;
             hurried = nanos == hurryNanos;
-            statementDeadline = System.nanoTime() + nanos;
+            statementDeadline = telemetry.now() + nanos;
             timed = true;
             watchUntil(statementDeadline, nanos);
         } finally {
@@ -321,7 +321,7 @@ public final class Lane {
             if (!timed) {
                 return;
             }
-            long left = statementDeadline - System.nanoTime();
+            long left = statementDeadline - telemetry.now();
             if (left <= 0) {
                 if (!timedOut) {
                     timedOut = true;
@@ -330,7 +330,7 @@ public final class Lane {
                 engine.interrupt();
                 left = INTERRUPT_PERIOD_NANOS;
             }
-            watchUntil(System.nanoTime() + left, left);
+            watchUntil(telemetry.now() + left, left);
         } finally {
             gate.unlock();
         }

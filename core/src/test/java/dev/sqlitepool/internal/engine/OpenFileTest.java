@@ -264,7 +264,7 @@ class OpenFileTest {
      * an opening beside a close.
      */
     @Test
-    @Timeout(120)
+    @Timeout(300)
     void nobodyIsBusyWhileTwoPoolsOpenAndCloseAllTheTime() throws Exception {
         int rounds = Integer.getInteger("sqlitepool.storm.openings", 300);
         UnaryOperator<SqlitePoolBuilder> restless =

@@ -8,11 +8,13 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.TestClock;
 import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
@@ -53,6 +55,9 @@ import org.sqlite.SQLiteException;
 import org.sqlite.jdbc4.JDBC4Connection;
 
 class OpeningTest {
+    @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
     @RegisterExtension
     final Pools pools = new Pools();
 
@@ -271,7 +276,8 @@ class OpeningTest {
             return List.of();
         }
         String output = new String(child.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS))
+                .isTrue();
         assumeTrue(child.exitValue() != 127 && !output.contains("setpriv:"), "setpriv is not allowed here: " + output);
         List<String> found = output.lines()
                 .filter(line -> line.startsWith(PermissionProbe.MARK))
@@ -713,16 +719,21 @@ class OpeningTest {
     void aFactoryThatHangsKeepsNobodyLongerThanTheAcquireTimeout() throws SQLException {
         Gate gate = new Gate();
         AtomicInteger calls = new AtomicInteger();
-        SqlitePool pool = from(
-                access -> {
-                    calls.incrementAndGet();
-                    gate.pass();
-                    return DriverManager.getConnection(url());
-                },
-                settings -> settings.poolSize(1).acquireTimeout(Duration.ofMillis(50)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.build(
+                clock,
+                SqlitePool.builder()
+                        .connectionFactory(access -> {
+                            calls.incrementAndGet();
+                            gate.pass();
+                            return DriverManager.getConnection(url());
+                        })
+                        .poolSize(1)
+                        .acquireTimeout(Duration.ofMillis(50)));
         CompletableFuture<Long> first = pool.execute("CREATE TABLE t (x)");
         CompletableFuture<Long> second = pool.execute("CREATE TABLE u (x)");
         gate.awaitReached();
+        clock.pass(Duration.ofMillis(50));
         for (CompletableFuture<Long> each : List.of(first, second)) {
             assertThat(each.handle((value, error) -> error).join())
                     .isInstanceOf(PoolTimeoutException.class)

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.BlockingPool;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
@@ -176,6 +177,9 @@ class StatementCacheTest {
 
     @Nested
     class InAPool {
+        @RegisterExtension
+        final Logged logged = new Logged("is open in the pool");
+
         @RegisterExtension
         final Pools pools = new Pools();
 

@@ -10,6 +10,7 @@ import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
@@ -486,13 +487,15 @@ class BackupTest {
 
     @Test
     void inMemoryABackupWaitsForTheConnectionNoLongerThanOthers() {
-        LanePool pool = build(SqlitePool.builder().inMemory().acquireTimeout(Duration.ofMillis(20)));
+        TestClock clock = new TestClock();
+        SqlitePool pool = pools.build(clock, SqlitePool.builder().inMemory().acquireTimeout(Duration.ofMillis(20)));
         Gate lane = new Gate();
         CompletableFuture<Void> work = pool.useTransaction(tx -> lane.pass());
         lane.awaitReached();
-        assertThat(failure(pool.backup(target())))
-                .isInstanceOf(PoolTimeoutException.class)
-                .hasMessageContaining("backup");
+        CompletableFuture<Void> late = pool.backup(target());
+        Pools.await("it waits", () -> pool.stats().waiting() == 1);
+        clock.pass(Duration.ofMillis(20));
+        assertThat(failure(late)).isInstanceOf(PoolTimeoutException.class).hasMessageContaining("backup");
         lane.open();
         work.join();
         pool.backup(target()).join();

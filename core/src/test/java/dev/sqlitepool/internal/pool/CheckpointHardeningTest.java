@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
@@ -29,6 +30,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
@@ -38,6 +40,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class CheckpointHardeningTest {
     private static final long LIMIT = 1 << 18;
     private static final byte[] PAGE = new byte[3_000];
+
+    @RegisterExtension
+    final Logged logged = new Logged("has read for", "a checkpoint failed", "writes wait because", "has been replaced");
 
     @RegisterExtension
     final Pools pools = new Pools();
@@ -72,7 +77,7 @@ class CheckpointHardeningTest {
                 .databasePath(pools.file())
                 .poolSize(4)
                 .walSizeLimit(LIMIT)
-                .acquireTimeout(Duration.ofSeconds(2))
+                .acquireTimeout(Pools.PATIENCE)
                 .closeGrace(Duration.ofSeconds(3))
                 .listener(new PoolListener() {
                     @Override
@@ -80,7 +85,8 @@ class CheckpointHardeningTest {
                         events.add(reader);
                     }
                 })));
-        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        LanePool pool = pools.track(
+                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
         pool.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, x)").join();
         return pool;
     }
@@ -113,6 +119,8 @@ class CheckpointHardeningTest {
         return reader;
     }
 
+    private final AtomicLong passed = new AtomicLong();
+
     private static void pause(long millis) {
         long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         Pools.await("time has passed", () -> System.nanoTime() - until > 0);
@@ -143,7 +151,7 @@ class CheckpointHardeningTest {
     @Tag("slow")
     @Test
     void aConnectionThatWaitsAtTheLimitHasADeadline() {
-        LanePool pool = open(b -> b.acquireTimeout(Duration.ofSeconds(1)).statementTimeout(Duration.ofSeconds(1)));
+        LanePool pool = open(b -> b.acquireTimeout(Duration.ofMillis(500)).statementTimeout(Pools.PATIENCE));
         Gate gate = new Gate();
         CompletableFuture<Void> reader = reader(pool, gate);
         CompletableFuture<Void> writer = pool.useConnection(conn -> {
@@ -152,12 +160,10 @@ class CheckpointHardeningTest {
             }
         });
         Pools.await("waits", () -> !events.isEmpty());
-        pause(4_000);
-        boolean done = writer.isDone();
+        Pools.await("it has ended, though the reader reads", writer::isDone);
         gate.open();
         reader.join();
-        writer.exceptionally(e -> null).join();
-        assertThat(done).as("ended within 4 s at an acquire timeout of 1 s").isTrue();
+        assertThat(writer).isCompletedExceptionally();
     }
 
     @Tag("slow")
@@ -183,19 +189,16 @@ class CheckpointHardeningTest {
         caller.start();
         Pools.await("waits", () -> !events.isEmpty());
         caller.interrupt();
-        int before = passes.get();
-        pause(2_000);
-        boolean was = ended.get();
+        Pools.await("it has ended, though the reader reads", ended::get);
         gate.open();
         reader.join();
         caller.join();
-        assertThat(was).isTrue();
     }
 
     @Tag("slow")
     @Test
     void transactionsThatUseTemporaryTablesRespectTheLimit() {
-        LanePool pool = open(b -> b);
+        LanePool pool = open(b -> b.acquireTimeout(Duration.ofMillis(500)));
         Gate gate = new Gate();
         CompletableFuture<Void> reader = reader(pool, gate);
         for (int i = 0; i < 300; i++) {
@@ -237,7 +240,7 @@ class CheckpointHardeningTest {
     @Tag("slow")
     @Test
     void aConnectionWhoseJdbcStatementIsClosedDoesNotRead() {
-        LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(200)));
+        LanePool pool = open(b -> b.maxReadAge(Duration.ofHours(1)));
         Gate gate = new Gate();
         CompletableFuture<Long> work = pool.connection(conn -> {
             Statement statement = conn.jdbc().createStatement();
@@ -248,17 +251,17 @@ class CheckpointHardeningTest {
             return 1L;
         });
         gate.awaitReached();
-        pause(1_000);
-        boolean ended = work.isDone();
+        passed.addAndGet(TimeUnit.HOURS.toNanos(2));
+        pool.housekeeper().sweep();
+        assertThat(work).isNotDone();
         gate.open();
-        work.exceptionally(e -> null).join();
-        assertThat(ended).isFalse();
+        assertThat(work.join()).isEqualTo(1);
     }
 
     @Tag("slow")
     @Test
     void aConnectionThatHasReadAResultToItsEndDoesNotRead() {
-        LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(200)));
+        LanePool pool = open(b -> b.maxReadAge(Duration.ofHours(1)));
         Gate gate = new Gate();
         CompletableFuture<Long> work = pool.connection(conn -> {
             Statement statement = conn.jdbc().createStatement();
@@ -268,11 +271,11 @@ class CheckpointHardeningTest {
             return 1L;
         });
         gate.awaitReached();
-        pause(1_000);
-        boolean ended = work.isDone();
+        passed.addAndGet(TimeUnit.HOURS.toNanos(2));
+        pool.housekeeper().sweep();
+        assertThat(work).isNotDone();
         gate.open();
-        work.exceptionally(e -> null).join();
-        assertThat(ended).isFalse();
+        assertThat(work.join()).isEqualTo(1);
     }
 
     @Tag("slow")
@@ -374,7 +377,7 @@ class CheckpointHardeningTest {
             });
             boolean done;
             try {
-                work.get(5, TimeUnit.SECONDS);
+                work.get(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
                 done = true;
             } catch (java.util.concurrent.TimeoutException e) {
                 done = false;
@@ -456,9 +459,8 @@ class CheckpointHardeningTest {
     @Tag("slow")
     @Test
     void aPoolCanBeClosedAtAnyMoment() {
-        long worst = 0;
         for (int round = 0; round < 60; round++) {
-            LanePool pool = open(b -> b);
+            LanePool pool = open(b -> b.closeGrace(Duration.ofHours(1))); // which would be too long for the test
             List<CompletableFuture<?>> all = new ArrayList<>();
             for (int i = 0; i < 40 + round * 5; i++) {
                 all.add(write(pool));
@@ -469,13 +471,10 @@ class CheckpointHardeningTest {
             if (round % 2 == 0) {
                 pause(round % 20);
             }
-            long t = System.nanoTime();
             pool.close();
-            worst = Math.max(worst, System.nanoTime() - t);
             assertThat(all).allMatch(CompletableFuture::isDone);
             assertThat(pool.stats().live()).isZero();
         }
-        assertThat(worst).isLessThan(3_000_000_000L);
     }
 
     @Tag("slow")
@@ -554,7 +553,6 @@ class CheckpointHardeningTest {
             write(pool).join();
         }
         Pools.await("a pass", () -> passes.get() > 0);
-        pause(300);
         Path fresh = pools.directory().resolve("fresh.db");
         try (Connection c = DriverManager.getConnection("jdbc:sqlite:" + fresh);
                 Statement st = c.createStatement()) {
@@ -564,11 +562,19 @@ class CheckpointHardeningTest {
             Files.deleteIfExists(pools.file().resolveSibling("test.db" + end));
         }
         Files.move(fresh, pools.file(), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-        pause(500);
-        for (int i = 0; i < 600; i++) {
+        Pools.await("nothing of the old one is open", () -> {
             write(pool).exceptionally(e -> null).join();
-            pause(2);
-        }
+            return deletedAndOpen().isEmpty();
+        });
+        int before = passes.get();
+        Pools.await("a pass over the new one", () -> {
+            write(pool).join();
+            return passes.get() > before;
+        });
+        assertThat(deletedAndOpen()).isEmpty();
+    }
+
+    private List<String> deletedAndOpen() {
         List<String> deleted = new ArrayList<>();
         try (var all = Files.list(Path.of("/proc/self/fd"))) {
             for (Path d : all.toList()) {
@@ -581,8 +587,10 @@ class CheckpointHardeningTest {
                     // gone
                 }
             }
+        } catch (java.io.IOException e) {
+            throw new IllegalStateException(e);
         }
-        assertThat(deleted).isEmpty();
+        return deleted;
     }
 
     @Tag("slow")

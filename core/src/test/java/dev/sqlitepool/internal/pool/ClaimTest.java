@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.TestClock;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -24,6 +26,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Work that moves to the write lane: how it waits for it, and what it is told if it does not get it. */
 class ClaimTest {
     @RegisterExtension
+    final Logged logged = new Logged("is open in the pool");
+
+    @RegisterExtension
     final Pools pools = new Pools();
 
     private final AtomicReference<Throwable> refusal = new AtomicReference<>();
@@ -31,11 +36,8 @@ class ClaimTest {
     private CompletableFuture<Void> writer;
 
     private SqlitePool openWithWriter(SqlitePool pool) {
-        // However long it takes to open the lanes, which may be longer than anybody waits for one.
-        Pools.await("both lanes are open", () -> pool.execute("CREATE TABLE IF NOT EXISTS t (x)")
-                .thenCompose(n -> pool.query("SELECT 1", row -> row.getInt(1)))
-                .handle((rows, error) -> error == null)
-                .join());
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.query("SELECT 1", row -> row.getInt(1)).join();
         Pools.awaitIdle(pool);
         writer = pool.useTransaction(tx -> writing.pass());
         writing.awaitReached();
@@ -78,8 +80,11 @@ class ClaimTest {
 
     @Test
     void workThatWaitsTooLongIsToldWhoHoldsTheLaneAndGoesOn() {
-        SqlitePool pool = openWithWriter(pools.open(b -> b.acquireTimeout(Duration.ofMillis(20))));
+        TestClock clock = new TestClock();
+        SqlitePool pool = openWithWriter(pools.open(clock, b -> b.acquireTimeout(Duration.ofMillis(20))));
         CompletableFuture<Void> work = move(pool);
+        awaitMoving(pool);
+        clock.pass(Duration.ofMillis(20));
         Pools.await("it goes on", work::isDone);
         assertThat(outcome(work)).isNull();
         assertThat(refusal.get())

@@ -57,7 +57,7 @@ class EngineFailuresTest {
     @BeforeEach
     void open() {
         Settings settings = Pools.settings(
-                SqlitePool.builder().databasePath(pools.file()).poolSize(2).busyTimeout(Duration.ofMillis(20)));
+                SqlitePool.builder().databasePath(pools.file()).poolSize(2).busyTimeout(Duration.ofSeconds(20)));
         pool = pools.track(new LanePool(settings, System::nanoTime, this::failing), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);

@@ -199,7 +199,7 @@ class FollowingTransactionsTest {
     void aCheckpointOfAnotherProgramGetsPastTransactionsThatNeverEnd() throws SQLException {
         List<CompletableFuture<Void>> all = new ArrayList<>();
         try (Connection other = other()) {
-            other.createStatement().execute("PRAGMA busy_timeout = 10000");
+            other.createStatement().execute("PRAGMA busy_timeout = 60000");
             Gate gate = hold();
             for (int i = 0; i < 500; i++) {
                 all.add(insert(i));

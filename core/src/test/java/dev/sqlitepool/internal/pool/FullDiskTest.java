@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
@@ -28,6 +29,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @EnabledOnOs(OS.LINUX)
 class FullDiskTest {
     private static final String INSERT = "INSERT INTO t VALUES (?, zeroblob(400))";
+
+    @RegisterExtension
+    final Logged logged = new Logged("a checkpoint failed");
 
     @RegisterExtension
     final Pools pools = new Pools();

@@ -14,6 +14,7 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.Probe;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import java.lang.reflect.InvocationTargetException;
@@ -30,6 +31,7 @@ import java.util.concurrent.Delayed;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -74,14 +76,17 @@ class LanesTest {
     }
 
     private LanePool build(SqlitePoolBuilder builder) {
+        return build(() -> System.nanoTime() + passed.get(), builder);
+    }
+
+    private LanePool build(LongSupplier clock, SqlitePoolBuilder builder) {
         Settings settings = Pools.settings(builder.listener(new PoolListener() {
             @Override
             public void connectionClosed(Access access, CloseReason reason, Duration age) {
                 events.add(access + " " + reason);
             }
         }));
-        return pools.track(
-                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, this::watched), settings.name());
     }
 
     private SqlitePoolBuilder onFile() {
@@ -97,12 +102,8 @@ class LanesTest {
 
     // ---- those who wait
 
-    /** Opens the write lane, however long that takes. */
-    private static void openPatiently(LanePool pool) {
-        Pools.await("the write lane is open", () -> {
-            CompletableFuture<Long> first = pool.execute("CREATE TABLE IF NOT EXISTS t (x)");
-            return first.handle((rows, error) -> error == null).join();
-        });
+    private static void openFirst(LanePool pool) {
+        pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);
         Pools.await("nothing is planned for those before", () -> isNothingPlanned(pool));
     }
@@ -114,12 +115,14 @@ class LanesTest {
 
     @Test
     void timesAreUpAlsoAfterNobodyHasWaitedForAWhile() {
-        LanePool pool = build(onFile().acquireTimeout(Duration.ofMillis(10)));
-        openPatiently(pool);
+        TestClock clock = new TestClock();
+        LanePool pool = build(clock, onFile().acquireTimeout(Duration.ofMillis(10)));
+        openFirst(pool);
         Gate gate = new Gate();
         CompletableFuture<Void> work = hold(pool, Access.WRITE, gate);
         for (int i = 0; i < 3; i++) {
             CompletableFuture<Long> late = pool.execute("SELECT 1");
+            clock.pass(Duration.ofMillis(10));
             Pools.await("its time is up", late::isDone);
             assertThatThrownBy(late::join).hasCauseInstanceOf(PoolTimeoutException.class);
             Pools.await("nothing is planned for the next", () -> isNothingPlanned(pool));
@@ -130,14 +133,18 @@ class LanesTest {
 
     @Test
     void whoseConnectionDoesNotAnswerWaitsForAnotherNoLongerThanOthers() {
-        LanePool pool = build(onFile().acquireTimeout(Duration.ofMillis(20)).healthCheckInterval(Duration.ofDays(1)));
-        openPatiently(pool);
-        passed.addAndGet(TimeUnit.DAYS.toNanos(2));
+        TestClock clock = new TestClock();
+        LanePool pool =
+                build(clock, onFile().acquireTimeout(Duration.ofMillis(20)).healthCheckInterval(Duration.ofDays(1)));
+        openFirst(pool);
+        clock.pass(Duration.ofDays(2));
         dead = true;
         Gate gate = new Gate();
         opening = gate::pass;
         CompletableFuture<Long> late = pool.execute("INSERT INTO t VALUES (1)");
         gate.awaitReached();
+        assertThat(late).isNotDone();
+        clock.pass(Duration.ofMillis(20));
         Pools.await("its time is up", late::isDone);
         assertThatThrownBy(late::join).hasCauseInstanceOf(PoolTimeoutException.class);
         gate.open();

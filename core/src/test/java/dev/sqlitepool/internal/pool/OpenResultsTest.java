@@ -11,6 +11,7 @@ import dev.sqlitepool.Sql;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
 import java.sql.CallableStatement;
 import java.sql.Connection;
@@ -25,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
@@ -32,14 +34,22 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** How long results of JDBC and cursors are open, and for how long a connection is said to read because of them. */
 class OpenResultsTest {
+    /** Takes too long on the clock of the test. */
+    private static final String ENDLESS =
+            "SELECT sum(n) FROM (SELECT later() AS n UNION ALL SELECT * FROM (" + Sql.ENDLESS + "))";
+
     @RegisterExtension
     final Pools pools = new Pools();
 
     private LanePool pool;
 
     private void open(UnaryOperator<SqlitePoolBuilder> more) {
+        open(System::nanoTime, more);
+    }
+
+    private void open(LongSupplier clock, UnaryOperator<SqlitePoolBuilder> more) {
         Settings settings = Pools.settings(more.apply(SqlitePool.builder().databasePath(pools.file())));
-        pool = pools.track(new LanePool(settings, System::nanoTime, engine -> engine), settings.name());
+        pool = pools.track(new LanePool(settings, clock, engine -> engine), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("INSERT INTO t VALUES (1), (2)").join();
     }
@@ -198,12 +208,13 @@ class OpenResultsTest {
 
     @Test
     void aStatementThatTakesTooLongIsInterrupted() throws SQLException {
-        open(builder -> builder.statementTimeout(Duration.ofMillis(20)));
+        TestClock clock = new TestClock();
+        open(clock, builder -> builder.statementTimeout(Duration.ofMillis(20)).onConnect(clock::teach));
         pool.blocking().useConnection(c -> {
             Statement statement = c.jdbc().createStatement();
             statement.setQueryTimeout(7);
             assertThat(statement.getQueryTimeout()).isEqualTo(7);
-            assertThatThrownBy(() -> statement.executeQuery(Sql.ENDLESS))
+            assertThatThrownBy(() -> statement.executeQuery(ENDLESS))
                     .isInstanceOf(SQLTimeoutException.class)
                     .hasMessageContaining("0.02 s");
         });
@@ -211,10 +222,11 @@ class OpenResultsTest {
 
     @Test
     void aRowThatTakesTooLongIsInterrupted() throws SQLException {
-        open(builder -> builder.statementTimeout(Duration.ofMillis(20)));
+        TestClock clock = new TestClock();
+        open(clock, builder -> builder.statementTimeout(Duration.ofMillis(20)).onConnect(clock::teach));
         pool.blocking().useConnection(c -> {
             Statement statement = c.jdbc().createStatement();
-            ResultSet rows = statement.executeQuery("SELECT 1 UNION ALL SELECT * FROM (" + Sql.ENDLESS + ")");
+            ResultSet rows = statement.executeQuery("SELECT 1 UNION ALL " + ENDLESS);
             assertThat(rows.next()).isTrue();
             assertThatThrownBy(rows::next)
                     .isInstanceOf(SQLTimeoutException.class)

@@ -59,7 +59,7 @@ class StormTest {
     private final AtomicReference<Throwable> wrong = new AtomicReference<>();
 
     @Test
-    @Timeout(value = 4, unit = TimeUnit.MINUTES)
+    @Timeout(value = 15, unit = TimeUnit.MINUTES)
     void nothingIsLostInAStorm() throws Exception {
         System.out.println("storm of " + TASKS + " tasks, seed " + SEED);
         long began = System.nanoTime();
@@ -124,7 +124,7 @@ class StormTest {
         for (Thread thread : threads) {
             thread.join();
         }
-        pool.closeAsync().get(60, TimeUnit.SECONDS);
+        pool.closeAsync().get(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
         done.set(true);
         observer.join();
         for (Thread thread : threads) {

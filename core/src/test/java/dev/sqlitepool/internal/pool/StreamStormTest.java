@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
@@ -42,6 +43,9 @@ class StreamStormTest {
     private static final long SEED = Long.getLong("sqlitepool.storm.seed", new Random().nextLong());
     private static final int THREADS = 4;
     private static final int ROUNDS = 8;
+
+    @RegisterExtension
+    final Logged logged = new Logged("the subscriber of");
 
     @RegisterExtension
     final Pools pools = new Pools();
@@ -95,11 +99,9 @@ class StreamStormTest {
     }
 
     @Test
-    @Timeout(value = 4, unit = TimeUnit.MINUTES)
+    @Timeout(value = 15, unit = TimeUnit.MINUTES)
     void everyStreamEndsAndEveryLaneComesBack() throws Exception {
         System.out.println("storm of " + STREAMS + " streams, seed " + SEED);
-        java.util.logging.Logger quiet = java.util.logging.Logger.getLogger("dev.sqlitepool");
-        quiet.setLevel(java.util.logging.Level.OFF); // each subscriber that fails is a warning
         ExecutorService users = Executors.newFixedThreadPool(3);
         try {
             for (int round = 0; round < ROUNDS; round++) {
@@ -107,7 +109,6 @@ class StreamStormTest {
             }
         } finally {
             users.shutdown();
-            quiet.setLevel(null);
         }
         System.out.println("storm: " + new TreeMap<>(outcomes));
     }

@@ -80,8 +80,7 @@ class SyncGateTest {
                 .pragma("journal_mode", journal)
                 .healthCheckInterval(Duration.ofDays(1))
                 .closeGrace(Duration.ofSeconds(10)));
-        LanePool pool = pools.track(
-                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, passed::get, this::watched), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
         syncedOn.clear();

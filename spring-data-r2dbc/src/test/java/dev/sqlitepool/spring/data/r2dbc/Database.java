@@ -20,7 +20,7 @@ import org.springframework.r2dbc.core.DatabaseClient;
 
 /** A database file with some tables for each test, and a factory over it; after the test no lane is on loan, and no file of the pool is left. */
 final class Database implements BeforeEachCallback, AfterEachCallback {
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
     private final String[] schema;
     private Path directory;
