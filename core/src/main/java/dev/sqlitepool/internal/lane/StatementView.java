@@ -186,7 +186,7 @@ final class StatementView {
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
+            answer = whole && texts.stream().noneMatch(text -> Verb.of(text).isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
                             .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
