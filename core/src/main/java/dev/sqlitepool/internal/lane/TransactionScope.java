@@ -22,6 +22,9 @@ final class TransactionScope {
     private final Host host;
     private final Written written;
     private boolean open;
+    /** Begun to read. */
+    private boolean reading;
+
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
     private int savepoints;
@@ -98,11 +101,18 @@ final class TransactionScope {
             throw e;
         }
         began();
+        reading = !write;
+    }
+
+    /** Whether a statement in it that meets a lock of somebody else has done nothing, and may ask again. */
+    boolean takesLocksAsItGoes() {
+        return reading;
     }
 
     /** The user's own BEGIN has succeeded. */
     void began() {
         open = true;
+        reading = false;
         lost = null;
     }
 
