@@ -119,6 +119,24 @@ class AttachTest {
         assertThat(pools.directory().resolve("missing.db")).doesNotExist();
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void aCopyThatCannotBeMadeIsAPlainErrorToo(Before before) throws SQLException, IOException {
+        SqlitePool pool = open(before);
+        pool.blocking().execute("CREATE TABLE IF NOT EXISTS t (x)");
+        pool.blocking().execute("INSERT INTO t VALUES (1)");
+        Path there = Files.writeString(pools.directory().resolve("there.db"), "no database at all ".repeat(500));
+        for (Path file : List.of(pools.directory().resolve("no/such/directory.db"), pools.directory(), there)) {
+            assertPlain(() -> pool.blocking().execute("VACUUM INTO ?", file.toString()));
+            assertPlain(() -> pool.blocking().useConnection(c -> c.execute("VACUUM INTO ?", file.toString())));
+            assertThat(pool.blocking().query("SELECT x FROM t", row -> row.getInt(1)))
+                    .containsExactly(1);
+        }
+        Path copy = pools.directory().resolve("copy.db");
+        pool.blocking().execute("VACUUM INTO ?", copy.toString());
+        assertThat(copy).exists();
+    }
+
     private static void assertPlain(org.assertj.core.api.ThrowableAssert.ThrowingCallable code) {
         assertThatThrownBy(code).isInstanceOf(SQLException.class).isNotInstanceOf(OutcomeUnknownException.class);
     }

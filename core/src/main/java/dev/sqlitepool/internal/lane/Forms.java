@@ -70,7 +70,7 @@ final class Forms {
             session.ticket().beginCommit();
             return result;
         }
-        if (data.verb() == Verb.MAINTENANCE) {
+        if (data.verb().isMaintenance()) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
             if (!session.ticket().beginCommit()) {
                 session.requireTicket();

@@ -224,8 +224,8 @@ final class TransactionScope {
     SQLException failed(Lane lane, SQLException error, Verb verb) {
         boolean writer = lane.access() == Access.WRITE;
         Failure failure = failure(lane, error);
-        // An ATTACH that fails tells of the other file, and has written nothing.
-        switch (failure == Failure.DOUBTFUL && verb == Verb.ATTACH ? Failure.ORDINARY : failure) {
+        // The error of an ATTACH tells of the other file, and nothing is written into this one.
+        switch (failure == Failure.DOUBTFUL && verb == Verb.OTHER_FILE ? Failure.ORDINARY : failure) {
             case INTERRUPTED:
                 // An interrupted write rolls the whole transaction back; of a read only the cursor is closed.
                 boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();

@@ -15,8 +15,8 @@ public enum Verb {
     SCHEMA,
     /** PRAGMA, VACUUM: reaches beyond a transaction, or cannot stand in one. */
     MAINTENANCE,
-    /** ATTACH, DETACH: as MAINTENANCE, but writes nothing that could be in doubt. */
-    ATTACH,
+    /** ATTACH, DETACH, VACUUM INTO: as MAINTENANCE, but writes nothing into the database, so that an error leaves nothing in doubt. */
+    OTHER_FILE,
     /** BEGIN, SAVEPOINT: opens a transaction. */
     BEGIN,
     /** COMMIT, END, ROLLBACK: ends a transaction. */
@@ -42,8 +42,8 @@ public enum Verb {
             Map.entry("REINDEX", SCHEMA),
             Map.entry("ANALYZE", SCHEMA),
             Map.entry("PRAGMA", MAINTENANCE),
-            Map.entry("ATTACH", ATTACH),
-            Map.entry("DETACH", ATTACH),
+            Map.entry("ATTACH", OTHER_FILE),
+            Map.entry("DETACH", OTHER_FILE),
             Map.entry("VACUUM", MAINTENANCE),
             Map.entry("BEGIN", BEGIN),
             Map.entry("SAVEPOINT", BEGIN),
@@ -67,6 +67,9 @@ public enum Verb {
             return word.equalsIgnoreCase("EXPLAIN")
                     ? explained(sql, at + word.length())
                     : at == sql.length() ? EMPTY : OTHER;
+        }
+        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && SqlText.contains(sql, at, "INTO")) {
+            return OTHER_FILE;
         }
         return verb == END && word.equalsIgnoreCase("ROLLBACK") && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
     }
@@ -95,7 +98,7 @@ public enum Verb {
 
     /** Whether the statement reaches beyond a transaction, or cannot stand in one. */
     boolean isMaintenance() {
-        return this == MAINTENANCE || this == ATTACH;
+        return this == MAINTENANCE || this == OTHER_FILE;
     }
 
     /** Whether the text must be looked at for what it does to the connection. */

@@ -64,7 +64,7 @@ final class Written {
                     pending = pending.and(engine.anything());
                 }
                 break;
-            case ATTACH:
+            case OTHER_FILE:
                 break;
             default:
                 if (changed) {
