@@ -194,8 +194,10 @@ public interface SqlitePool extends AutoCloseable {
     <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters);
 
     /**
-     * Runs one statement for its effect, in a transaction of its own on the write lane; {@code PRAGMA}, {@code VACUUM} and
-     * {@code ATTACH} run there without one. Transaction control is refused: a transaction cannot outlive the call.
+     * Runs one statement for its effect, in a transaction of its own on the write lane; {@code PRAGMA} and {@code VACUUM} run
+     * there without one. Transaction control is refused: a transaction cannot outlive the call. So is a statement that changes its
+     * connection only, which nobody has after the call: {@code ATTACH}, a temporary table, {@code PRAGMA foreign_keys=OFF}. Use
+     * {@link SqlitePoolBuilder#pragma}, {@link #connection} or a lease.
      *
      * @param sql one statement
      * @param parameters the values to bind, see {@link PoolConnection}

@@ -225,7 +225,7 @@ public final class SqlitePoolBuilder {
     /**
      * A pragma to set on every new connection, verified by reading it back: one that SQLite does not know or does not take
      * fails the opening. Set by default: {@code journal_mode=WAL}, {@code foreign_keys=ON}, {@code trusted_schema=OFF}. The
-     * guarantees about reads beside writes need WAL.
+     * guarantees about reads beside writes need WAL. The journal mode cannot be changed while the pool runs.
      *
      * @param name letters and underscores; not {@code synchronous} (see {@link #durability}), {@code query_only} or {@code
      *     busy_timeout} (see {@link #busyTimeout}), which belong to the pool

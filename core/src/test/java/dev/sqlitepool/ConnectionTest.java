@@ -415,7 +415,7 @@ class ConnectionTest {
                         assertThatThrownBy(batch::executeBatch).isInstanceOf(SQLException.class);
                     }
                 }),
-                () -> pool.execute(sql).join());
+                () -> assertThatThrownBy(() -> pool.execute(sql).join()).hasCauseInstanceOf(SQLException.class));
         for (int i = 0; i < ways.size(); i++) {
             try {
                 ways.get(i).call();

@@ -126,7 +126,7 @@ class MemoryHandOverTest {
         WAYS.put(
                 "failed script",
                 (pool, sql) -> refused(() -> pool.blocking().useConnection(c -> c.executeScript(sql + "; nonsense"))));
-        WAYS.put("data", (pool, sql) -> pool.execute(sql).join());
+        WAYS.put("data", (pool, sql) -> refused(() -> pool.execute(sql).join()));
         WAYS.put("jdbc", (pool, sql) -> pool.blocking()
                 .useConnection(c -> c.jdbc().createStatement().execute(sql)));
         WAYS.put("jdbc, prepared", (pool, sql) -> pool.blocking()

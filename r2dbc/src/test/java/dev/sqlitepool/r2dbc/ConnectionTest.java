@@ -230,6 +230,37 @@ class ConnectionTest {
     }
 
     @Test
+    void aColumnCalledTempKeepsTheConnectionOfNobody() {
+        Connection one = files.connection();
+        Connection two = files.connection();
+        run(one, "CREATE TABLE weather (temp INTEGER DEFAULT 'temp')");
+        run(one, "CREATE TRIGGER r AFTER UPDATE OF temp ON weather BEGIN SELECT new.temp; END");
+        run(one, "PRAGMA foreign_keys /* (on) */");
+        assertThat(run(two, "INSERT INTO weather VALUES (7)")).isEqualTo(1);
+        assertThat(read(one, "SELECT temp FROM weather")).containsExactly(7);
+        done(one.close());
+        done(two.close());
+    }
+
+    @Test
+    void aTextIsReadInTheSchemaThatAnotherConnectionHasMade() {
+        Connection one = files.connection();
+        Connection two = files.connection();
+        for (int i = 0; i < 3; i++) {
+            read(one, "SELECT * FROM t");
+            read(one, "EXPLAIN SELECT * FROM t");
+            run(two, "ALTER TABLE t ADD COLUMN y");
+            assertThat(read(one, "SELECT 5, 6 UNION ALL SELECT * FROM t WHERE false"))
+                    .containsExactly(5);
+            assertThat(read(one, "WITH n(a, b) AS (SELECT 7, 8 UNION ALL SELECT * FROM t WHERE false) SELECT b FROM n"))
+                    .containsExactly(8);
+            run(two, "ALTER TABLE t DROP COLUMN y");
+        }
+        done(one.close());
+        done(two.close());
+    }
+
+    @Test
     void aStatementThatTakesTooLongIsInterrupted() {
         Connection connection = files.connection();
         done(connection.setStatementTimeout(Duration.ofMillis(50)));

@@ -98,10 +98,12 @@ final class Damage {
             limitPages(connection, most.get());
         }));
         most.set(1);
-        scene.pool().execute("PRAGMA max_page_count = 1").join(); // it becomes the present size
+        scene.pool().useConnection(c -> c.execute("PRAGMA max_page_count = 1")).join(); // it becomes the present size
         scene.users().work(numbers);
         most.set(1 << 20);
-        scene.pool().execute("PRAGMA max_page_count = 1048576").join();
+        scene.pool()
+                .useConnection(c -> c.execute("PRAGMA max_page_count = 1048576"))
+                .join();
         scene.conclude("max_page_count is reached, and then raised");
     }
 

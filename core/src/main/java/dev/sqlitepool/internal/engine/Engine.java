@@ -19,7 +19,26 @@ public interface Engine {
     /** The connection that was opened, perhaps a wrapper of the driver's; the one to close. */
     Connection opened();
 
+    /** Prepares a statement, {@link #inCurrentSchema}. */
     Prepared prepare(String sql) throws SQLException;
+
+    /**
+     * Prepares what is correct in the schema as it is now, even if the connection remembers an older one.
+     *
+     * @param preparation prepares, runs nothing, and may be called twice
+     */
+    <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X;
+
+    /** Prepares something on the connection. */
+    interface Preparation<T, X extends Throwable> {
+        T run() throws SQLException, X;
+    }
+
+    /**
+     * Makes the connection look whether the schema that it remembers is still that of its databases. What runs on a table looks by itself;
+     * this is for what answers from the schema alone. Part of the transaction that is open, whose snapshot it begins.
+     */
+    void lookAtSchema() throws SQLException;
 
     /** Begins a transaction; one that may write takes the write lock now. Leaves nothing behind if it fails. */
     void begin(boolean write) throws SQLException;

@@ -57,6 +57,16 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
+    public <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X {
+        return preparation.run();
+    }
+
+    @Override
+    public void lookAtSchema() {
+        // what a driver remembers is its own affair
+    }
+
+    @Override
     public void begin(boolean write) throws SQLException {
         connection.setAutoCommit(false);
     }

@@ -290,7 +290,7 @@ public final class Opener {
     }
 
     private Connection connectInMemory() throws SQLException {
-        return JDBC.createConnection("jdbc:sqlite::memory:", flags(true));
+        return JDBC.createConnection("jdbc:sqlite::memory:", flags());
     }
 
     private Connection connectTo(Path database, Access access) throws SQLException {
@@ -316,9 +316,12 @@ public final class Opener {
         if (access == Access.WRITE && isReadOnly(database)) {
             throw readOnly(database); // SQLite would open it all the same, and refuse each write
         }
-        // As a URI, so that no character of the path is taken for an option. Without CREATE once the file has existed.
+        // As a URI, so that no character of the path is taken for an option. Its mode counts for this file alone, so
+        // that one which has
+        // existed is not made, but one that work attaches is, on every connection.
+        String mode = existed ? "?mode=rw" : "";
         try {
-            return JDBC.createConnection("jdbc:sqlite:" + database.toUri(), flags(!existed));
+            return JDBC.createConnection("jdbc:sqlite:" + database.toUri() + mode, flags());
         } catch (SQLException e) {
             throw SqliteSetup.unopened(e, database);
         }
@@ -357,12 +360,12 @@ public final class Opener {
                 8);
     }
 
-    private Properties flags(boolean create) {
+    private Properties flags() {
         // NOMUTEX: a lane has one owner, and the driver has a monitor of its own.
         int mutex = settings.uses(Part.DRIVER) ? SQLiteOpenMode.NOMUTEX.flag : SQLiteOpenMode.FULLMUTEX.flag;
-        int flags = SQLiteOpenMode.READWRITE.flag | mutex;
+        int flags = SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.CREATE.flag | mutex;
         Properties properties = new Properties();
-        properties.setProperty("open_mode", Integer.toString(create ? flags | SQLiteOpenMode.CREATE.flag : flags));
+        properties.setProperty("open_mode", Integer.toString(flags));
         properties.setProperty("busy_timeout", Integer.toString(SqliteSetup.NATIVE_BUSY_MILLIS));
         return properties;
     }

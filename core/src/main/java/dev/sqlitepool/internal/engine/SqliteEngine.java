@@ -30,6 +30,12 @@ final class SqliteEngine implements Engine {
                     + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE instr(upper(sql), 'DEFERR'))"
                     + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
 
+    /**
+     * Compares the schema of each database, attached ones too, with what the connection remembers, and has no rows: names that begin so are
+     * SQLite's own.
+     */
+    private static final String LOOK_AT_SCHEMA = "PRAGMA table_info(sqlite_sqlitepool)";
+
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
@@ -79,7 +85,30 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Prepared prepare(String sql) throws SQLException {
-        return new SqlitePrepared(connection.prepareStatement(sql));
+        return this.<Prepared, RuntimeException>inCurrentSchema(
+                () -> new SqlitePrepared(connection.prepareStatement(sql)));
+    }
+
+    /**
+     * SQLite compiles a statement for the schema that the connection remembers, and compares that with the database only when the statement
+     * runs: then it compiles it again. So an old schema can do harm only here, by an error; and a look costs half as much as to prepare.
+     */
+    @Override
+    public <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X {
+        try {
+            return preparation.run();
+        } catch (SQLException e) {
+            if ((code(e) & 0xff) != SQLiteErrorCode.SQLITE_ERROR.code) {
+                throw e;
+            }
+            lookAtSchema();
+            return preparation.run();
+        }
+    }
+
+    @Override
+    public void lookAtSchema() throws SQLException {
+        transactions.command(LOOK_AT_SCHEMA);
     }
 
     private void run(String sql) throws SQLException {

@@ -57,6 +57,12 @@ final class Forms {
     }
 
     private <T> T perform(Work.Data<T> data) throws Exception {
+        if (data.verb().mayChangeConnection()) {
+            session.commits().requireJournal(data.sql());
+            if (SqlText.changesConnection(data.sql())) {
+                throw Misuse.asData(data.sql());
+            }
+        }
         boolean writer = lane().access() == Access.WRITE;
         boolean reads = data.verb() == Verb.READ && data.shape().mayRead();
         if (!writer || reads && !session.hasReadLanes()) { // else a function in it has turned out to write
@@ -64,7 +70,7 @@ final class Forms {
             session.ticket().beginCommit();
             return result;
         }
-        if (data.verb() == Verb.MAINTENANCE) {
+        if (data.verb().isMaintenance()) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
             if (!session.ticket().beginCommit()) {
                 session.requireTicket();

@@ -243,8 +243,11 @@ final class JdbcView {
             if (method.getName().equals("unwrap")) {
                 session.commits().handOut();
             }
-            Object driver = Objects.requireNonNull(delegate(maker, new Object[0]));
-            Object answer = call(driver, method, arguments);
+            Object answer = method.getReturnType() == ResultSet.class
+                    ? session.statements()
+                            .<Object, Throwable>attempt(
+                                    lane(), Verb.READ, null, lane -> ofSchema(lane, maker, method, arguments))
+                    : call(Objects.requireNonNull(delegate(maker, new Object[0])), method, arguments);
             if (answer instanceof ResultSet result) {
                 metadataResults.add(result);
                 session.lookWhatIsOpen();
@@ -252,6 +255,14 @@ final class JdbcView {
             }
             return answer;
         });
+    }
+
+    /** The driver finds much of it by pragmas, which answer from the schema that the connection remembers. */
+    private static Object ofSchema(Lane lane, Method maker, Method method, @Nullable Object[] arguments)
+            throws Throwable {
+        lane.engine().lookAtSchema();
+        Object driver = call(lane.engine().connection(), maker, new Object[0]);
+        return Objects.requireNonNull(call(Objects.requireNonNull(driver), method, arguments));
     }
 
     /** A result that leads to no statement, as JDBC allows, since that would lead to the driver's connection. */

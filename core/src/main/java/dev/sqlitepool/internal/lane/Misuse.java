@@ -33,6 +33,23 @@ final class Misuse {
                 SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
+    static SQLException journal(String sql) {
+        return new SQLException(
+                SqlText.label(sql)
+                        + " is refused: all connections of the pool rely on the journal mode of the file. Choose it with"
+                        + " pragma(\"journal_mode\", …) of the builder, or change it when no pool has the file open.",
+                "0A000");
+    }
+
+    static SQLException asData(String sql) {
+        return new SQLException(
+                SqlText.label(sql)
+                        + " was not run: what it sets belongs to one connection, which nobody has after this call. For all"
+                        + " connections use pragma(…) or onConnect(…) of the builder, for the statements that need it"
+                        + " connection(…) or a lease.",
+                "0A000");
+    }
+
     static SQLException elsewhere() {
         return new SQLException(
                 "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and after a commit"

@@ -3,7 +3,9 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Settings;
 import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The commits of work that commits by itself: in {@code connection}, in leases, through JDBC. Whoever goes on after such a commit may
@@ -22,12 +24,15 @@ import java.sql.SQLException;
 final class OwnCommits {
     private final Session session;
     private final Host host;
+    /** The journal mode that connections are set up with; null if that is nobody's but the connection's. */
+    private final @Nullable String journal;
     /** The write lane was given back, and with it what SQLite remembers of the last change. */
     private boolean elsewhere;
 
-    OwnCommits(Session session, Host host) {
+    OwnCommits(Session session, Host host, Settings settings) {
         this.session = session;
         this.host = host;
+        this.journal = settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
     }
 
     /** The work has given the write lane back after a change. */
@@ -39,6 +44,9 @@ final class OwnCommits {
     void before(Lane lane, String sql, Verb verb) throws SQLException {
         if (elsewhere && SqlText.asksForLastChange(sql)) {
             throw Misuse.elsewhere();
+        }
+        if (verb == Verb.MAINTENANCE) {
+            requireJournal(sql);
         }
         if (lane.access() != Access.WRITE || !session.commitsByItself()) {
             return;
@@ -64,6 +72,14 @@ final class OwnCommits {
         }
         boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
         lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
+    }
+
+    /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
+    void requireJournal(String sql) throws SQLException {
+        String mode = ConnectionChanges.journalMode(sql);
+        if (journal != null && mode != null && !mode.equalsIgnoreCase(journal)) {
+            throw Misuse.journal(sql);
+        }
     }
 
     /**

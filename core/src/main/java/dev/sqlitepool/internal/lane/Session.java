@@ -61,7 +61,7 @@ public final class Session {
         this.telemetry = telemetry;
         this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.transaction = new TransactionScope(host);
-        this.commits = new OwnCommits(this, host);
+        this.commits = new OwnCommits(this, host, settings);
         this.reading = new ReadClock(telemetry);
         this.ticket = ticket;
     }
@@ -378,11 +378,10 @@ public final class Session {
         }
         commits.before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
-        if (verb == Verb.MAINTENANCE && reader) {
+        if (verb.isMaintenance() && reader) {
             throw Misuse.insideReadOnly(sql);
         }
-        boolean mayChange = verb == Verb.MAINTENANCE || verb == Verb.SCHEMA;
-        if (mayChange && SqlText.changesConnection(sql)) {
+        if (verb.mayChangeConnection() && SqlText.changesConnection(sql)) {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }

@@ -13,25 +13,7 @@ import java.util.Set;
  */
 public final class SqlText {
     private static final int LABEL_LENGTH = 60;
-    /** The keywords, and the schema's name in every quoting. */
-    private static final Set<String> TEMPORARY = Set.of("TEMP", "TEMPORARY", "\"TEMP\"", "[TEMP]", "`TEMP`", "'TEMP'");
-
     private static final Set<String> LAST_CHANGE = Set.of("LAST_INSERT_ROWID", "CHANGES", "TOTAL_CHANGES");
-
-    /** Pragmas that set or do something about the database, not about the connection. */
-    private static final Set<String> HARMLESS_PRAGMAS = Set.of(
-            "application_id",
-            "data_version",
-            "foreign_key_check",
-            "freelist_count",
-            "incremental_vacuum",
-            "integrity_check",
-            "optimize",
-            "page_count",
-            "quick_check",
-            "schema_version",
-            "user_version",
-            "wal_checkpoint");
 
     private SqlText() {}
 
@@ -246,28 +228,15 @@ public final class SqlText {
      * DETACH, a temporary table, a PRAGMA that sets something of the connection.
      */
     public static boolean changesConnection(String sql) {
-        int at = skipBlank(sql, 0, true);
-        String verb = word(sql, at);
-        while (verb.equalsIgnoreCase("EXPLAIN") || verb.equalsIgnoreCase("QUERY") || verb.equalsIgnoreCase("PLAN")) {
-            at = skipBlank(sql, at + verb.length(), false);
-            verb = word(sql, at);
-        }
-        if (verb.equalsIgnoreCase("ATTACH") || verb.equalsIgnoreCase("DETACH")) {
-            return true;
-        }
-        if (!verb.equalsIgnoreCase("PRAGMA")) {
-            int first = at;
-            return TEMPORARY.stream().anyMatch(word -> contains(sql, first, word));
-        }
-        int named = skipBlank(sql, at + verb.length(), false);
-        String name = word(sql, named).toLowerCase(Locale.ROOT);
-        int dot = skipBlank(sql, named + name.length(), false);
-        if (dot < sql.length() && sql.charAt(dot) == '.') {
-            name = word(sql, skipBlank(sql, dot + 1, false)).toLowerCase(Locale.ROOT);
-        }
-        boolean lists = name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo");
-        boolean assigns = sql.indexOf('=', at) >= 0 || sql.indexOf('(', at) >= 0;
-        return assigns && !lists && !HARMLESS_PRAGMAS.contains(name);
+        return ConnectionChanges.areMadeBy(sql);
+    }
+
+    /**
+     * Whether a statement answers from the schema that its connection remembers, when it is prepared: a later run looks at no table, and does
+     * not notice that the schema has changed.
+     */
+    static boolean answersFromSchema(String sql) {
+        return startsWith(sql, "EXPLAIN") || startsWith(sql, "PRAGMA") && !changesConnection(sql);
     }
 
     /** A plain BEGIN would be deferred, and fail when it first writes behind another process's back. */

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * The prepared statements of one lane by SQL text, the least recently used evicted first. Owned by the lane's owner.
  *
  * <p>A statement that runs is given to nobody else: running the same text inside its own cursor prepares a second one, which is closed
- * when it is given back.
+ * when it is given back. One that answers from the schema is never kept: SQLite has put the answer into it when it was prepared.
  */
 final class StatementCache {
     private final Engine engine;
@@ -110,6 +110,9 @@ final class StatementCache {
         }
         telemetry.statementMisses.increment();
         SqlText.requireSingle(sql);
+        if (SqlText.answersFromSchema(sql)) {
+            engine.lookAtSchema();
+        }
         return engine.prepare(sql);
     }
 
@@ -137,7 +140,7 @@ final class StatementCache {
     /** Keeps one that is new, unless there is another, and gives up the one that has not been used for longest. */
     private void keep(String sql, Prepared prepared) throws SQLException {
         Prepared other = kept.get(sql);
-        if (capacity == 0 || other != null && !other.isClosed()) {
+        if (capacity == 0 || other != null && !other.isClosed() || SqlText.answersFromSchema(sql)) {
             prepared.close();
             return;
         }

@@ -25,12 +25,16 @@ final class StatementView {
     private final Method maker;
     private final @Nullable Object[] making;
     private final @Nullable String preparedSql;
+    private final boolean answersFromSchema;
     private final boolean keys;
     private final Statement proxy;
     private final StatementCalls calls = new StatementCalls();
     private final List<ResultSet> results = new ArrayList<>();
     /** Results that were read to their end: nothing is open in SQLite any more, but the driver has not closed them. */
     private final List<ResultSet> finished = new ArrayList<>();
+
+    /** It has run, and its result, its count or its keys may still be asked for. */
+    private boolean mayBeAsked;
 
     private @Nullable Statement physical;
     private @Nullable Lane madeOn;
@@ -47,6 +51,7 @@ final class StatementView {
         this.preparedSql =
                 maker.getName().equals("createStatement") ? null : (String) Objects.requireNonNull(making[0]);
         this.making = preparedSql == null ? making : immediate(making, Verb.of(preparedSql));
+        this.answersFromSchema = preparedSql != null && SqlText.answersFromSchema(preparedSql);
         this.keys = preparedSql != null && JdbcView.returnsKeys(making);
         Class<? extends Statement> type = maker.getName().equals("prepareCall")
                 ? CallableStatement.class
@@ -54,7 +59,8 @@ final class StatementView {
         this.proxy = JdbcView.proxy(type, this::onStatement);
         if (preparedSql != null) {
             SqlText.requireSingle(preparedSql);
-            physical(ready()); // errors in the text are found now, as JDBC users expect
+            // Errors in the text are found now, as JDBC users expect.
+            session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, null, this::physical);
         }
     }
 
@@ -73,6 +79,7 @@ final class StatementView {
         results.clear();
         finished.forEach(JdbcView::closeQuietly);
         finished.clear();
+        mayBeAsked = false;
         if (physical != null) {
             JdbcView.closeQuietly(physical);
             physical = null;
@@ -94,12 +101,22 @@ final class StatementView {
         if (physical == null || madeOn != lane || physical.isClosed()) {
             release();
             Connection connection = lane.engine().connection();
-            Statement made = (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making));
+            if (answersFromSchema) {
+                lane.engine().lookAtSchema();
+            }
+            Statement made = lane.engine().<Statement, Throwable>inCurrentSchema(() ->
+                    (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making)));
             physical = made;
             madeOn = lane;
             calls.repeatOn(made);
         }
         return physical;
+    }
+
+    /** Made again, as it is in the schema of now, for a user who asks for its columns before it runs. */
+    private Statement current(Lane lane) throws Throwable {
+        lane.engine().lookAtSchema();
+        return physical(lane);
     }
 
     private @Nullable Object onStatement(Method method, @Nullable Object[] arguments) throws Throwable {
@@ -125,6 +142,12 @@ final class StatementView {
             throw new SQLException("This statement is closed.", "HY010");
         }
         switch (name) {
+            case "getMetaData":
+                if (!mayBeAsked && !hasOpenResults() && finished.isEmpty()) {
+                    release();
+                    session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, null, this::current);
+                }
+                break;
             case "getConnection":
                 return view.connection();
             case "getQueryTimeout":
@@ -186,7 +209,7 @@ final class StatementView {
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && texts.stream().noneMatch(text -> Verb.of(text) == Verb.MAINTENANCE)
+            answer = whole && texts.stream().noneMatch(text -> Verb.of(text).isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
                             .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
@@ -204,6 +227,7 @@ final class StatementView {
         if (isBatch) {
             calls.forgetBatch();
         }
+        mayBeAsked = mayReturnNothing;
         return answer instanceof ResultSet result ? tracked(result) : answer;
     }
 
@@ -251,6 +275,12 @@ final class StatementView {
             throws Throwable {
         for (String text : texts) {
             session.transaction().written().before(current, text, Verb.of(text));
+        }
+        boolean ends = texts.stream().anyMatch(text -> Verb.of(text).isControl()); // not to fail because of a look
+        if (preparedSql == null && !ends) {
+            current.engine().lookAtSchema(); // the driver prepares it and runs it at once
+        } else if (answersFromSchema) {
+            release(); // as in StatementCache
         }
         Statement target = physical(current);
         executing = session.ticket();

@@ -78,7 +78,7 @@ final class Statements {
             }
             Failure failure = TransactionScope.failure(current, error);
             boolean repeatable = (delivery == null || !delivery.begun)
-                    && (!session.transaction().isOpen() || verb == Verb.END);
+                    && (!session.transaction().isOpen() || session.transaction().takesLocksAsItGoes() || ends(verb));
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
@@ -88,6 +88,11 @@ final class Statements {
                 throw session.transaction().failed(current, error, verb);
             }
         }
+    }
+
+    /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
+    private static boolean ends(Verb verb) {
+        return verb == Verb.END || verb == Verb.RELEASE;
     }
 
     <X extends Exception> long run(

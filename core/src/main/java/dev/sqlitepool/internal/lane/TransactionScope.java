@@ -22,6 +22,9 @@ final class TransactionScope {
     private final Host host;
     private final Written written;
     private boolean open;
+    /** Begun to read. */
+    private boolean reading;
+
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
     private int savepoints;
@@ -98,11 +101,18 @@ final class TransactionScope {
             throw e;
         }
         began();
+        reading = !write;
+    }
+
+    /** Whether a statement in it that meets a lock of somebody else has done nothing, and may ask again. */
+    boolean takesLocksAsItGoes() {
+        return reading;
     }
 
     /** The user's own BEGIN has succeeded. */
     void began() {
         open = true;
+        reading = false;
         lost = null;
     }
 
@@ -213,7 +223,9 @@ final class TransactionScope {
      */
     SQLException failed(Lane lane, SQLException error, Verb verb) {
         boolean writer = lane.access() == Access.WRITE;
-        switch (failure(lane, error)) {
+        Failure failure = failure(lane, error);
+        // The error of an ATTACH tells of the other file, and nothing is written into this one.
+        switch (failure == Failure.DOUBTFUL && verb == Verb.OTHER_FILE ? Failure.ORDINARY : failure) {
             case INTERRUPTED:
                 // An interrupted write rolls the whole transaction back; of a read only the cursor is closed.
                 boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();

@@ -13,8 +13,10 @@ public enum Verb {
     CHANGE,
     /** CREATE, DROP, ALTER, REINDEX, ANALYZE: writes, without a meaningful count; may stand in a transaction. */
     SCHEMA,
-    /** PRAGMA, ATTACH, DETACH, VACUUM: reaches beyond a transaction, or cannot stand in one. */
+    /** PRAGMA, VACUUM: reaches beyond a transaction, or cannot stand in one. */
     MAINTENANCE,
+    /** ATTACH, DETACH, VACUUM INTO: as MAINTENANCE, but writes nothing into the database, so that an error leaves nothing in doubt. */
+    OTHER_FILE,
     /** BEGIN, SAVEPOINT: opens a transaction. */
     BEGIN,
     /** COMMIT, END, ROLLBACK: ends a transaction. */
@@ -40,8 +42,8 @@ public enum Verb {
             Map.entry("REINDEX", SCHEMA),
             Map.entry("ANALYZE", SCHEMA),
             Map.entry("PRAGMA", MAINTENANCE),
-            Map.entry("ATTACH", MAINTENANCE),
-            Map.entry("DETACH", MAINTENANCE),
+            Map.entry("ATTACH", OTHER_FILE),
+            Map.entry("DETACH", OTHER_FILE),
             Map.entry("VACUUM", MAINTENANCE),
             Map.entry("BEGIN", BEGIN),
             Map.entry("SAVEPOINT", BEGIN),
@@ -66,6 +68,9 @@ public enum Verb {
                     ? explained(sql, at + word.length())
                     : at == sql.length() ? EMPTY : OTHER;
         }
+        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && SqlText.contains(sql, at, "INTO")) {
+            return OTHER_FILE;
+        }
         return verb == END && word.equalsIgnoreCase("ROLLBACK") && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
     }
 
@@ -88,7 +93,17 @@ public enum Verb {
 
     /** Whether a form that promises one transaction or one snapshot refuses the statement. */
     public boolean isRefusedInside() {
-        return isControl() || this == MAINTENANCE;
+        return isControl() || isMaintenance();
+    }
+
+    /** Whether the statement reaches beyond a transaction, or cannot stand in one. */
+    boolean isMaintenance() {
+        return this == MAINTENANCE || this == OTHER_FILE;
+    }
+
+    /** Whether the text must be looked at for what it does to the connection. */
+    boolean mayChangeConnection() {
+        return isMaintenance() || this == SCHEMA;
     }
 
     /** Whether a run of the statement has a count of changed rows. */

@@ -48,7 +48,7 @@ final class Written {
         } else {
             unseen = true;
         }
-        if (verb == Verb.SCHEMA || verb == Verb.MAINTENANCE) {
+        if (verb.mayChangeConnection()) {
             lane.engine().forgetWrites();
             reshaped = lane.engine();
         }
@@ -63,6 +63,8 @@ final class Written {
                 if (SqlText.startsWith(sql, "VACUUM")) {
                     pending = pending.and(engine.anything());
                 }
+                break;
+            case OTHER_FILE:
                 break;
             default:
                 if (changed) {

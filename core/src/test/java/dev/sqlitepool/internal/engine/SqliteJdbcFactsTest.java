@@ -76,6 +76,45 @@ class SqliteJdbcFactsTest {
         }
     }
 
+    /** The schema that a connection remembers: who looks, and who does not. */
+    @Test
+    void aPragmaOfATableThatCannotBeLooksAtTheSchemaOfEachDatabase() throws SQLException {
+        String needsLook = "SELECT * FROM t UNION ALL SELECT 5, 6, 7";
+        String needsLookAttached = "SELECT * FROM a UNION ALL SELECT 5, 6, 7";
+        run(connection, "ATTACH '" + directory.resolve("attached.db") + "' AS attached");
+        run(connection, "CREATE TABLE attached.a (x, y)");
+        run(other, "ATTACH '" + directory.resolve("attached.db") + "' AS attached");
+        try (PreparedStatement look = other.prepareStatement("PRAGMA table_info(sqlite_sqlitepool)")) {
+            number(other, "SELECT count(*) FROM t");
+            number(other, "SELECT count(*) FROM a");
+            run(connection, "ALTER TABLE t ADD COLUMN w");
+            run(connection, "ALTER TABLE a ADD COLUMN w");
+            number(other, "PRAGMA schema_version");
+            number(other, "SELECT 1");
+            assertThatThrownBy(() -> number(other, needsLook)).hasMessageContaining("UNION");
+            assertThatThrownBy(() -> number(other, needsLookAttached)).hasMessageContaining("UNION");
+            assertThat(look.executeQuery().next()).isFalse();
+            assertThat(number(other, needsLook)).isEqualTo(1);
+            assertThat(number(other, needsLookAttached)).isEqualTo(5);
+        }
+    }
+
+    /** Of a URI the mode counts for the file that it names, and the flags for those that are attached later. */
+    @Test
+    void theModeOfAUriDoesNotCountForAttachedFiles() throws SQLException {
+        Properties flags = new Properties();
+        flags.setProperty("open_mode", Integer.toString(SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.CREATE.flag));
+        String missing = "jdbc:sqlite:" + directory.resolve("missing.db").toUri() + "?mode=rw";
+        assertThatThrownBy(() -> JDBC.createConnection(missing, flags)).isInstanceOf(SQLException.class);
+        assertThat(directory.resolve("missing.db")).doesNotExist();
+        try (SQLiteConnection opened = JDBC.createConnection(
+                "jdbc:sqlite:" + directory.resolve("my.db").toUri() + "?mode=rw", flags)) {
+            run(opened, "ATTACH '" + directory.resolve("new.db") + "' AS new");
+            run(opened, "CREATE TABLE new.n (x)");
+        }
+        assertThat(directory.resolve("new.db")).exists();
+    }
+
     private static int code(Throwable error) {
         return ((SQLiteException) error).getResultCode().code;
     }

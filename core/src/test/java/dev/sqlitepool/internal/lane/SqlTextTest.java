@@ -249,7 +249,39 @@ class SqlTextTest {
                 "PRAGMA foreign_keys(0)",
                 "PRAGMA main . cache_size = 5",
                 "EXPLAIN PRAGMA foreign_keys = 0",
-                "EXPLAIN QUERY PLAN PRAGMA foreign_keys = 0"
+                "EXPLAIN QUERY PLAN PRAGMA foreign_keys = 0",
+                "create temp table temp (temp)",
+                "CREATE /* c */ TEMPORARY -- d\n TABLE t (x)",
+                "CREATE TEMP TABLE IF NOT EXISTS t (x)",
+                "CREATE TABLE IF NOT EXISTS temp.t (x)",
+                "CREATE TABLE /* a */ temp /* b */ . /* c */ t (x)",
+                "CREATE TABLE TEMP.t AS SELECT 1",
+                "CREATE UNIQUE INDEX temp.i ON t (x)",
+                "CREATE INDEX IF NOT EXISTS \"temp\".i ON t (x)",
+                "CREATE VIEW temp.v AS SELECT 1",
+                "CREATE VIRTUAL TABLE temp.f USING fts5(x)",
+                "CREATE VIRTUAL TABLE IF NOT EXISTS [TEMP].f USING fts5(x)",
+                "CREATE TRIGGER temp.r AFTER INSERT ON t BEGIN SELECT 1; END",
+                "CREATE TRIGGER IF NOT EXISTS r AFTER UPDATE OF temp ON temp.t BEGIN SELECT 1; END",
+                "CREATE TRIGGER r INSTEAD OF INSERT ON 'temp'.v BEGIN SELECT 1; END",
+                "DROP TABLE temp.t",
+                "DROP TABLE IF EXISTS temp.t",
+                "DROP INDEX `temp`.i",
+                "DROP VIEW temp.v",
+                "DROP TRIGGER if exists temp.r",
+                "ALTER TABLE temp.t ADD COLUMN x",
+                "ALTER TABLE [temp].t RENAME TO u",
+                "ANALYZE temp",
+                "ANALYZE temp.t",
+                "ANALYZE \"temp\"",
+                "PRAGMA \"foreign_keys\" = 0",
+                "PRAGMA foreign_keys /* on */ = /* on */ 0",
+                "PRAGMA foreign_keys -- on\n (0)",
+                "PRAGMA cache_size = -2000",
+                "PRAGMA journal_mode = DELETE",
+                "PRAGMA main.journal_mode(delete)",
+                "PRAGMA temp.user_version = 3",
+                "PRAGMA encoding = 'UTF-16'"
             })
     void whatStaysWithTheConnectionChangesIt(String sql) {
         assertThat(SqlText.changesConnection(sql)).isTrue();
@@ -269,10 +301,59 @@ class SqlTextTest {
                 "PRAGMA wal_checkpoint(TRUNCATE)",
                 "PRAGMA index_list(t)",
                 "PRAGMA table_info(t)",
-                "PRAGMA table_xinfo(t)"
+                "PRAGMA table_xinfo(t)",
+                "CREATE TABLE weather (temp REAL)",
+                "CREATE TABLE weather (city, temp REAL DEFAULT 'temp', CHECK (city NOT IN ('temp', \"temp\")))",
+                "CREATE TABLE temp (x)",
+                "CREATE TABLE \"temp\" (x)",
+                "CREATE TABLE IF NOT EXISTS temp (temp TEMPORARY)",
+                "CREATE TABLE main.temp (x)",
+                "CREATE TABLE other.temporary AS SELECT temp.x FROM temp",
+                "CREATE INDEX temp ON temp (temp)",
+                "CREATE UNIQUE INDEX i ON weather (temp) WHERE temp > 0",
+                "CREATE VIEW temp AS SELECT temp FROM weather",
+                "CREATE VIEW v AS SELECT temp.x AS temp FROM temp",
+                "CREATE VIRTUAL TABLE f USING fts5(temp)",
+                "CREATE TRIGGER r AFTER UPDATE OF temp ON weather WHEN new.temp > old.temp"
+                        + " BEGIN UPDATE weather SET temp = new.temp; SELECT temp.x FROM temp; END",
+                "CREATE TRIGGER temp AFTER INSERT ON temp BEGIN SELECT 'ON temp.t'; END",
+                "CREATE /* TEMP */ TABLE t (x) -- temp.t",
+                "DROP TABLE temp",
+                "DROP TABLE IF EXISTS temp",
+                "DROP INDEX temporary",
+                "ALTER TABLE weather ADD temporary",
+                "ALTER TABLE weather ADD COLUMN temp TEXT DEFAULT 'temp.t'",
+                "ALTER TABLE weather RENAME COLUMN temp TO temporary",
+                "ALTER TABLE temp RENAME TO temporary",
+                "ANALYZE weather",
+                "ANALYZE",
+                "REINDEX temporary",
+                "PRAGMA foreign_keys /* (on) */",
+                "PRAGMA foreign_keys -- = on",
+                "PRAGMA foreign_keys; -- = on",
+                "PRAGMA /* = */ foreign_keys",
+                "PRAGMA \"user_version\" = 3",
+                "PRAGMA 'main' . [application_id] (3)",
+                "PRAGMA journal_mode",
+                "PRAGMA temp.table_info(t)",
+                "PRAGMA optimize(0x10002)"
             })
     void whatStaysInTheDatabaseOrTellsDoesNotChangeTheConnection(String sql) {
         assertThat(SqlText.changesConnection(sql)).isFalse();
+    }
+
+    @Test
+    void whatAnswersFromTheSchemaIsFound() {
+        for (String sql : List.of(
+                "EXPLAIN SELECT 1",
+                "-- c\n explain query plan SELECT 1",
+                "PRAGMA index_list(t)",
+                "PRAGMA main.table_info = t")) {
+            assertThat(SqlText.answersFromSchema(sql)).as(sql).isTrue();
+        }
+        for (String sql : List.of("SELECT 1", "PRAGMA foreign_keys = OFF", "CREATE TABLE explain (x)", "")) {
+            assertThat(SqlText.answersFromSchema(sql)).as(sql).isFalse();
+        }
     }
 
     @Test
