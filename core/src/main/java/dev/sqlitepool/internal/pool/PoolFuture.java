@@ -31,6 +31,8 @@ final class PoolFuture<T> extends CompletableFuture<T> {
      * thread but the one that waits.
      */
     private final @Nullable CompletableFuture<T> outcome;
+    /** The run of work that has submitted the task; null if none has. */
+    private final @Nullable Object submittedIn = Held.run();
 
     PoolFuture(Workers workers, Origin origin) {
         this.workers = workers;
@@ -138,7 +140,12 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         }
     }
 
-    /** Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know. */
+    /**
+     * Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know.
+     *
+     * <p>A wait that fails ends the task that it was for, if the very work that waits has submitted it. The work will fail too, or has to
+     * do without; if the task ran later, a work that is tried again would do the same thing twice.
+     */
     private @Nullable Held beginWait() {
         Held held = Held.top();
         if (held == null || isDone()) {
@@ -151,12 +158,24 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         try {
             origin.requireOthersHoldLane();
             waits = true;
+        } catch (IllegalStateException refused) {
+            throw calledOff(refused);
         } finally {
             if (!waits) {
                 endWait(held);
             }
         }
         return held;
+    }
+
+    /** Ends the task whose wait is refused, if the work on this thread has submitted it. Returns what the wait throws. */
+    private IllegalStateException calledOff(IllegalStateException refused) {
+        if (submittedIn == null || !Held.isRunning(submittedIn)) {
+            return refused;
+        }
+        IllegalStateException both = new IllegalStateException(
+                refused.getMessage() + " What this work has submitted and would wait for is called off.", refused);
+        return origin.end(null, both) ? both : refused;
     }
 
     private void endWait(@Nullable Held held) {
