@@ -28,7 +28,8 @@ class RefusedWaitTest {
     }
 
     private List<Integer> rows() {
-        return pool.query("SELECT x FROM t ORDER BY rowid", row -> row.getInt(1)).join();
+        return pool.query("SELECT x FROM t ORDER BY rowid", row -> row.getInt(1))
+                .join();
     }
 
     /** Everything that writes and can be submitted inside a transaction. */
@@ -233,7 +234,9 @@ class RefusedWaitTest {
         CompletableFuture<Long> strangers = pool.execute("INSERT INTO t VALUES (1)");
         submitted.complete(strangers);
         gate.open();
-        assertThatThrownBy(outer::join).hasMessageContaining("would wait for itself").hasMessageNotContaining("called off");
+        assertThatThrownBy(outer::join)
+                .hasMessageContaining("would wait for itself")
+                .hasMessageNotContaining("called off");
         assertThat(strangers.join()).isEqualTo(1);
     }
 
@@ -248,8 +251,8 @@ class RefusedWaitTest {
 
     @Test
     void aReadOnAnotherLaneIsStillWaitedFor() {
-        assertThat(pool.transaction(tx -> pool.query("SELECT 1", row -> row.getInt(1))
-                                .join())
+        assertThat(pool.transaction(tx ->
+                                pool.query("SELECT 1", row -> row.getInt(1)).join())
                         .join())
                 .containsExactly(1);
     }

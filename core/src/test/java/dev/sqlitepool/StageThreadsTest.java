@@ -69,10 +69,11 @@ class StageThreadsTest {
     void stagesAfterATimeoutRunOnThreadsOfThePool() {
         SqlitePool pool = pools.open();
         for (UnaryOperator<CompletableFuture<Object>> timeout : timeouts()) {
-            assertThat(threadAfter(pool, timeout)).satisfies(name -> assertThat(
-                            name.startsWith(pool.stats().pool()) || name.equals(Thread.currentThread().getName()))
-                    .as(name)
-                    .isTrue());
+            assertThat(threadAfter(pool, timeout))
+                    .satisfies(name -> assertThat(name.startsWith(pool.stats().pool())
+                                    || name.equals(Thread.currentThread().getName()))
+                            .as(name)
+                            .isTrue());
         }
     }
 
@@ -80,8 +81,8 @@ class StageThreadsTest {
     void stagesAfterATimeoutRunOnTheExecutor() {
         SqlitePool pool = pools.open(b -> b.executor(users));
         for (UnaryOperator<CompletableFuture<Object>> timeout : timeouts()) {
-            assertThat(threadAfter(pool, timeout)).satisfies(name -> assertThat(
-                            name.startsWith("users-") || name.equals(Thread.currentThread().getName()))
+            assertThat(threadAfter(pool, timeout)).satisfies(name -> assertThat(name.startsWith("users-")
+                            || name.equals(Thread.currentThread().getName()))
                     .as(name)
                     .isTrue());
         }
@@ -114,7 +115,8 @@ class StageThreadsTest {
                 work.awaitReached();
                 Gate stage = new Gate();
                 CompletableFuture<Void> blocked = CompletableFuture.runAsync(
-                        () -> timeout.apply(running.thenApply(value -> value)).handle((value, error) -> {
+                        () -> timeout.apply(running.thenApply(value -> value))
+                                .handle((value, error) -> {
                                     stage.pass();
                                     return "";
                                 })
@@ -122,11 +124,13 @@ class StageThreadsTest {
                         users);
                 stage.awaitReached();
                 CompletableFuture<Object> other = untilOpened(pool, work);
-                assertThatThrownBy(() -> other.orTimeout(1, TimeUnit.MILLISECONDS)
-                                .get(20, TimeUnit.SECONDS))
+                assertThatThrownBy(
+                                () -> other.orTimeout(1, TimeUnit.MILLISECONDS).get(20, TimeUnit.SECONDS))
                         .hasCauseInstanceOf(TimeoutException.class);
                 CompletableFuture<Integer> strangers = new CompletableFuture<>();
-                assertThat(strangers.completeOnTimeout(1, 1, TimeUnit.MILLISECONDS).join())
+                assertThat(strangers
+                                .completeOnTimeout(1, 1, TimeUnit.MILLISECONDS)
+                                .join())
                         .isEqualTo(1); // nor one of the JDK's own
                 stage.open();
                 work.open();
@@ -145,10 +149,12 @@ class StageThreadsTest {
         CompletableFuture<Long> late = pool.execute("CREATE TABLE t (x)").orTimeout(1, TimeUnit.MILLISECONDS);
         assertThatThrownBy(late::join).hasCauseInstanceOf(TimeoutException.class);
         CompletableFuture<Long> other = pool.execute("CREATE TABLE u (x)");
-        assertThat(other.completeOnTimeout(-1L, 1, TimeUnit.MILLISECONDS).join()).isEqualTo(-1);
+        assertThat(other.completeOnTimeout(-1L, 1, TimeUnit.MILLISECONDS).join())
+                .isEqualTo(-1);
         gate.open();
         holder.join();
-        assertThat(pool.query("SELECT name FROM sqlite_schema", row -> 1).join()).isEmpty();
+        assertThat(pool.query("SELECT name FROM sqlite_schema", row -> 1).join())
+                .isEmpty();
     }
 
     @Test
@@ -157,7 +163,8 @@ class StageThreadsTest {
         CompletableFuture<List<Integer>> read = pool.query("SELECT 1", row -> row.getInt(1));
         read.join();
         assertThat(read.orTimeout(0, TimeUnit.NANOSECONDS)).isSameAs(read);
-        assertThat(read.completeOnTimeout(List.of(), 0, TimeUnit.NANOSECONDS).join()).containsExactly(1);
+        assertThat(read.completeOnTimeout(List.of(), 0, TimeUnit.NANOSECONDS).join())
+                .containsExactly(1);
         assertThatThrownBy(() -> read.orTimeout(1, null)).isInstanceOf(NullPointerException.class);
     }
 
@@ -168,6 +175,7 @@ class StageThreadsTest {
         CompletableFuture<List<Integer>> read = pool.query("SELECT 1", row -> row.getInt(1));
         Pools.await("it is completed", read::isDone);
         assertThat(read.thenApply(rows -> Thread.currentThread()).join()).isSameAs(Thread.currentThread());
-        assertThat(read.thenApplyAsync(rows -> Thread.currentThread().getName()).join()).startsWith("users-");
+        assertThat(read.thenApplyAsync(rows -> Thread.currentThread().getName()).join())
+                .startsWith("users-");
     }
 }

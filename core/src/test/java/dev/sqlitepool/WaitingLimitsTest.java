@@ -30,7 +30,9 @@ class WaitingLimitsTest {
                 pool.execute("INSERT INTO t VALUES (1)").join();
                 assertThat(pool.query("SELECT 1", row -> row.getInt(1)).join()).containsExactly(1);
                 pool.useTransaction(tx -> tx.execute("DELETE FROM t")).join();
-                assertThat(pool.connection(c -> c.execute("INSERT INTO t VALUES (1)")).join()).isEqualTo(1);
+                assertThat(pool.connection(c -> c.execute("INSERT INTO t VALUES (1)"))
+                                .join())
+                        .isEqualTo(1);
                 assertThat(pool.blocking().execute("DELETE FROM t")).isEqualTo(1);
                 try (Lease lease = pool.acquire().join()) {
                     for (int i = 0; i < 20; i++) { // one work after the other: each comes while the one before ends
@@ -38,7 +40,8 @@ class WaitingLimitsTest {
                     }
                 }
                 Pools.awaitIdle(pool);
-                pool.backup(pools.directory().resolve("copy" + lanes + settings.hashCode())).join();
+                pool.backup(pools.directory().resolve("copy" + lanes + settings.hashCode()))
+                        .join();
                 pool.close();
             }
         }
@@ -137,8 +140,8 @@ class WaitingLimitsTest {
 
     @Test
     void whoHasBeenCancelledAndGoesOnIsNamed() {
-        SqlitePool pool = pools.open(
-                b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1)));
+        SqlitePool pool =
+                pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1)));
         Gate gate = new Gate();
         CompletableFuture<Void> holder = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
@@ -181,7 +184,8 @@ class WaitingLimitsTest {
         gate.awaitReached();
         work.cancel(true);
         assertThatThrownBy(() -> pool.execute("CREATE TABLE u (x)").join())
-                .hasMessageContaining("with \"WaitingLimitsTest, which was cancelled and whose code has not returned\"");
+                .hasMessageContaining(
+                        "with \"WaitingLimitsTest, which was cancelled and whose code has not returned\"");
         gate.open();
     }
 }

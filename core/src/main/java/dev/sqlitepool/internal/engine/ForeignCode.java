@@ -67,7 +67,8 @@ final class ForeignCode {
     private static Set<List<String>> plain() throws SQLException {
         Set<List<String>> found = plain;
         if (found == null) {
-            SqliteEngine fresh = new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new java.util.Properties()), false);
+            SqliteEngine fresh =
+                    new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new java.util.Properties()), false);
             try {
                 found = callable(fresh);
                 plain = found;
@@ -133,6 +134,7 @@ final class ForeignCode {
             return false;
         }
         String named = operand.toLowerCase(Locale.ROOT);
-        return functions.stream().anyMatch(named::startsWith) || collations.stream().anyMatch(named::contains);
+        return functions.stream().anyMatch(named::startsWith)
+                || collations.stream().anyMatch(named::contains);
     }
 }

@@ -111,7 +111,8 @@ public final class Opener {
         try {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
-                if (access == Access.WRITE && (settings.factory() != null || !settings.onConnect().isEmpty())) {
+                if (access == Access.WRITE
+                        && (settings.factory() != null || !settings.onConnect().isEmpty())) {
                     sqlite.lookForForeignCode();
                 }
                 openLog(sqlite, access);

@@ -362,7 +362,8 @@ public final class Session {
     /** Fails if nobody wants the session to go on. */
     void requireTicket() {
         if (ticket.isEnded()) {
-            throw new CancellationException("The task was ended from outside; what it had not committed is rolled back.");
+            throw new CancellationException(
+                    "The task was ended from outside; what it had not committed is rolled back.");
         }
     }
 

@@ -242,11 +242,7 @@ final class Checkpointer {
     private PoolTimeoutException timedOut(Session session) {
         telemetry.timeouts.increment();
         PoolTimeoutException error = Refusal.logFull(
-                settings,
-                ((Waiter) session.ticket()).label(),
-                reader(),
-                session.mayHaveHadEffect(),
-                pool.stats());
+                settings, ((Waiter) session.ticket()).label(), reader(), session.mayHaveHadEffect(), pool.stats());
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.pool;
 
-import dev.sqlitepool.OutcomeUnknownException;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;

@@ -58,8 +58,7 @@ final class Lanes {
         this.workers = workers;
         this.opener = opener;
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
-        this.group = new LaneGroup(
-                max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
+        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
     }
 
     LaneGroup group() {
@@ -180,8 +179,7 @@ final class Lanes {
 
     private PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
         telemetry.timeouts.increment();
-        Refusal.Wanted wanted =
-                new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
+        Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
         PoolTimeoutException timeout = Refusal.timeout(settings, wanted, stats);
         telemetry.tell(listener -> listener.acquireTimedOut(timeout));
         return timeout;

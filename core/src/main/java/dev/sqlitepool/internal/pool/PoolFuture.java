@@ -144,7 +144,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
                 executor.execute(end);
             }
         });
-        CompletableFuture<?> stopped = future.whenComplete((value, error) -> alarm.complete(false));
+        CompletableFuture<?> unusedStage = future.whenComplete((value, error) -> alarm.complete(false));
     }
 
     @Override

@@ -30,7 +30,8 @@ final class Refusal {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
                     + " read lanes at once, so that short reads get through. Give them back earlier, or raise poolSize.";
         } else if (lanes.opening() > 0) {
-            advice = "A connection was still being opened: raise acquireTimeout, or find out why opening takes so long.";
+            advice =
+                    "A connection was still being opened: raise acquireTimeout, or find out why opening takes so long.";
         } else {
             advice = "Find what holds them so long, raise acquireTimeout, or, for reads, poolSize.";
         }

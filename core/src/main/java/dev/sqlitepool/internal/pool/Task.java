@@ -584,7 +584,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             }
             pool.telemetry()
                     .warn(
-                            "an afterCommit hook of \"" + label() + "\" had not returned when the pool was closed; it is"
+                            "an afterCommit hook of \"" + label()
+                                    + "\" had not returned when the pool was closed; it is"
                                     + " interrupted, and those after it do not run. The transaction is committed",
                             null);
             return () -> future.settle(value, null);

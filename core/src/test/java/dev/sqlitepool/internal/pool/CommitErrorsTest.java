@@ -74,14 +74,17 @@ class CommitErrorsTest {
                             ? watched(
                                     prepared,
                                     Prepared.class,
-                                    !struck.isEmpty() && String.valueOf(arguments[0]).startsWith(struck))
+                                    !struck.isEmpty()
+                                            && String.valueOf(arguments[0]).startsWith(struck))
                             : answer;
                 });
     }
 
     static Stream<Throwable> errors() {
         return Stream.of(
-                new IllegalStateException("by the driver"), new OutOfMemoryError("by the test"), new StackOverflowError());
+                new IllegalStateException("by the driver"),
+                new OutOfMemoryError("by the test"),
+                new StackOverflowError());
     }
 
     private void assertUnknown(CompletableFuture<?> future, Throwable cause) {
@@ -173,7 +176,8 @@ class CommitErrorsTest {
         holder.join();
         assertUnknown(first, error);
         Throwable thrown = catchThrowable(second::join); // in the group, or alone
-        assertThat(thrown == null || thrown.getCause() instanceof OutcomeUnknownException).isTrue();
+        assertThat(thrown == null || thrown.getCause() instanceof OutcomeUnknownException)
+                .isTrue();
         assertRows(2);
     }
 }

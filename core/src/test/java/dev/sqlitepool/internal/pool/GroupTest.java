@@ -69,7 +69,8 @@ class GroupTest {
                             return null;
                         }
                     }
-                    if (method.getName().equals("mayGroup") && groupAlways || method.getName().equals("mayJoin")) {
+                    if (method.getName().equals("mayGroup") && groupAlways
+                            || method.getName().equals("mayJoin")) {
                         return true;
                     }
                     if (method.getName().equals("mayGroup")) { // the function stands for SQL that takes long or fails

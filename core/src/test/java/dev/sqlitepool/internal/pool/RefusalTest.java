@@ -31,7 +31,8 @@ class RefusalTest {
     }
 
     private String timeout(PoolStats.Lanes read, PoolStats.Lanes write) {
-        return Refusal.timeout(settings, wanted(false, false), stats(read, write)).getMessage();
+        return Refusal.timeout(settings, wanted(false, false), stats(read, write))
+                .getMessage();
     }
 
     @Test
@@ -77,9 +78,8 @@ class RefusalTest {
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(Refusal.exhausted(settings, false, stats))
-                .hasMessageStartingWith(
-                        settings.name() + ": as many tasks wait as maxWaiters allows, 10000: write lane"
-                                + " busy 1.0 s with \"checkout\", 5 waiting. ");
+                .hasMessageStartingWith(settings.name() + ": as many tasks wait as maxWaiters allows, 10000: write lane"
+                        + " busy 1.0 s with \"checkout\", 5 waiting. ");
         assertThat(Refusal.closed(settings, false, stats))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
     }

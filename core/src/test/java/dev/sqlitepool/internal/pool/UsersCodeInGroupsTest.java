@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
@@ -42,14 +42,19 @@ class UsersCodeInGroupsTest {
     private final AtomicReference<Runnable> onUpdate = new AtomicReference<>(() -> {});
 
     private void addCode(Connection connection) throws SQLException {
-        Function.create(connection, "users", new Function() {
-            @Override
-            protected void xFunc() throws SQLException {
-                calls.incrementAndGet();
-                inFunction.get().run();
-                result(1);
-            }
-        }, -1, Function.FLAG_DETERMINISTIC);
+        Function.create(
+                connection,
+                "users",
+                new Function() {
+                    @Override
+                    protected void xFunc() throws SQLException {
+                        calls.incrementAndGet();
+                        inFunction.get().run();
+                        result(1);
+                    }
+                },
+                -1,
+                Function.FLAG_DETERMINISTIC);
         Function.create(connection, "UPPER", new Function() {
             @Override
             protected void xFunc() throws SQLException {
@@ -88,7 +93,8 @@ class UsersCodeInGroupsTest {
                 return a.compareTo(b);
             }
         });
-        ((SQLiteConnection) connection).addUpdateListener((type, database, table, row) -> onUpdate.get().run());
+        ((SQLiteConnection) connection).addUpdateListener((type, database, table, row) -> onUpdate.get()
+                .run());
     }
 
     private Engine watched(Engine engine) {
@@ -152,7 +158,9 @@ class UsersCodeInGroupsTest {
         learn(pool, PLAIN);
         for (int i = 0; i < 3; i++) {
             assertThat(commits(pool, text, text, text, text)).as(text).isGreaterThanOrEqualTo(4);
-            assertThat(commits(pool, PLAIN, text, PLAIN, text)).as("beside others: " + text).isGreaterThanOrEqualTo(4);
+            assertThat(commits(pool, PLAIN, text, PLAIN, text))
+                    .as("beside others: " + text)
+                    .isGreaterThanOrEqualTo(4);
         }
     }
 
@@ -209,7 +217,8 @@ class UsersCodeInGroupsTest {
     void aForeignKeyActionThatCallsItCountsToo() {
         LanePool pool = open();
         pool.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)").join();
-        pool.execute("CREATE TABLE child (p REFERENCES parent ON DELETE CASCADE)").join();
+        pool.execute("CREATE TABLE child (p REFERENCES parent ON DELETE CASCADE)")
+                .join();
         pool.execute("CREATE TRIGGER a AFTER DELETE ON child BEGIN SELECT users(old.p); END")
                 .join();
         assertNeverGroups(pool, "DELETE FROM parent WHERE id = ?");
