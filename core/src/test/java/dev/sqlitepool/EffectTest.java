@@ -32,7 +32,7 @@ class EffectTest {
 
     private SqlitePool impatient() {
         pools.closeAll();
-        return pools.open(b -> b.acquireTimeout(Duration.ofMillis(100)));
+        return WaitingLimitsTest.opened(pools.open(b -> b.acquireTimeout(Duration.ofMillis(100))));
     }
 
     private static PoolException failure(CompletableFuture<?> future) {

@@ -20,6 +20,18 @@ class WaitingLimitsTest {
     private static final List<UnaryOperator<SqlitePoolBuilder>> NOBODY_WAITS =
             List.of(b -> b.maxWaiters(0), b -> b.acquireTimeout(Duration.ZERO));
 
+    /** Opens a read lane and the write lane, however long that takes, so that a short timeout is no timeout of an opening. */
+    static SqlitePool opened(SqlitePool pool) {
+        Pools.await("a read lane is open", () -> pool.query("SELECT 1", row -> 1)
+                .handle((rows, error) -> error == null)
+                .join());
+        Pools.await("the write lane is open", () -> pool.execute("CREATE TABLE IF NOT EXISTS t (x)")
+                .handle((rows, error) -> error == null)
+                .join());
+        Pools.awaitIdle(pool);
+        return pool;
+    }
+
     @Test
     void whereNobodyMayWaitConnectionsAreOpenedAllTheSame() throws Exception {
         for (UnaryOperator<SqlitePoolBuilder> settings : NOBODY_WAITS) {
@@ -112,8 +124,7 @@ class WaitingLimitsTest {
 
     @Test
     void aSecondLeaseIsToldWhyItWaitsBesideAFreeLane() throws Exception {
-        SqlitePool pool = pools.open(b -> b.poolSize(3).acquireTimeout(Duration.ofMillis(50)));
-        pool.query("SELECT 1", row -> 1).join();
+        SqlitePool pool = opened(pools.open(b -> b.poolSize(3).acquireTimeout(Duration.ofMillis(50))));
         Lease first = pool.acquire().join();
         assertThatThrownBy(() -> pool.acquire().join())
                 .hasCauseInstanceOf(PoolTimeoutException.class)
@@ -140,8 +151,8 @@ class WaitingLimitsTest {
 
     @Test
     void whoHasBeenCancelledAndGoesOnIsNamed() {
-        SqlitePool pool =
-                pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1)));
+        SqlitePool pool = opened(
+                pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1))));
         Gate gate = new Gate();
         CompletableFuture<Void> holder = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
@@ -158,7 +169,7 @@ class WaitingLimitsTest {
 
     @Test
     void aLeaseWhoseWorkHasBeenCancelledAndGoesOnIsNamed() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)));
+        SqlitePool pool = opened(pools.open(b -> b.acquireTimeout(Duration.ofMillis(50))));
         Lease lease = pool.acquire(Access.WRITE).join();
         Gate gate = new Gate();
         CompletableFuture<Void> work = lease.run(c -> {
@@ -175,10 +186,10 @@ class WaitingLimitsTest {
 
     @Test
     void aConnectionThatWasCancelledAfterItMovedIsNamed() {
-        SqlitePool pool = pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)));
+        SqlitePool pool = opened(pools.open(b -> b.acquireTimeout(Duration.ofMillis(50))));
         Gate gate = new Gate();
         CompletableFuture<Void> work = pool.useConnection(c -> {
-            c.execute("CREATE TABLE t (x)");
+            c.execute("CREATE TABLE v (x)");
             gate.pass();
         });
         gate.awaitReached();

@@ -1,6 +1,5 @@
 package dev.sqlitepool.internal.pool;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Settings.Part;
@@ -51,7 +50,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private volatile @Nullable Group group;
     /** What the gate settles; its server's. */
     private SyncGate.@Nullable Outcome atGate;
-    /** What runs after its commit, as long as it runs. */
+    /** What runs after its commit. */
     private volatile @Nullable AfterCommit afterCommit;
     /** Whether a thread waits for it until it is done. */
     private final boolean awaited;
@@ -518,77 +517,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             pool.ended(this);
             return () -> future.settle(value, error);
         }
-        AfterCommit following = new AfterCommit(hooks, value);
+        AfterCommit following = new AfterCommit(pool, this, hooks, () -> future.settle(value, null));
         afterCommit = following;
         return () -> pool.workers().execute(following);
-    }
-
-    /**
-     * Runs the hooks of a commit, then settles the future. On a thread of its own: a caller's may hold another lane, the one that
-     * acknowledges would hold up those behind, and the only one of the user's executor may be waiting for the future.
-     *
-     * <p>The pool is not closed before they have run. A hook that does not return when the grace is over is interrupted, and those after it do
-     * not run; the future tells then what is true, that the transaction is committed.
-     */
-    private final class AfterCommit implements Runnable {
-        private final List<Runnable> hooks;
-        private final @Nullable T value;
-
-        @GuardedBy("this")
-        private @Nullable Thread running;
-
-        @GuardedBy("this")
-        private boolean cutOff;
-
-        AfterCommit(List<Runnable> hooks, @Nullable T value) {
-            this.hooks = hooks;
-            this.value = value;
-        }
-
-        @Override
-        public void run() {
-            Held held = Held.push(pool, heldAs(), null);
-            for (Runnable hook : hooks) {
-                if (goesOn(Thread.currentThread())) {
-                    run(hook);
-                }
-            }
-            boolean unused = goesOn(null);
-            Thread.interrupted(); // what a hook has done to this thread, or the close, is not the next one's
-            held.pop();
-            afterCommit = null;
-            pool.ended(Task.this);
-            future.settle(value, null);
-        }
-
-        private void run(Runnable hook) {
-            try {
-                hook.run();
-            } catch (Throwable e) {
-                pool.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
-            }
-            Thread.interrupted();
-        }
-
-        private synchronized boolean goesOn(@Nullable Thread thread) {
-            running = thread;
-            return !cutOff;
-        }
-
-        Runnable cutOff() {
-            synchronized (this) {
-                cutOff = true;
-                if (running != null) {
-                    running.interrupt();
-                }
-            }
-            pool.telemetry()
-                    .warn(
-                            "an afterCommit hook of \"" + label()
-                                    + "\" had not returned when the pool was closed; it is"
-                                    + " interrupted, and those after it do not run. The transaction is committed",
-                            null);
-            return () -> future.settle(value, null);
-        }
     }
 }
