@@ -151,8 +151,8 @@ class WaitingLimitsTest {
 
     @Test
     void whoHasBeenCancelledAndGoesOnIsNamed() {
-        SqlitePool pool = opened(
-                pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1))));
+        SqlitePool pool =
+                opened(pools.open(b -> b.acquireTimeout(Duration.ofMillis(50)).leakThreshold(Duration.ofHours(1))));
         Gate gate = new Gate();
         CompletableFuture<Void> holder = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();

@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
@@ -68,7 +69,7 @@ final class ForeignCode {
         Set<List<String>> found = plain;
         if (found == null) {
             SqliteEngine fresh =
-                    new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new java.util.Properties()), false);
+                    new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new Properties()), false);
             try {
                 found = callable(fresh);
                 plain = found;

@@ -72,20 +72,25 @@ final class AfterCommit implements Runnable {
     /** The pool waits no longer: returns what acknowledges the commit without them; null if they have run. */
     @Nullable
     Runnable cutOff() {
+        boolean first;
         synchronized (this) {
             if (done) {
                 return null;
             }
+            first = !cutOff;
             cutOff = true;
             if (running != null) {
                 running.interrupt();
             }
         }
-        pool.telemetry()
-                .warn(
-                        "an afterCommit hook of \"" + task.label() + "\" had not returned when the pool was closed; it is"
-                                + " interrupted, and those after it do not run. The transaction is committed",
-                        null);
+        if (first) {
+            pool.telemetry()
+                    .warn(
+                            "an afterCommit hook of \"" + task.label()
+                                    + "\" had not returned when the pool was closed; it"
+                                    + " is interrupted, and those after it do not run. The transaction is committed",
+                            null);
+        }
         return acknowledge;
     }
 }
