@@ -112,7 +112,7 @@ class WaitingLimitsTest {
         Pools.await("all wait", () -> pool.stats().waiting() == 20);
         assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES (1)").join())
                 .hasCauseInstanceOf(PoolExhaustedException.class)
-                .hasMessageContaining("as many tasks wait as maxWaiters allows, 3");
+                .hasMessageContaining("3 tasks wait already, which is all that maxWaiters allows");
         gate.open();
         holder.join();
         for (Thread thread : threads) {

@@ -64,8 +64,8 @@ final class Refusal {
 
     static PoolExhaustedException exhausted(Settings settings, boolean effect, PoolStats stats) {
         return new PoolExhaustedException(
-                settings.name() + ": as many tasks wait as maxWaiters allows, " + settings.maxWaiters() + ": "
-                        + described(stats) + ". Submit less at once, or raise maxWaiters." + effect(effect),
+                settings.name() + ": " + settings.maxWaiters()
+                        + " tasks wait already, which is all that maxWaiters allows: " + described(stats) + ". Submit less at once, or raise maxWaiters." + effect(effect),
                 stats,
                 effect);
     }
