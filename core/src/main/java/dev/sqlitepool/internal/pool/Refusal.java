@@ -65,7 +65,8 @@ final class Refusal {
     static PoolExhaustedException exhausted(Settings settings, boolean effect, PoolStats stats) {
         return new PoolExhaustedException(
                 settings.name() + ": " + settings.maxWaiters()
-                        + " tasks wait already, which is all that maxWaiters allows: " + described(stats) + ". Submit less at once, or raise maxWaiters." + effect(effect),
+                        + " tasks wait already, which is all that maxWaiters allows: " + described(stats)
+                        + ". Submit less at once, or raise maxWaiters." + effect(effect),
                 stats,
                 effect);
     }

@@ -78,8 +78,9 @@ class RefusalTest {
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(Refusal.exhausted(settings, false, stats))
-                .hasMessageStartingWith(settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
-                        + " busy 1.0 s with \"checkout\", 5 waiting. ");
+                .hasMessageStartingWith(
+                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
+                                + " busy 1.0 s with \"checkout\", 5 waiting. ");
         assertThat(Refusal.closed(settings, false, stats))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
     }
