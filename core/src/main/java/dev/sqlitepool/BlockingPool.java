@@ -28,7 +28,7 @@ public interface BlockingPool {
      *
      * @param <T> the result
      * @param <X> what the work may throw
-     * @param work runs exactly once
+     * @param work runs at most once
      * @return the work's result
      * @throws SQLException what the database refuses
      * @throws X what the work throws
@@ -40,7 +40,7 @@ public interface BlockingPool {
      *
      * @param <T> the result
      * @param <X> what the work may throw
-     * @param work runs exactly once
+     * @param work runs at most once
      * @return the work's result, after the commit
      * @throws SQLException what the database refuses
      * @throws X what the work throws, after the rollback
@@ -52,7 +52,7 @@ public interface BlockingPool {
      *
      * @param <T> the result
      * @param <X> what the work may throw
-     * @param work runs exactly once
+     * @param work runs at most once
      * @return the work's result
      * @throws SQLException what the database refuses
      * @throws X what the work throws
@@ -63,7 +63,7 @@ public interface BlockingPool {
      * The void twin of {@link #connection}.
      *
      * @param <X> what the action may throw
-     * @param action runs exactly once
+     * @param action runs at most once
      * @throws SQLException what the database refuses
      * @throws X what the action throws
      */
@@ -73,7 +73,7 @@ public interface BlockingPool {
      * The void twin of {@link #transaction}.
      *
      * @param <X> what the action may throw
-     * @param action runs exactly once
+     * @param action runs at most once
      * @throws SQLException what the database refuses
      * @throws X what the action throws, after the rollback
      */
@@ -83,7 +83,7 @@ public interface BlockingPool {
      * The void twin of {@link #read}.
      *
      * @param <X> what the action may throw
-     * @param action runs exactly once
+     * @param action runs at most once
      * @throws SQLException what the database refuses
      * @throws X what the action throws
      */

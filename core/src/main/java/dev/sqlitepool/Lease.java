@@ -25,7 +25,7 @@ public interface Lease extends AutoCloseable {
      * only read.
      *
      * @param <T> the result
-     * @param work runs exactly once, on a thread of the pool
+     * @param work runs at most once, on a thread of the pool
      * @return completes with the work's result, fails with what it throws; fails with {@link IllegalStateException} if the
      *     lease has been released
      */

@@ -16,6 +16,6 @@ public final class OutcomeUnknownException extends PoolException {
      * @param cause the error that left the outcome open
      */
     public OutcomeUnknownException(String message, PoolStats stats, Throwable cause) {
-        super(message, stats, cause);
+        super(message, stats, true, cause);
     }
 }

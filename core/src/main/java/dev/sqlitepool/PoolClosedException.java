@@ -1,6 +1,9 @@
 package dev.sqlitepool;
 
-/** The pool is closed, or was closed before the task could finish. A task that was running has been rolled back. */
+/**
+ * The pool is closed, or was closed before the task could finish. An open transaction has been rolled back. What work in {@code connection} or
+ * on a lease had committed by itself stays: {@link #mayHaveHadEffect()}.
+ */
 public final class PoolClosedException extends PoolException {
     private static final long serialVersionUID = 1;
 
@@ -9,8 +12,9 @@ public final class PoolClosedException extends PoolException {
      *
      * @param message what happened and what to do
      * @param stats the pool at this moment
+     * @param mayHaveHadEffect whether the task may have changed the database
      */
-    public PoolClosedException(String message, PoolStats stats) {
-        super(message, stats, null);
+    public PoolClosedException(String message, PoolStats stats, boolean mayHaveHadEffect) {
+        super(message, stats, mayHaveHadEffect, null);
     }
 }

@@ -1,6 +1,9 @@
 package dev.sqlitepool;
 
-/** As many tasks wait as {@link SqlitePoolBuilder#maxWaiters} allows. The task was turned away at once and never ran. */
+/**
+ * As many tasks wait as {@link SqlitePoolBuilder#maxWaiters} allows. The task was turned away at once and never ran, unless it is work in {@code
+ * connection} or on a lease that has to wait for the write lane in the middle: {@link #mayHaveHadEffect()}.
+ */
 public final class PoolExhaustedException extends PoolException {
     private static final long serialVersionUID = 1;
 
@@ -9,8 +12,9 @@ public final class PoolExhaustedException extends PoolException {
      *
      * @param message what happened and what to do
      * @param stats the pool at this moment
+     * @param mayHaveHadEffect whether the task may have changed the database
      */
-    public PoolExhaustedException(String message, PoolStats stats) {
-        super(message, stats, null);
+    public PoolExhaustedException(String message, PoolStats stats, boolean mayHaveHadEffect) {
+        super(message, stats, mayHaveHadEffect, null);
     }
 }

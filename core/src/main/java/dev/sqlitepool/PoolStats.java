@@ -81,7 +81,8 @@ public record PoolStats(
      * @param closing lanes being closed
      * @param waiting tasks that wait for a lane
      * @param longestHeld how long the longest holder has held its lane; zero if none is held
-     * @param holder what holds it: the class of the work or the statement without values; empty if none is held
+     * @param holder what holds it: the class of the work or the statement without values, where it was submitted if leaks are looked for, and
+     *     whether it was cancelled and has not returned; empty if none is held
      * @serial exclude
      */
     @SuppressWarnings("InvalidBlockTag")
@@ -110,7 +111,7 @@ public record PoolStats(
     /**
      * The tasks that wait for a lane.
      *
-     * @return at most {@code maxWaiters}
+     * @return at most {@code maxWaiters}, beside threads that wait and tasks for which a connection is opened
      */
     public int waiting() {
         return readLanes.waiting() + writeLanes.waiting();

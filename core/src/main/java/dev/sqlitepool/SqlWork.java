@@ -3,7 +3,7 @@ package dev.sqlitepool;
 import java.sql.SQLException;
 
 /**
- * Code that uses a connection and returns a result. Runs exactly once, on one thread.
+ * Code that uses a connection and returns a result. Runs at most once, on one thread.
  *
  * @param <C> the kind of connection that the code is given
  * @param <T> the result

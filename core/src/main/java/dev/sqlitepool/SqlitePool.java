@@ -16,20 +16,28 @@ import java.util.function.Consumer;
  * <p>Exactly one connection writes, first come, first served, so nobody inside the process sees {@code SQLITE_BUSY}; reads
  * run beside it on connections of their own, each in a snapshot that never waits for a writer.
  *
- * <p><b>Code and data.</b> Work given as a function ({@link #connection}, {@link #transaction}, {@link #read}) runs exactly
- * once, on a connection of its own. A single statement given with its parameters ({@link #query}, {@link #stream}, {@link
+ * <p><b>Code and data.</b> Work given as a function ({@link #connection}, {@link #transaction}, {@link #read}) runs at
+ * most once, on a connection of its own: never if the pool ends it before it has begun. A single statement given with its parameters ({@link #query}, {@link #stream}, {@link
  * #execute}, {@link #executeBatch}) is data: parameters are copied when the method is called, and it takes effect at most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
  * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
  * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
  * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
- * queue; one that runs is interrupted and rolled back. Once a commit has begun they return false, and the future reports what
+ * queue; one that runs is interrupted and rolled back, except for what work in {@link #connection} or on a lease has committed by itself
+ * before. An interrupt reaches SQL only: work that is in code of its own keeps its connection until it returns, and the message of whoever
+ * waits for that connection names it. Once a commit has begun they return false, and the future reports what
  * became of it. Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
  *
  * <p><b>Dependent stages</b> run on threads of the pool, or on the {@link SqlitePoolBuilder#executor}; one that blocks delays
- * nobody else. Waiting ({@code join}, {@code get}) inside work for a task that needs the connection which that very work
- * holds fails at once with {@link IllegalStateException}; submitting without waiting is legal.
+ * nobody else. So do those that follow {@code orTimeout} and {@code completeOnTimeout}, of stages too. Two kinds run elsewhere, as with
+ * every {@link CompletableFuture}: a stage that is attached to a future which is completed already runs on the thread that attaches it, and
+ * the stages of a future that somebody cancels or completes run on that thread. Use the {@code Async} forms where that matters; their
+ * default is the pool's threads or the executor.
+ *
+ * <p><b>Waiting for oneself.</b> Waiting ({@code join}, {@code get}) inside work for a task that needs the connection which that very work
+ * holds fails at once with {@link IllegalStateException}, and ends that task if the same work has submitted it, so that it does not happen
+ * later; submitting without waiting is legal.
  */
 public interface SqlitePool extends AutoCloseable {
     /**
@@ -68,7 +76,7 @@ public interface SqlitePool extends AutoCloseable {
      * committed by itself before its rows are mapped.
      *
      * @param <T> the result
-     * @param work runs exactly once
+     * @param work runs at most once
      * @return completes with the work's result, fails with what it throws
      */
     <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work);
@@ -77,7 +85,7 @@ public interface SqlitePool extends AutoCloseable {
      * Runs work in a transaction ({@code BEGIN IMMEDIATE}): commits when the work returns, rolls back on any throwable.
      *
      * @param <T> the result
-     * @param work runs exactly once; never if the transaction could not begin
+     * @param work runs at most once; never if the transaction could not begin
      * @return completes with the work's result when the commit is durable as {@link SqlitePoolBuilder#durability} says,
      *     fails with what the work throws, or with {@link OutcomeUnknownException} if nobody knows what became of the commit
      */
@@ -89,7 +97,7 @@ public interface SqlitePool extends AutoCloseable {
      * {@code ATTACH} and {@code VACUUM}.
      *
      * @param <T> the result
-     * @param work runs exactly once
+     * @param work runs at most once
      * @return completes with the work's result, fails with what it throws
      */
     <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work);
@@ -97,7 +105,7 @@ public interface SqlitePool extends AutoCloseable {
     /**
      * The void twin of {@link #connection}.
      *
-     * @param action runs exactly once
+     * @param action runs at most once
      * @return completes with null
      */
     CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action);
@@ -105,7 +113,7 @@ public interface SqlitePool extends AutoCloseable {
     /**
      * The void twin of {@link #transaction}.
      *
-     * @param action runs exactly once
+     * @param action runs at most once
      * @return completes with null after the commit
      */
     CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action);
@@ -113,7 +121,7 @@ public interface SqlitePool extends AutoCloseable {
     /**
      * The void twin of {@link #read}.
      *
-     * @param action runs exactly once
+     * @param action runs at most once
      * @return completes with null
      */
     CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action);

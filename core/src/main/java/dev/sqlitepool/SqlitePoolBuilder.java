@@ -108,7 +108,8 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The longest wait for a connection, then {@link PoolTimeoutException}. Default 30 seconds. Zero: only if one is idle.
+     * The longest wait for a connection, then {@link PoolTimeoutException}. Default 30 seconds. Zero: nobody waits for a connection that
+     * somebody else holds, but for one that is opened.
      *
      * @param acquireTimeout not negative, to the nanosecond
      * @return this builder
@@ -189,7 +190,9 @@ public final class SqlitePoolBuilder {
 
     /**
      * The most tasks that may wait for a connection; further ones fail at once with {@link PoolExhaustedException}. Default
-     * 10,000.
+     * 10,000. Not turned away are a task for which a connection can be opened, so that 0 means that nobody waits for others; and a thread that
+     * waits in {@link SqlitePool#blocking}, which can submit nothing more meanwhile: it counts, and is limited by the acquire timeout alone. In
+     * the same way it limits what waits in one lease, and the backups that wait, with at least one of each.
      *
      * @param maxWaiters 0 or more
      * @return this builder
@@ -259,6 +262,10 @@ public final class SqlitePoolBuilder {
      * Code to run once on every new connection, after the pragmas, in the order given: functions, collations, extensions,
      * a key. When it throws, the connection is closed and the caller whose need it was gets the error.
      *
+     * <p>A function or a collation is code. A statement that calls one, in whatever way, shares its transaction with no other task. It may
+     * wait for other tasks of the pool, as code may, but not for a lane that its own statement holds. The driver's listeners and its progress
+     * handler the pool cannot see: they must not wait.
+     *
      * @param hook is given the physical connection; must leave it in autocommit mode
      * @return this builder
      */
@@ -280,7 +287,7 @@ public final class SqlitePoolBuilder {
 
     /**
      * Where dependent stages of the pool's futures and the signals of its streams run. Default: threads of the pool, where one that blocks delays nobody
-     * else.
+     * else. Not of a future that is completed already when the stage is attached, or that somebody cancels or completes: these run on that thread.
      *
      * @param executor should not reject, and should not run tasks on the thread that submits them
      * @return this builder
@@ -328,7 +335,8 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * How long closing lets running work finish before it interrupts it. Default 30 seconds. Zero: not at all.
+     * How long closing lets running work finish, and the hooks of its commits, before it interrupts it. Default 30 seconds. Zero: not at
+     * all.
      *
      * @param closeGrace not negative
      * @return this builder

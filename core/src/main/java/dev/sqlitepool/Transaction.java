@@ -21,7 +21,7 @@ public interface Transaction extends PoolConnection {
      *
      * @param <T> the result
      * @param <X> what the work may throw
-     * @param work runs once, on this thread, with this transaction
+     * @param work runs at most once, on this thread, with this transaction
      * @return the work's result
      * @throws SQLException what the work throws, after its changes have been undone
      * @throws X what the work throws, after its changes have been undone

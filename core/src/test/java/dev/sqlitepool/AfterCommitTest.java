@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Savepoint;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicReference;
@@ -261,5 +263,65 @@ class AfterCommitTest {
                 .join();
         assertThatThrownBy(() -> kept.get().afterCommit(log("late"))).isInstanceOf(IllegalStateException.class);
         assertThat(ran).containsExactly("refused");
+    }
+
+    @Test
+    void aHookThatNeverReturnsDoesNotOutliveThePool() {
+        SqlitePool closing = pools.open(b -> b.closeGrace(Duration.ofMillis(50)));
+        CountDownLatch reached = new CountDownLatch(1);
+        CompletableFuture<Integer> written = closing.transaction(tx -> {
+            tx.execute("INSERT INTO t VALUES (1)");
+            tx.afterCommit(() -> {
+                reached.countDown();
+                try {
+                    new CountDownLatch(1).await();
+                } catch (InterruptedException e) {
+                    ran.add("interrupted");
+                }
+            });
+            tx.afterCommit(log("after it"));
+            return 7;
+        });
+        Pools.await("the hook runs", () -> reached.getCount() == 0);
+        closing.close();
+        assertThat(written).isCompletedWithValue(7); // it is committed
+        assertThat(ran).containsExactly("interrupted");
+    }
+
+    @Test
+    void aHookThatIgnoresTheInterruptHoldsUpNeitherTheFutureNorTheClose() {
+        SqlitePool closing = pools.open(b -> b.closeGrace(Duration.ofMillis(50)));
+        Gate gate = new Gate();
+        CompletableFuture<Void> written = closing.useTransaction(tx -> {
+            tx.execute("INSERT INTO t VALUES (1)");
+            tx.afterCommit(gate::pass);
+        });
+        gate.awaitReached();
+        closing.close();
+        assertThat(written).isCompleted();
+        gate.open();
+    }
+
+    @Test
+    void thePoolIsClosedWhenTheHooksHaveRun() {
+        for (Durability durability : Durability.values()) {
+            SqlitePool closing = pools.open(b -> b.durability(durability));
+            Gate gate = new Gate();
+            CompletableFuture<Void> written = closing.useTransaction(tx -> {
+                tx.execute("INSERT INTO t VALUES (1)");
+                tx.execute("DELETE FROM t");
+                tx.afterCommit(gate::pass);
+                tx.afterCommit(log("second"));
+            });
+            gate.awaitReached();
+            CompletableFuture<Void> closed = closing.closeAsync();
+            Pools.await("nothing is left but the hook", () -> closing.stats().live() == 0);
+            assertThat(closed).isNotDone();
+            gate.open();
+            closed.join();
+            assertThat(ran).containsExactly("second");
+            ran.clear();
+            Pools.await("acknowledged", written::isDone);
+        }
     }
 }

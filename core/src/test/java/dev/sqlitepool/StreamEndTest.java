@@ -303,7 +303,10 @@ class StreamEndTest {
     @Test
     void aStreamThatMayNotWaitFailsAtOnce() {
         SqlitePool pool = pools.open(b -> b.poolSize(2).maxWaiters(0));
+        Probe<Long> first = Probe.of(numbers(pool, 10), 1);
+        first.awaitRows(1); // on the only read lane, which was opened for it
         assertThat(Probe.of(numbers(pool, 10), 1).awaitError()).isInstanceOf(PoolExhaustedException.class);
+        first.subscription().cancel();
     }
 
     @Test

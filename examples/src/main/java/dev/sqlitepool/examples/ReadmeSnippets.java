@@ -2,7 +2,6 @@ package dev.sqlitepool.examples;
 
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.Durability;
-import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolException;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlitePool;
@@ -228,11 +227,12 @@ final class ReadmeSnippets {
                 .whenComplete((rows, error) -> {
                     if (error instanceof SQLException refused) { // the driver's own, never wrapped
                         log.accept("SQLite refuses: " + refused.getMessage());
+                    } else if (error instanceof PoolException ended
+                            && ended.mayHaveHadEffect()) { // read the database first
+                        log.accept("It may have happened: " + ended.getMessage());
                     } else if (error
-                            instanceof OutcomeUnknownException unknown) { // read the database before you repeat it
-                        log.accept("It may have happened: " + unknown.getMessage());
-                    } else if (error instanceof PoolException busy) { // timed out, turned away or closed: no effect
-                        log.accept("It had no effect: " + busy.getMessage());
+                            instanceof PoolException ended) { // timed out, turned away or closed: it may be repeated
+                        log.accept("It had no effect: " + ended.getMessage());
                     }
                 });
         // end

@@ -1,7 +1,7 @@
 package dev.sqlitepool.r2dbc;
 
-import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.PoolException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolTimeoutException;
 import io.r2dbc.spi.R2dbcBadGrammarException;
@@ -53,14 +53,15 @@ final class Errors {
                     0,
                     sql,
                     error);
+        } else if (error instanceof PoolException ended && ended.mayHaveHadEffect()) {
+            return new R2dbcNonTransientResourceException(
+                    error.getMessage(), "08007", 0, sql, error); // not to be retried
         } else if (error instanceof PoolTimeoutException) {
             return new R2dbcTimeoutException(error.getMessage(), "57014", 0, sql, error);
         } else if (error instanceof PoolExhaustedException) {
             return new R2dbcTransientResourceException(error.getMessage(), "53300", 0, sql, error);
         } else if (error instanceof PoolClosedException) {
             return new R2dbcNonTransientResourceException(error.getMessage(), "08003", 0, sql, error);
-        } else if (error instanceof OutcomeUnknownException) {
-            return new R2dbcNonTransientResourceException(error.getMessage(), "08007", 0, sql, error);
         }
         return error;
     }

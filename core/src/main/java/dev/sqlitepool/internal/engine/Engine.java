@@ -78,10 +78,13 @@ public interface Engine {
     void generatedKeys(boolean wanted);
 
     /**
-     * Whether statements of different tasks may share the transaction that is open: not if its end could judge them together, as it does
-     * with deferred constraints.
+     * Whether statements of different tasks may follow this one in the transaction that is open: not if its end could judge them together, as
+     * it does with deferred constraints, nor if the statement calls code of the user's, as a function in SQL.
      */
-    boolean mayGroup() throws SQLException;
+    boolean mayGroup(String sql) throws SQLException;
+
+    /** Whether a statement is known to call no code of the user's, since it has passed {@link #mayGroup}. Asks nobody, and may be asked under a lock. */
+    boolean mayJoin(String sql);
 
     /** Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share one. */
     boolean sharesSnapshots();

@@ -136,7 +136,12 @@ final class JdbcEngine implements Engine {
     public void generatedKeys(boolean wanted) {}
 
     @Override
-    public boolean mayGroup() {
+    public boolean mayJoin(String sql) {
+        return false;
+    }
+
+    @Override
+    public boolean mayGroup(String sql) {
         return false;
     }
 

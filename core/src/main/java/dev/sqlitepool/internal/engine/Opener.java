@@ -111,6 +111,10 @@ public final class Opener {
         try {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
+                if (access == Access.WRITE
+                        && (settings.factory() != null || !settings.onConnect().isEmpty())) {
+                    sqlite.lookForForeignCode();
+                }
                 openLog(sqlite, access);
                 if (settings.inMemory()) {
                     baseline = new Baseline(sqlite);

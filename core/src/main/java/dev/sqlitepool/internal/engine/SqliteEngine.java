@@ -46,6 +46,7 @@ final class SqliteEngine implements Engine {
     private boolean needsSync;
     private final boolean economical;
     private @Nullable Prepared schemaVersion;
+    private final ForeignCode foreignCode = new ForeignCode(this);
     private final WrittenTables writtenTables = new WrittenTables(this);
     /** The schema for which {@link #mayGroup} was found. */
     private long groupsInSchema = -1;
@@ -172,15 +173,26 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public boolean mayGroup() throws SQLException {
+    public boolean mayGroup(String sql) throws SQLException {
         long now = schemaVersion();
         if (now != groupsInSchema) {
             try (Prepared unsuited = prepare(UNSUITED_FOR_GROUPS)) {
                 mayGroup = first(unsuited) == 0;
             }
+            foreignCode.forget();
             groupsInSchema = now;
         }
-        return mayGroup;
+        return mayGroup && !foreignCode.isCalledBy(sql);
+    }
+
+    @Override
+    public boolean mayJoin(String sql) {
+        return foreignCode.isKnownNotToBeCalledBy(sql);
+    }
+
+    /** The hooks, or whoever has opened the connection, may have added functions and the like. */
+    void lookForForeignCode() throws SQLException {
+        foreignCode.look();
     }
 
     /** Changes with every change of the schema, by whomever. */

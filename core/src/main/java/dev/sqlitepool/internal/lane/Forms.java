@@ -241,7 +241,7 @@ final class Forms {
         try {
             result = body.run();
             session.transaction().requireStanding();
-            session.requireTicket();
+            session.takesEffect();
         } catch (Throwable e) {
             current.leave();
             session.transaction().rollback(current, e);

@@ -444,9 +444,14 @@ public final class Lane {
         }
     }
 
-    /** Whether statements of different tasks may share the transaction that is open. */
-    public boolean mayGroup() throws SQLException {
-        return !changed && engine.mayGroup();
+    /** Whether statements of different tasks may follow this one in the transaction that is open. */
+    public boolean mayGroup(String sql) throws SQLException {
+        return !changed && engine.mayGroup(sql);
+    }
+
+    /** Whether a statement may join a group: one that takes no time, and calls no code of the user's. Costs nothing. */
+    public boolean mayJoin(String sql) {
+        return texts.isQuick(sql) && engine.mayJoin(sql);
     }
 
     public KnownTexts texts() {

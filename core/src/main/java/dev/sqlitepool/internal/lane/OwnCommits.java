@@ -63,6 +63,9 @@ final class OwnCommits {
         elsewhere &= verb != Verb.CHANGE;
         host.requireTrust(lane);
         if (session.transaction().isOpen()) {
+            if (verb == Verb.END || verb == Verb.RELEASE) {
+                session.takesEffect();
+            }
             return;
         }
         boolean cursors = session.results().areOpen();
@@ -72,6 +75,9 @@ final class OwnCommits {
         }
         boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
         lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
+        if (verb != Verb.BEGIN) {
+            session.takesEffect();
+        }
     }
 
     /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
@@ -114,6 +120,7 @@ final class OwnCommits {
                     "25001");
         }
         host.beforeUnwrap(lane);
+        session.takesEffect();
         lane.doubt(CloseReason.CHANGED);
         session.transaction().written().handedOut();
         return lane;

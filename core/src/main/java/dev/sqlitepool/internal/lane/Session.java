@@ -49,6 +49,11 @@ public final class Session {
     private long statementNanos;
 
     private boolean unsynced;
+    /** Something was run since {@link #begin} that may have been committed by itself. */
+    private volatile boolean effect;
+    /** The error of a read lane that refused the statement because it writes. */
+    private @Nullable SQLException refused;
+
     private final OpenResults results = new OpenResults(this);
     private final OwnCommits commits;
     private final Forms forms = new Forms(this);
@@ -77,6 +82,8 @@ public final class Session {
             granted.enter(next);
         }
         onlyReads = true;
+        effect = false;
+        refused = null;
         statementNanos = 0;
         alive = true;
     }
@@ -100,6 +107,30 @@ public final class Session {
     /** Whether something was committed that the gate must sync. */
     public boolean isUnsynced() {
         return unsynced;
+    }
+
+    /** Whether the work may have changed the database by a commit of its own. By any thread. */
+    public boolean mayHaveHadEffect() {
+        return effect;
+    }
+
+    /**
+     * What comes now may commit by itself. Whoever ends the ticket looks afterwards whether this was said, and here it is said before the
+     * ticket is looked at: so nothing takes effect after somebody was told that nothing has.
+     */
+    void takesEffect() {
+        effect = true;
+        requireTicket();
+    }
+
+    /** A read lane has refused a statement of the session, with this error, before anything of it had happened. */
+    void refused(SQLException error) {
+        refused = error;
+    }
+
+    /** Whether that is the error of a statement that belongs on the write lane, and did nothing; not one that a mapper has thrown. */
+    public boolean wasRefused(Throwable error) {
+        return error == refused;
     }
 
     /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
@@ -331,7 +362,8 @@ public final class Session {
     /** Fails if nobody wants the session to go on. */
     void requireTicket() {
         if (ticket.isEnded()) {
-            throw new CancellationException("The task was ended from outside; what it did is rolled back.");
+            throw new CancellationException(
+                    "The task was ended from outside; what it had not committed is rolled back.");
         }
     }
 

@@ -42,8 +42,8 @@ final class Statements {
 
     /**
      * Runs a statement that has passed {@link Session#ready}: repeats it while another process holds the database and nothing has
-     * happened yet, moves it to the write lane if SQLite refuses it on a read lane, and draws the conclusions from any other
-     * error.
+     * happened yet, moves it to the write lane if SQLite refuses it on a read lane before it has given a row, and draws the conclusions
+     * from any other error. What the sink throws, which may come from another database, is no error of the statement.
      */
     <T, X extends Throwable> T attempt(
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
@@ -73,18 +73,27 @@ final class Statements {
                     throw e;
                 }
                 error = e;
+            } catch (RuntimeException | Error e) {
+                if (delivery == null || !delivery.inside) {
+                    session.transaction().broke(current, e, verb);
+                }
+                throw e;
             } finally {
                 session.results().running(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
-            boolean repeatable = (delivery == null || !delivery.begun)
+boolean unread = delivery == null || !delivery.begun;
+            boolean repeatable = unread
                     && (!session.transaction().isOpen() || session.transaction().takesLocksAsItGoes() || ends(verb));
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
-            } else if (failure == Failure.READ_ONLY && session.canMove(current)) {
+            } else if (failure == Failure.READ_ONLY && unread && session.canMove(current)) {
                 current = session.moveToWrite();
             } else {
+                if (failure == Failure.READ_ONLY && unread) {
+                    session.refused(error);
+                }
                 throw session.transaction().failed(current, error, verb);
             }
         }

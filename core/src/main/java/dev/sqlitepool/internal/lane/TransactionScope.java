@@ -173,7 +173,7 @@ final class TransactionScope {
      *
      * @param stay whether another transaction is likely to follow at once
      * @throws SQLException if the transaction certainly is not committed; it is rolled back, unless the engine is busy
-     * @throws OutcomeUnknownException if nobody knows
+     * @throws OutcomeUnknownException if nobody knows; so it is after any error that is none of the engine's
      */
     void commit(Lane lane, boolean stay) throws SQLException {
         requireStanding();
@@ -193,6 +193,10 @@ final class TransactionScope {
                 throw unknown(lane, e);
             }
             throw e;
+        } catch (RuntimeException | Error e) {
+            written.committed(lane, false); // perhaps
+            rollback(lane, e);
+            throw unknown(lane, e);
         }
     }
 
@@ -259,6 +263,19 @@ final class TransactionScope {
         return error;
     }
 
+    /**
+     * A statement has failed with an error that is none of the engine's, such as a lack of memory. If it could commit by itself, nobody knows
+     * whether it has.
+     */
+    void broke(Lane lane, Throwable error, Verb verb) {
+        boolean commits = open ? verb == Verb.END && !written.isUndoing() : verb != Verb.BEGIN && verb != Verb.READ;
+        if (lane.access() == Access.WRITE && commits) {
+            loseIfOpen(new SQLException(error.toString(), error));
+            written.committed(lane, false); // perhaps
+            throw unknown(lane, error);
+        }
+    }
+
     private void loseIfOpen(SQLException error) {
         if (open && lost == null) {
             lost = error;
@@ -272,10 +289,11 @@ final class TransactionScope {
                 : lane.engine().failure(error);
     }
 
-    private OutcomeUnknownException unknown(Lane lane, SQLException cause) {
+    private OutcomeUnknownException unknown(Lane lane, Throwable cause) {
         lane.doubt(CloseReason.DISCARDED);
         return new OutcomeUnknownException(
-                "A write failed in a way that does not tell whether it took effect: " + cause.getMessage()
+                "A write failed in a way that does not tell whether it took effect: "
+                        + (cause instanceof SQLException ? cause.getMessage() : cause.toString())
                         + ". It is not repeated; read the database to find out. Check disk space and file system.",
                 host.stats(),
                 cause);

@@ -17,6 +17,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -121,8 +122,12 @@ final class Backup extends Waiter implements PoolFuture.Origin {
 
     @Override
     @Nullable
-    Runnable revoke(Throwable error) {
-        return revoked() ? () -> future.settle(null, error) : null;
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        if (!revoked()) {
+            return null;
+        }
+        Throwable error = why.apply(this);
+        return () -> future.settle(null, error);
     }
 
     /** While it waits for its turn; null if it has been ended already. */

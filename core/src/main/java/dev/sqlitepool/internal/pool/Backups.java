@@ -52,7 +52,7 @@ final class Backups {
         boolean full;
         lock.lock();
         try {
-            full = queue.size() >= pool.settings().maxWaiters();
+            full = queue.size() >= Math.max(1, pool.settings().maxWaiters()); // one may follow the one that ends
             refused = closed || full;
             if (!refused) {
                 queue.add(backup);
@@ -62,7 +62,10 @@ final class Backups {
         }
         if (refused) {
             Settings settings = pool.settings();
-            backup.refuse(full ? Refusal.exhausted(settings, pool.stats()) : Refusal.closed(settings, pool.stats()));
+            backup.refuse(
+                    full
+                            ? Refusal.exhausted(settings, false, pool.stats())
+                            : Refusal.closed(settings, false, pool.stats()));
         } else {
             startNext();
         }
@@ -137,7 +140,7 @@ final class Backups {
         }
         List<Runnable> settles = new ArrayList<>();
         for (Backup backup : waiting) {
-            Runnable settle = backup.withdraw(Refusal.closed(pool.settings(), pool.stats()));
+            Runnable settle = backup.withdraw(Refusal.closed(pool.settings(), false, pool.stats()));
             if (settle != null) {
                 settles.add(settle);
             }
@@ -155,7 +158,7 @@ final class Backups {
         } finally {
             lock.unlock();
         }
-        return running == null ? null : running.revoke(Refusal.closed(pool.settings(), pool.stats()));
+        return running == null ? null : running.revoke(ended -> Refusal.closed(pool.settings(), false, pool.stats()));
     }
 
     /** Whether there is none and never will be. */

@@ -107,13 +107,13 @@ final class BlockingView implements BlockingPool {
         Lanes lanes = pool.lanesFor(work);
         pool.started();
         if (isVirtual()) {
-            Task<T> task = new Task<>(pool, work, null);
+            Task<T> task = new Task<>(pool, work, null, true);
             lanes.requireOthersHoldLane();
             lanes.submit(task);
             return result(task);
         }
         lanes.requireOthersHoldLane();
-        Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null);
+        Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null, true);
         boolean here = lanes.submitInline(task);
         boolean again = code || here;
         while (again && awaitGrant(task)) {

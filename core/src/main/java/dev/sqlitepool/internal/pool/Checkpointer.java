@@ -200,7 +200,7 @@ final class Checkpointer {
             }
             long waited = telemetry.now() - since;
             if (waited > timeout) {
-                throw timedOut();
+                throw timedOut(session);
             }
             if (!told && waited > TELL_NANOS) {
                 told = true;
@@ -239,10 +239,10 @@ final class Checkpointer {
         }
     }
 
-    private PoolTimeoutException timedOut() {
+    private PoolTimeoutException timedOut(Session session) {
         telemetry.timeouts.increment();
-        PoolTimeoutException error =
-                Refusal.logFull(settings, pool.writeLanes().stats().holder(), reader(), pool.stats());
+        PoolTimeoutException error = Refusal.logFull(
+                settings, ((Waiter) session.ticket()).label(), reader(), session.mayHaveHadEffect(), pool.stats());
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import java.sql.SQLException;
@@ -7,6 +8,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** A running session's wait for another lane, on the session's own thread. Then, in its owner's name, the holder of that lane. */
@@ -65,14 +67,35 @@ final class Claim extends Waiter {
     /** Whoever revokes the holder of the lane means the owner. */
     @Override
     @Nullable
-    Runnable revoke(Throwable reason) {
-        return owner.revoke(reason);
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        return owner.revoke(why);
     }
 
     @Override
     @Nullable
-    Runnable endRead(Throwable reason) {
-        return owner.endRead(reason);
+    Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
+        return owner.endRead(why);
+    }
+
+    @Override
+    @Nullable
+    Runnable abandon(OutcomeUnknownException unknown) {
+        return owner.abandon(unknown);
+    }
+
+    @Override
+    boolean mayHaveHadEffect() {
+        return owner.mayHaveHadEffect();
+    }
+
+    @Override
+    boolean isLimitedByItself() {
+        return owner.isLimitedByItself();
+    }
+
+    @Override
+    boolean isEndedInside() {
+        return owner.isEndedInside();
     }
 
     /** Wakes the thread, so that it sees that its session is not wanted any more. */

@@ -1,5 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane;
@@ -80,7 +82,7 @@ final class Closing implements PoolFuture.Origin {
     private void endWaiting(List<Runnable> settles, boolean force) {
         for (Lanes lanes : groups) {
             for (Waiter waiter : lanes.group().close(force)) {
-                Runnable settle = waiter.failed(Refusal.closed(pool.settings(), pool.stats()));
+                Runnable settle = waiter.failed(closed(waiter));
                 if (settle != null) {
                     settles.add(settle);
                 }
@@ -115,10 +117,36 @@ final class Closing implements PoolFuture.Origin {
         if (backup != null) {
             settles.add(backup);
         }
+        for (Waiter holder : running()) {
+            Runnable settle = holder.revoke(this::closed);
+            if (settle != null) {
+                settles.add(settle);
+            }
+        }
+        workers.completeAll(settles);
+    }
+
+    private PoolClosedException closed(Waiter waiter) {
+        return Refusal.closed(pool.settings(), waiter.mayHaveHadEffect(), pool.stats());
+    }
+
+    /** Those who have a lane, or go on without. */
+    private Set<Waiter> running() {
         Set<Waiter> running = new HashSet<>(laneless);
         groups.forEach(lanes -> running.addAll(lanes.loans().keySet()));
-        for (Waiter holder : running) {
-            Runnable settle = holder.revoke(Refusal.closed(pool.settings(), pool.stats()));
+        return running;
+    }
+
+    /** Whoever is past the point at which he could be ended, and has not come back since, does not keep his future open. */
+    private void abandonAll() {
+        List<Runnable> settles = new ArrayList<>();
+        for (Waiter holder : running()) {
+            Runnable settle = holder.abandon(new OutcomeUnknownException(
+                    pool.settings().name() + " was closed before \"" + holder.label()
+                            + "\" had committed, or had said so. It may be committed, and is not repeated; read the database to"
+                            + " find out.",
+                    pool.stats(),
+                    null));
             if (settle != null) {
                 settles.add(settle);
             }
@@ -133,6 +161,7 @@ final class Closing implements PoolFuture.Origin {
                             + pool.stats(),
                     null);
             pool.gate().abandon("the pool was closed before the disk answered");
+            abandonAll();
             finish();
             advance();
         }
@@ -154,7 +183,7 @@ final class Closing implements PoolFuture.Origin {
             }
         }
         // Who sees the pool closed sees what it has acknowledged.
-        if (finished.get() || laneless.isEmpty() && pool.gate().isSettled()) {
+        if (finished.get() || pool.gate().isSettled() && laneless.isEmpty()) {
             finish();
         }
     }

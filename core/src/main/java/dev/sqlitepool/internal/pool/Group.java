@@ -1,9 +1,11 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -14,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * worker that serves the lane.
  *
  * <p>The first task opens the transaction. When its statement is done, the lane is passed on, transaction and all, to the next in the
- * queue, if that may join: nobody waits to form a group. No foreign code joins. A batch has a savepoint, and so has every text that has
+ * queue, if that may join: nobody waits to form a group. No foreign code joins, nor begins a group: no statement with a mapper, or that calls a
+ * function of the user's. A batch has a savepoint, and so has every text that has
  * failed before; the first failure of another undoes the group. The point up to which a task can be called off is its success.
  *
  * <p><b>Why nothing takes effect twice.</b> Statements are repeated only if the transaction is certain not to have been committed:
@@ -36,7 +39,8 @@ final class Group {
     private final Task<?> first;
     private final Lanes where;
     private final Lane lane;
-    private final List<Task<?>> members = new ArrayList<>();
+    /** Changed by the worker that owns the lane; read by the one who closes the pool, too. */
+    private final List<Task<?>> members = Collections.synchronizedList(new ArrayList<>());
 
     /** A group of one, which has been granted the write lane. */
     Group(LanePool pool, Task<?> first) {
@@ -57,7 +61,7 @@ final class Group {
         Held held = Held.push(pool, first.heldAs(), where);
         boolean stands;
         try {
-            stands = first.openGroup(lane) && runAll();
+            stands = first.openGroup(lane, this) && runAll();
         } finally {
             held.pop();
         }
@@ -80,13 +84,25 @@ final class Group {
         return new Task.Served(null, pool.release(last), false);
     }
 
+    /** The pool closes without the group, whose last member, or its COMMIT, does not return: nobody knows what becomes of the others. */
+    void abandon(OutcomeUnknownException unknown) {
+        List<Runnable> settles = new ArrayList<>();
+        for (Task<?> member : new ArrayList<>(members)) { // one look under the list's own lock
+            Runnable settle = member.abandonAlone(unknown);
+            if (settle != null) {
+                settles.add(settle);
+            }
+        }
+        pool.workers().completeAll(settles);
+    }
+
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */
     private boolean runAll() {
         long until = pool.telemetry().now() + NANOS;
         int runs = 0;
         Task<?> member = first;
         while (true) {
-            boolean stands = member.runInGroup(lane, member == first);
+            boolean stands = member.runInGroup(lane, this, member == first);
             Thread.interrupted(); // what a function in SQL has done to this thread is not the next one's
             if (!stands) {
                 return false;
@@ -103,7 +119,7 @@ final class Group {
 
     private boolean mayGroup() {
         try {
-            return where.isAwaited() && lane.mayGroup();
+            return where.isAwaited() && lane.mayGroup(first.sql());
         } catch (SQLException | RuntimeException e) {
             pool.telemetry().debug("a group could not be formed", e);
             return false;

@@ -17,6 +17,8 @@ final class Held {
     private final Object holder;
     /** The group of the lane; null while the work waits for another lane. */
     private @Nullable Lanes lanes;
+    /** Stands for this run of the work with what it submits; made when it first submits something. */
+    private @Nullable Object run;
 
     private Held(@Nullable Held outer, LanePool pool, Object holder, @Nullable Lanes lanes) {
         this.outer = outer;
@@ -60,6 +62,30 @@ final class Held {
     static boolean inside(LanePool pool) {
         for (Held held = TOP.get(); held != null; held = held.outer) {
             if (held.pool == pool) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The run of work on this thread, for what it submits now; null if this thread runs no work. Keeps nothing of the work alive. */
+    static @Nullable Object run() {
+        Held held = TOP.get();
+        if (held == null) {
+            return null;
+        }
+        Object run = held.run;
+        if (run == null) {
+            run = new Object();
+            held.run = run;
+        }
+        return run;
+    }
+
+    /** Whether that run goes on on this thread. */
+    static boolean isRunning(Object run) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.run == run) {
                 return true;
             }
         }

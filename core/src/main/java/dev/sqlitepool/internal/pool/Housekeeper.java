@@ -163,7 +163,7 @@ final class Housekeeper {
             Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
             boolean end = held.compareTo(limit) >= 0;
             // At once, before anything is told: the next work of a lease must not be ended for what this one has read.
-            Runnable settle = end ? holder.endRead(tooOld(limit)) : null;
+            Runnable settle = end ? holder.endRead(ended -> tooOld(limit)) : null;
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
                 String label = holder.label();
                 telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);

@@ -101,14 +101,17 @@ final class LaneGroup {
 
     /**
      * Lets a waiter in: a new one, whom nobody else knows yet, or one that is running and owned by the caller, who has given its
-     * lane back and wants one of this group.
+     * lane back and wants one of this group. Whoever gets a lane that is opened for it, rather than one that somebody holds, is let in in
+     * any case.
      */
     Verdict submit(Waiter waiter, long now) {
         State from = waiter.state() == State.QUEUED ? State.QUEUED : State.RUNNING;
         lock.lock();
         try {
-            boolean take = (!waiter.isLease() || mayLease()) && !idle.isEmpty();
-            if (closed || !take && queue.isFull()) {
+            boolean mayServe = !waiter.isLease() || mayLease();
+            boolean take = mayServe && !idle.isEmpty();
+            boolean waits = !take && !(mayServe && isOnItsWay());
+            if (closed || waits && !queue.admits(waiter)) {
                 boolean ended = waiter.move(from, State.ENDED);
                 return !ended ? Verdict.GONE : closed ? Verdict.CLOSED : Verdict.FULL;
             }
@@ -131,6 +134,12 @@ final class LaneGroup {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Whether the next who comes can be given a lane that is opened, or closed to be opened again, rather than one that somebody holds. */
+    @GuardedBy("lock")
+    private boolean isOnItsWay() {
+        return queue.size() < max - idle.size() - borrowed.size();
     }
 
     /** Leases hold at most all but one of the lanes, so that short work gets through. */

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -92,6 +94,31 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         return submittedAt;
     }
 
+    @Override
+    boolean isEndedInside() {
+        LeaseWork<?> running;
+        lock.lock();
+        try {
+            running = current;
+        } finally {
+            lock.unlock();
+        }
+        return running != null && running.state() == State.REVOKED;
+    }
+
+    @Override
+    @Nullable
+    Runnable abandon(OutcomeUnknownException unknown) {
+        LeaseWork<?> running;
+        lock.lock();
+        try {
+            running = current;
+        } finally {
+            lock.unlock();
+        }
+        return running == null ? null : running.abandoned(unknown);
+    }
+
     // ---- the request
 
     @Override
@@ -152,7 +179,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     /** Ends the work that runs; if a transaction is open between two of them, the whole loan. */
     @Override
     @Nullable
-    Runnable endRead(Throwable error) {
+    Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
         LeaseWork<?> running;
         lock.lock();
         try {
@@ -160,13 +187,14 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        return running == null ? revoke(error) : running.revoked(error);
+        return running == null ? revoke(why) : running.revoked(why);
     }
 
     /** Ends the loan now: fails what waits, interrupts what runs. */
     @Override
     @Nullable
-    Runnable revoke(Throwable error) {
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        Throwable error = why.apply(this);
         List<Runnable> settles = new ArrayList<>();
         LeaseWork<?> running;
         lock.lock();
@@ -184,7 +212,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             lock.unlock();
         }
         pool.workers().completeAll(settles);
-        Runnable settle = running == null ? null : running.revoked(error);
+        Runnable settle = running == null ? null : running.revoked(why);
         startDrain();
         return settle;
     }
@@ -210,7 +238,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         lock.lock();
         try {
             accepted = !released;
-            full = queue.size() >= pool.settings().maxWaiters();
+            full = queue.size() >= Math.max(1, pool.settings().maxWaiters()); // one may follow the one that ends
             if (accepted && !full) {
                 queue.add(run);
             }
@@ -225,7 +253,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
                             : "This lease has been released by force: " + why.getMessage() + " Acquire another.",
                     why));
         } else if (full) {
-            run.refuse(Refusal.exhausted(pool.settings(), pool.stats()));
+            run.refuse(Refusal.exhausted(pool.settings(), false, pool.stats()));
         } else {
             startDrain();
         }

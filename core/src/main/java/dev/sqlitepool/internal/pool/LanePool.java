@@ -204,6 +204,11 @@ public final class LanePool implements SqlitePool, Host {
         return closing.isBegun();
     }
 
+    /** From now to {@link #ended} the pool is not closed, though it may hold no lane; called while it holds one. */
+    void runsOn(Waiter waiter) {
+        closing.runsOn(waiter);
+    }
+
     /** Its work has ended. */
     void ended(Waiter waiter) {
         closing.ended(waiter);

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
@@ -18,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
@@ -28,6 +30,9 @@ import org.jspecify.annotations.Nullable;
  * Thread-safe.
  */
 final class Lanes {
+    /** With an acquire timeout of zero nobody waits for others; an opening may take as long as by default. */
+    private static final long OPENING_NANOS = TimeUnit.SECONDS.toNanos(30);
+
     private final Access access;
     private final LanePool pool;
     private final Settings settings;
@@ -52,8 +57,8 @@ final class Lanes {
         this.telemetry = telemetry;
         this.workers = workers;
         this.opener = opener;
-        this.group = new LaneGroup(
-                max, new WaitQueue(settings.maxWaiters(), waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
+        int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
+        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
     }
 
     LaneGroup group() {
@@ -76,7 +81,8 @@ final class Lanes {
     /** As {@link #submit}, but if a lane was granted at once it is left to the caller to use it: true. */
     boolean submitInline(Waiter waiter) {
         long now = telemetry.now();
-        waiter.joins(this, now, now + Settings.nanos(settings.acquireTimeout()));
+        long timeout = Settings.nanos(settings.acquireTimeout());
+        waiter.joins(this, now, now + (timeout == 0 ? OPENING_NANOS : timeout));
         Verdict verdict = group.submit(waiter, now);
         switch (verdict) {
             case RUN:
@@ -89,11 +95,10 @@ final class Lanes {
                 armExpiry();
                 return false;
             case FULL:
-                telemetry.refused.increment();
-                fail(waiter, Refusal.exhausted(settings, pool.stats()));
+                fail(waiter, timeout == 0 ? timedOut(waiter, pool.stats()) : exhausted(waiter));
                 return false;
             case CLOSED:
-                fail(waiter, Refusal.closed(settings, pool.stats()));
+                fail(waiter, Refusal.closed(settings, waiter.mayHaveHadEffect(), pool.stats()));
                 return false;
             default:
                 return false;
@@ -158,16 +163,26 @@ final class Lanes {
             PoolStats stats = pool.stats();
             List<Runnable> settles = new ArrayList<>();
             for (Waiter waiter : expired) {
-                telemetry.timeouts.increment();
-                PoolTimeoutException timeout = Refusal.timeout(settings, waiter.label(), stats);
-                telemetry.tell(listener -> listener.acquireTimedOut(timeout));
-                Runnable settle = waiter.failed(timeout);
+                Runnable settle = waiter.failed(timedOut(waiter, stats));
                 if (settle != null) {
                     settles.add(settle);
                 }
             }
             workers.completeAll(settles);
         }
+    }
+
+    private PoolExhaustedException exhausted(Waiter waiter) {
+        telemetry.refused.increment();
+        return Refusal.exhausted(settings, waiter.mayHaveHadEffect(), pool.stats());
+    }
+
+    private PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
+        telemetry.timeouts.increment();
+        Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
+        PoolTimeoutException timeout = Refusal.timeout(settings, wanted, stats);
+        telemetry.tell(listener -> listener.acquireTimedOut(timeout));
+        return timeout;
     }
 
     // ---- going
@@ -290,7 +305,7 @@ final class Lanes {
         long now = telemetry.now();
         List<Runnable> settles = new ArrayList<>();
         for (Waiter ended : group.repeat(undone, now - since, now)) {
-            Runnable settle = ended.failed(Refusal.closed(settings, pool.stats()));
+            Runnable settle = ended.failed(Refusal.closed(settings, false, pool.stats()));
             if (settle != null) {
                 settles.add(settle);
             }
@@ -473,6 +488,6 @@ final class Lanes {
                 now.closing(),
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
-                oldest == null ? "" : oldest.holder().label());
+                oldest == null ? "" : oldest.holder().holder());
     }
 }

@@ -1,9 +1,11 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
 import java.time.Duration;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -135,13 +137,19 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
 
     /** Ends it by force, and returns what settles it; null if it is too late. */
     @Nullable
-    Runnable revoked(Throwable error) {
+    Runnable revoked(Function<? super Waiter, ? extends Throwable> why) {
         if (!move(State.RUNNING, State.REVOKED)) {
             return null;
         }
         pool.telemetry().cancelled.increment();
         pool.interrupt(session, this);
-        return failed(error);
+        return failed(why.apply(this));
+    }
+
+    /** Ends it although it was committing; null if it has ended. */
+    @Nullable
+    Runnable abandoned(OutcomeUnknownException unknown) {
+        return move(State.COMMITTING, State.DONE) ? failed(unknown) : null;
     }
 
     @Override
@@ -169,8 +177,19 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
 
     @Override
     @Nullable
-    Runnable revoke(Throwable error) {
-        return lease.revoke(error);
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        return lease.revoke(why);
+    }
+
+    @Override
+    @Nullable
+    Runnable abandon(OutcomeUnknownException unknown) {
+        return abandoned(unknown);
+    }
+
+    @Override
+    boolean mayHaveHadEffect() {
+        return session.mayHaveHadEffect();
     }
 
     @Override
@@ -180,8 +199,8 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
 
     @Override
     @Nullable
-    Runnable endRead(Throwable error) {
-        return lease.endRead(error);
+    Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
+        return lease.endRead(why);
     }
 
     @Override

@@ -31,6 +31,10 @@ final class PoolFuture<T> extends CompletableFuture<T> {
      * thread but the one that waits.
      */
     private final @Nullable CompletableFuture<T> outcome;
+    /** Its {@code orTimeout} or {@code completeOnTimeout} ends it, on a worker. */
+    private volatile boolean timeIsUp;
+    /** The run of work that has submitted the task; null if none has. */
+    private final @Nullable Object submittedIn = Held.run();
 
     PoolFuture(Workers workers, Origin origin) {
         this.workers = workers;
@@ -40,23 +44,21 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     /** Completes the future for the pool; dependent stages run here, or on the user's executor. False if it is too late. */
     boolean settle(@Nullable Object value, @Nullable Throwable error) {
-        Executor users = workers.users();
-        if (outcome == null || users == null) {
+        if (outcome == null) {
             return settleStages(value, error);
         }
         if (!settle(outcome, value, error)) {
             return false;
         }
-        try {
-            users.execute(() -> settleStages(value, error));
-        } catch (RuntimeException | Error e) {
-            settleStages(value, error); // a future that is not completed would be worse
-        }
+        workers.runStages(() -> settleStages(value, error));
         return true;
     }
 
-    /** Completes the future for somebody outside; dependent stages run here. False if it is too late. */
+    /** Completes the future for somebody outside; dependent stages run here, unless its time is up. False if it is too late. */
     boolean settleHere(@Nullable Object value, @Nullable Throwable error) {
+        if (timeIsUp) {
+            return settle(value, error); // nobody has called for this to happen on this thread
+        }
         return (outcome == null || settle(outcome, value, error)) && settleStages(value, error);
     }
 
@@ -109,6 +111,43 @@ final class PoolFuture<T> extends CompletableFuture<T> {
     }
 
     @Override
+    public CompletableFuture<T> orTimeout(long timeout, TimeUnit unit) {
+        after(this, timeout, unit, workers, () -> expire(null, new TimeoutException()));
+        return this;
+    }
+
+    @Override
+    public CompletableFuture<T> completeOnTimeout(T value, long timeout, TimeUnit unit) {
+        after(this, timeout, unit, workers, () -> expire(value, null));
+        return this;
+    }
+
+    private void expire(@Nullable Object value, @Nullable Throwable error) {
+        timeIsUp = true;
+        boolean unused = origin.end(value, error);
+    }
+
+    /**
+     * Ends a future on an executor when its time is up, unless it is done before. The JDK has one thread for the timeouts of all futures, and
+     * would run their dependent stages there: one that blocks would hold up every timeout of the process. So nothing but the hand-over
+     * runs on it.
+     */
+    private static void after(
+            CompletableFuture<?> future, long timeout, TimeUnit unit, Executor executor, Runnable end) {
+        Objects.requireNonNull(unit, "unit");
+        if (future.isDone()) {
+            return;
+        }
+        CompletableFuture<Boolean> alarm = new CompletableFuture<Boolean>().completeOnTimeout(true, timeout, unit);
+        CompletableFuture<Void> unused = alarm.thenAccept(rings -> {
+            if (rings) {
+                executor.execute(end);
+            }
+        });
+        CompletableFuture<?> unusedStage = future.whenComplete((value, error) -> alarm.complete(false));
+    }
+
+    @Override
     public T join() {
         Held held = beginWait();
         try {
@@ -138,7 +177,12 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         }
     }
 
-    /** Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know. */
+    /**
+     * Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know.
+     *
+     * <p>A wait that fails ends the task that it was for, if the very work that waits has submitted it. The work will fail too, or has to
+     * do without; if the task ran later, a work that is tried again would do the same thing twice.
+     */
     private @Nullable Held beginWait() {
         Held held = Held.top();
         if (held == null || isDone()) {
@@ -151,12 +195,24 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         try {
             origin.requireOthersHoldLane();
             waits = true;
+        } catch (IllegalStateException refused) {
+            throw calledOff(refused);
         } finally {
             if (!waits) {
                 endWait(held);
             }
         }
         return held;
+    }
+
+    /** Ends the task whose wait is refused, if the work on this thread has submitted it. Returns what the wait throws. */
+    private IllegalStateException calledOff(IllegalStateException refused) {
+        if (submittedIn == null || !Held.isRunning(submittedIn)) {
+            return refused;
+        }
+        IllegalStateException both = new IllegalStateException(
+                refused.getMessage() + " What this work has submitted and would wait for is called off.", refused);
+        return origin.end(null, both) ? both : refused;
     }
 
     private void endWait(@Nullable Held held) {
@@ -182,25 +238,42 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public <U> CompletableFuture<U> newIncompleteFuture() {
-        return new Stage<>(workers.stages());
+        return new Stage<>(workers);
     }
 
-    /** A dependent stage: plain, but for the executor of its asynchronous dependents. */
+    /** A dependent stage: plain, but for the threads of its asynchronous dependents, and of those that follow its timeout. */
     private static final class Stage<U> extends CompletableFuture<U> {
-        private final Executor stages;
+        private final Workers workers;
 
-        Stage(Executor stages) {
-            this.stages = stages;
+        Stage(Workers workers) {
+            this.workers = workers;
+        }
+
+        @Override
+        public CompletableFuture<U> orTimeout(long timeout, TimeUnit unit) {
+            end(timeout, unit, () -> completeExceptionally(new TimeoutException()));
+            return this;
+        }
+
+        @Override
+        public CompletableFuture<U> completeOnTimeout(U value, long timeout, TimeUnit unit) {
+            end(timeout, unit, () -> complete(value));
+            return this;
+        }
+
+        /** By way of a worker, since the user's executor might run it on the thread that hands it over. */
+        private void end(long timeout, TimeUnit unit, Runnable end) {
+            after(this, timeout, unit, workers, () -> workers.runStages(end));
         }
 
         @Override
         public Executor defaultExecutor() {
-            return stages;
+            return workers.stages();
         }
 
         @Override
         public <V> CompletableFuture<V> newIncompleteFuture() {
-            return new Stage<>(stages);
+            return new Stage<>(workers);
         }
     }
 }

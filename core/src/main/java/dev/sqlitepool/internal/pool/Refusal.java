@@ -14,35 +14,65 @@ import java.util.Locale;
 final class Refusal {
     private Refusal() {}
 
-    static PoolTimeoutException timeout(Settings settings, String task, PoolStats stats) {
+    /**
+     * Somebody who wanted a lane.
+     *
+     * @param task what it is called
+     * @param lease whether it counts as a lease
+     * @param effect whether it may have changed the database before it had to wait
+     */
+    record Wanted(String task, Access access, boolean lease, boolean effect) {}
+
+    static PoolTimeoutException timeout(Settings settings, Wanted wanted, PoolStats stats) {
+        PoolStats.Lanes lanes = wanted.access() == Access.WRITE ? stats.writeLanes() : stats.readLanes();
+        String advice;
+        if (wanted.lease() && lanes.max() > 1) {
+            advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
+                    + " read lanes at once, so that short reads get through. Give them back earlier, or raise poolSize.";
+        } else if (lanes.opening() > 0) {
+            advice =
+                    "A connection was still being opened: raise acquireTimeout, or find out why opening takes so long.";
+        } else {
+            advice = "Find what holds them so long, raise acquireTimeout, or, for reads, poolSize.";
+        }
         return new PoolTimeoutException(
-                settings.name() + ": no connection within " + seconds(settings.acquireTimeout()) + " for \"" + task
-                        + "\": "
-                        + described(stats)
-                        + ". Find what holds them so long, raise acquireTimeout, or, for reads, poolSize.",
-                stats);
+                settings.name() + ": no connection within " + seconds(settings.acquireTimeout()) + " for \""
+                        + wanted.task() + "\": " + described(stats) + ". " + advice + effect(wanted.effect()),
+                stats,
+                wanted.effect());
+    }
+
+    /** What whoever thinks of running the task again must know. */
+    private static String effect(boolean mayHaveHadEffect) {
+        return mayHaveHadEffect
+                ? " What the task has committed by itself stays: look before you run it again."
+                : " Nothing of the task took effect.";
     }
 
     /** The write-ahead log is at its limit, and a reader keeps it there. */
-    static PoolTimeoutException logFull(Settings settings, String task, String reader, PoolStats stats) {
+    static PoolTimeoutException logFull(
+            Settings settings, String task, String reader, boolean effect, PoolStats stats) {
         return new PoolTimeoutException(
                 settings.name() + ": \"" + task + "\" could not write within " + seconds(settings.acquireTimeout())
                         + ": the write-ahead log has reached its limit, " + stats.walSize()
                         + " bytes, and cannot shrink past "
                         + reader + ": " + described(stats)
-                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit.",
-                stats);
+                        + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit." + effect(effect),
+                stats,
+                effect);
     }
 
-    static PoolExhaustedException exhausted(Settings settings, PoolStats stats) {
+    static PoolExhaustedException exhausted(Settings settings, boolean effect, PoolStats stats) {
         return new PoolExhaustedException(
-                settings.name() + ": " + stats.waiting() + " tasks wait already, which is all that maxWaiters allows: "
-                        + described(stats) + ". Submit less at once, or raise maxWaiters.",
-                stats);
+                settings.name() + ": " + settings.maxWaiters()
+                        + " tasks wait already, which is all that maxWaiters allows: " + described(stats)
+                        + ". Submit less at once, or raise maxWaiters." + effect(effect),
+                stats,
+                effect);
     }
 
-    static PoolClosedException closed(Settings settings, PoolStats stats) {
-        return new PoolClosedException(settings.name() + " is closed.", stats);
+    static PoolClosedException closed(Settings settings, boolean effect, PoolStats stats) {
+        return new PoolClosedException(settings.name() + " is closed." + effect(effect), stats, effect);
     }
 
     static IllegalStateException waitsForItself(Settings settings, Access access, int lanes) {

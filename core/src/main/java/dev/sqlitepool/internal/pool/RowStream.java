@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Flow;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -118,7 +119,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Subscribes, on the calling thread. */
     void begin() {
         if (pool.isClosed()) {
-            end(End.of(Refusal.closed(pool.settings(), pool.stats())));
+            end(End.of(Refusal.closed(pool.settings(), false, pool.stats())));
         }
         if (!recipient.subscribed(this)) {
             cancel();
@@ -165,8 +166,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     @Nullable
-    Runnable revoke(Throwable error) {
-        if (end(End.of(error))) {
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        if (end(End.of(why.apply(this)))) {
             pool.telemetry().cancelled.increment();
         }
         return null;

@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Settings.Part;
-import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
@@ -14,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,13 +46,25 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private @Nullable Throwable known;
 
     private @Nullable Grouped<T> grouped;
+    /** The group in which it is. */
+    private volatile @Nullable Group group;
     /** What the gate settles; its server's. */
     private SyncGate.@Nullable Outcome atGate;
+    /** What runs after its commit. */
+    private volatile @Nullable AfterCommit afterCommit;
+    /** Whether a thread waits for it until it is done. */
+    private final boolean awaited;
 
     Task(LanePool pool, Work<T> work, @Nullable Thread caller) {
+        this(pool, work, caller, caller != null);
+    }
+
+    /** With {@code awaited} the thread that makes it waits until it is done, though it may be another that runs it. */
+    Task(LanePool pool, Work<T> work, @Nullable Thread caller, boolean awaited) {
         this.pool = pool;
         this.work = work;
         this.caller = caller;
+        this.awaited = awaited;
         this.session = sharesSnapshots() ? null : ownSession();
         this.future = new PoolFuture<>(pool.workers(), this);
         this.submittedAt = pool.submissionTrace();
@@ -71,6 +83,17 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     @Nullable
     Throwable submittedAt() {
         return submittedAt;
+    }
+
+    @Override
+    boolean isLimitedByItself() {
+        return awaited;
+    }
+
+    @Override
+    boolean mayHaveHadEffect() {
+        Session served = session;
+        return work instanceof Work.Code<T> && served != null && served.mayHaveHadEffect();
     }
 
     /** Whether it runs on a thread that waits for it, and on no other. */
@@ -93,11 +116,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
 
     /**
      * A statement that writes and whose end SQLite can judge by itself; many rows would take the others' time, and so may a text of
-     * which nothing is known yet.
+     * which nothing is known yet, and a function of the user's.
      */
     @Override
     boolean joinsGroups(Lane lane) {
-        return mayGroup() && runs() <= Group.RUNS_OF_ONE && lane.texts().isQuick(data().sql());
+        return mayGroup() && runs() <= Group.RUNS_OF_ONE && lane.mayJoin(data().sql());
     }
 
     @Override
@@ -114,6 +137,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 && !data.shape().mayRead() // a mapper is code: it could wait for a member, and would run twice
                 && pool.settings().uses(Part.GROUPS)
                 && Objects.requireNonNull(lanes()).access() == Access.WRITE;
+    }
+
+    /** Its text, if it is a statement. */
+    String sql() {
+        return data().sql();
     }
 
     /** How many statements it is. */
@@ -168,8 +196,34 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
 
     @Override
     @Nullable
-    Runnable revoke(Throwable error) {
-        return revoked() ? settling(error) : null;
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        if (revoked()) {
+            return settling(why.apply(this));
+        }
+        AfterCommit hooks = afterCommit;
+        return hooks == null ? null : hooks.cutOff();
+    }
+
+    @Override
+    @Nullable
+    Runnable abandon(OutcomeUnknownException unknown) {
+        Group shared = group;
+        if (shared != null) {
+            shared.abandon(unknown);
+            return null;
+        }
+        AfterCommit hooks = afterCommit;
+        return hooks == null ? abandonAlone(unknown) : hooks.cutOff();
+    }
+
+    /** As {@link #abandon}, whoever else is in its group. */
+    @Nullable
+    Runnable abandonAlone(OutcomeUnknownException unknown) {
+        if (!move(State.COMMITTING, State.DONE)) {
+            return null;
+        }
+        pool.ended(this);
+        return failed(unknown);
     }
 
     @Override
@@ -306,13 +360,16 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             reroute = work instanceof Work.Data<T>
                     && current != null
                     && current.access() == Access.READ
-                    && e instanceof SQLException refused
-                    && current.engine().failure(refused) == Failure.READ_ONLY;
+                    && session.wasRefused(e);
         } finally {
             held.pop();
         }
         Lane last = session.end();
-        pool.ended(this);
+        if (error == null && !session.afterCommit().isEmpty()) {
+            pool.runsOn(this); // until they have run
+        } else {
+            pool.ended(this);
+        }
         boolean ordered = work.access() == Access.WRITE || session.isUnsynced();
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             SyncGate.Outcome outcome = new AtGate(value, error);
@@ -346,7 +403,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     // ---- its run in a group; by the worker that owns the group's lane
 
     /** As its first: takes the lane and opens the transaction; false if that failed. */
-    boolean openGroup(Lane granted) {
+    boolean openGroup(Lane granted, Group opened) {
+        group = opened;
         try {
             session.begin(granted, this);
             session.openGroup();
@@ -364,7 +422,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
      * @param first whether it has opened the group; else it has just been granted the lane
      * @return whether all that the group has done so far is still there, and of this task all or nothing
      */
-    boolean runInGroup(Lane shared, boolean first) {
+    boolean runInGroup(Lane shared, Group joined, boolean first) {
+        group = joined;
         if (!first) {
             session.joinGroup(shared, this);
         }
@@ -408,6 +467,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** What it did in the group is undone: it will run again, alone; but if it has put the lane in doubt its error is its end. */
     void undone(boolean errorStands) {
         alone = true;
+        group = null;
         known = errorStands && grouped != null ? grouped.error() : null;
         grouped = null;
     }
@@ -416,6 +476,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
         Grouped<T> result = grouped == null ? new Grouped<>(null, groupError) : grouped;
         Throwable error = result.error() == null ? groupError : result.error();
+        group = null;
         session.groupCommitted(Objects.requireNonNull(lane()));
         return new AtGate(result.value(), error);
     }
@@ -453,28 +514,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
         List<Runnable> hooks = error == null ? session.afterCommit() : List.of();
         if (hooks.isEmpty()) {
+            pool.ended(this);
             return () -> future.settle(value, error);
         }
-        return () -> pool.workers().execute(() -> {
-            runAfterCommit(hooks);
-            future.settle(value, null);
-        });
-    }
-
-    /**
-     * On a thread of its own: a caller's may hold another lane, the one that acknowledges would hold up those behind, and the only one of
-     * the user's executor may be waiting for the future.
-     */
-    private void runAfterCommit(List<Runnable> hooks) {
-        Held held = Held.push(pool, heldAs(), null);
-        for (Runnable hook : hooks) {
-            try {
-                hook.run();
-            } catch (Throwable e) {
-                pool.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
-            }
-            Thread.interrupted(); // what a hook has done to this thread is not the next one's
-        }
-        held.pop();
+        AfterCommit following = new AfterCommit(pool, this, hooks, () -> future.settle(value, null));
+        afterCommit = following;
+        return () -> pool.workers().execute(following);
     }
 }

@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * cancelling costs no search and no memory for long. Deadlines are in the order of the queue, since all have the same timeout.
  */
 final class WaitQueue {
+    /** As a limit: nobody waits, not even a thread. */
+    static final int NOBODY = -1;
+
     private final Deque<Waiter> waiters = new ArrayDeque<>();
     private int waiting;
     private final int limitInPool;
@@ -35,9 +38,12 @@ final class WaitQueue {
         return waiting;
     }
 
-    /** Whether as many wait in the pool as may. Two groups may look at once: then one more than the limit may get in. */
-    boolean isFull() {
-        return waitingInPool.get() >= limitInPool;
+    /**
+     * Whether this one may wait, for a lane that somebody holds. Threads that wait themselves may always, since each has one task at a time.
+     * Two groups may look at once: then one more than the limit may get in.
+     */
+    boolean admits(Waiter waiter) {
+        return limitInPool != NOBODY && waiter.isLimitedByItself() || waitingInPool.get() < limitInPool;
     }
 
     void addLast(Waiter waiter) {

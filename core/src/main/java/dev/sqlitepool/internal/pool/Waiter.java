@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.lang.invoke.MethodHandles;
@@ -7,6 +8,8 @@ import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +37,8 @@ abstract class Waiter implements Ticket {
         REVOKED,
         ENDED
     }
+
+    private static final String INTERNAL = "dev.sqlitepool.internal.";
 
     private static final VarHandle STATE;
 
@@ -179,11 +184,33 @@ abstract class Waiter implements Ticket {
     /**
      * Ends it as the holder of a lane, when the pool closes.
      *
+     * @param why called when it has been ended, and so what it has done by then is known
      * @return what settles its future, as {@link #failed}
      */
     @Nullable
-    Runnable revoke(Throwable error) {
+    Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         return null;
+    }
+
+    /**
+     * It cannot be ended any more, and what it has begun may never return: the pool closes without it.
+     *
+     * @param unknown its end, if it was committing
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    Runnable abandon(OutcomeUnknownException unknown) {
+        return null;
+    }
+
+    /** Whether it may have changed the database, although it has not been acknowledged. */
+    boolean mayHaveHadEffect() {
+        return false;
+    }
+
+    /** Whether it is a thread that waits, which can submit nothing more meanwhile, so that it needs no other limit. */
+    boolean isLimitedByItself() {
+        return false;
     }
 
     /**
@@ -201,8 +228,8 @@ abstract class Waiter implements Ticket {
      * @return what settles its future, as {@link #failed}
      */
     @Nullable
-    Runnable endRead(Throwable error) {
-        return revoke(error);
+    Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
+        return revoke(why);
     }
 
     /**
@@ -221,6 +248,25 @@ abstract class Waiter implements Ticket {
 
     /** What it is called in messages. */
     abstract String label();
+
+    /** Whether it has been ended from outside while it has a lane, which it gives back only when its code returns. */
+    boolean isEndedInside() {
+        return state == State.REVOKED;
+    }
+
+    /** What it is called as the holder of a lane. */
+    final String holder() {
+        String holder = label();
+        Throwable trace = submittedAt();
+        if (trace != null) {
+            holder += Stream.of(trace.getStackTrace())
+                    .filter(frame -> !frame.getClassName().startsWith(INTERNAL))
+                    .findFirst()
+                    .map(frame -> ", submitted at " + frame)
+                    .orElse("");
+        }
+        return isEndedInside() ? holder + ", which was cancelled and whose code has not returned" : holder;
+    }
 
     /** Where it was submitted, if the pool looks for leaks. */
     @Nullable

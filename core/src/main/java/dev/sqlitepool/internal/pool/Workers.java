@@ -124,6 +124,19 @@ final class Workers implements Executor {
         return users != null ? users : this;
     }
 
+    /** Completes a future with its stages on the user's executor, else here; here, too, if that does not take it. */
+    void runStages(Runnable completion) {
+        if (users == null) {
+            completion.run();
+            return;
+        }
+        try {
+            users.execute(completion);
+        } catch (RuntimeException | Error e) {
+            completion.run(); // a future that is not completed would be worse
+        }
+    }
+
     /** A thread cannot take itself out when it ends: it is alive until after its last statement. */
     private void begins(Thread thread) {
         all.removeIf(other -> !other.isAlive());

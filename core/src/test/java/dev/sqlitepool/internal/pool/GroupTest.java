@@ -69,8 +69,12 @@ class GroupTest {
                             return null;
                         }
                     }
-                    if (method.getName().equals("mayGroup") && groupAlways) {
+                    if (method.getName().equals("mayGroup") && groupAlways
+                            || method.getName().equals("mayJoin")) {
                         return true;
+                    }
+                    if (method.getName().equals("mayGroup")) { // the function stands for SQL that takes long or fails
+                        return engine.mayGroup("SELECT 1");
                     }
                     try {
                         return method.invoke(engine, arguments);

@@ -303,7 +303,8 @@ class HousekeepingTest {
         CompletableFuture<Lease> request = pool.acquire();
         gate.awaitReached();
         Waiter holder = pool.readLanes().loans().keySet().iterator().next();
-        assertThat(holder.revoke(new IllegalStateException("by the test"))).isNull();
+        assertThat(holder.revoke(ended -> new IllegalStateException("by the test")))
+                .isNull();
         gate.open();
         Lease lease = request.join();
         Pools.awaitIdle(pool);

@@ -3,12 +3,14 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -24,8 +26,13 @@ class RefusalTest {
                 "shop", read, write, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Map.of(), 0, 0, Duration.ZERO, Duration.ZERO, 0, 77);
     }
 
+    private static Refusal.Wanted wanted(boolean lease, boolean effect) {
+        return new Refusal.Wanted("task", Access.READ, lease, effect);
+    }
+
     private String timeout(PoolStats.Lanes read, PoolStats.Lanes write) {
-        return Refusal.timeout(settings, "task", stats(read, write)).getMessage();
+        return Refusal.timeout(settings, wanted(false, false), stats(read, write))
+                .getMessage();
     }
 
     @Test
@@ -33,7 +40,7 @@ class RefusalTest {
         PoolStats.Lanes read = new PoolStats.Lanes(9, 0, 2, 0, 0, 3, Duration.ofMillis(1_250), "report");
         PoolStats.Lanes write = new PoolStats.Lanes(1, 0, 1, 0, 0, 9, Duration.ofMillis(4_900), "checkout");
         PoolStats stats = stats(read, write);
-        assertThat(Refusal.timeout(settings, "task", stats))
+        assertThat(Refusal.timeout(settings, wanted(false, false), stats))
                 .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
                         + " write lane busy 4.9 s with \"checkout\", 12 waiting, read lanes 2/9 busy,"
                         + " the longest 1.3 s with \"report\". ")
@@ -53,7 +60,7 @@ class RefusalTest {
 
     @Test
     void aFullLogNamesItsSizeAndItsReader() {
-        assertThat(Refusal.logFull(settings, "task", "a reader outside this pool", stats(NONE, FREE)))
+        assertThat(Refusal.logFull(settings, "task", "a reader outside this pool", false, stats(NONE, FREE)))
                 .hasMessageStartingWith(
                         settings.name() + ": \"task\" could not write within 2.5 s: the write-ahead log has reached"
                                 + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write lane free");
@@ -70,10 +77,41 @@ class RefusalTest {
     @Test
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
-        assertThat(Refusal.exhausted(settings, stats))
+        assertThat(Refusal.exhausted(settings, false, stats))
                 .hasMessageStartingWith(
-                        settings.name() + ": 5 tasks wait already, which is all that maxWaiters allows: write lane"
+                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
                                 + " busy 1.0 s with \"checkout\", 5 waiting. ");
-        assertThat(Refusal.closed(settings, stats)).hasMessage(settings.name() + " is closed.");
+        assertThat(Refusal.closed(settings, false, stats))
+                .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
+    }
+
+    @Test
+    void whoMayHaveCommittedIsToldToLook() {
+        PoolStats stats = stats(NONE, FREE);
+        assertThat(List.of(
+                        Refusal.timeout(settings, wanted(false, true), stats),
+                        Refusal.exhausted(settings, true, stats),
+                        Refusal.closed(settings, true, stats),
+                        Refusal.logFull(settings, "task", "a reader", true, stats)))
+                .allMatch(PoolException::mayHaveHadEffect)
+                .allSatisfy(error -> assertThat(error)
+                        .hasMessageEndingWith(
+                                "What the task has committed by itself stays: look before you run it again."));
+    }
+
+    @Test
+    void aLeaseThatFindsALaneFreeIsToldTheRule() {
+        PoolStats.Lanes read = new PoolStats.Lanes(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
+        assertThat(Refusal.timeout(settings, wanted(true, false), stats(read, FREE)))
+                .hasMessageContaining("read lanes 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+    }
+
+    @Test
+    void whereNobodyHoldsALaneTheOpeningIsToBlame() {
+        PoolStats.Lanes read = new PoolStats.Lanes(2, 0, 0, 2, 0, 2, Duration.ZERO, "");
+        assertThat(timeout(read, FREE))
+                .contains("A connection was still being opened: raise acquireTimeout")
+                .doesNotContain("Find what holds them");
     }
 }

@@ -236,7 +236,7 @@ class StreamStormTest {
         gate.awaitReached();
         Pools.await("all hold a lane", () -> pool.readLanes().loans().size() == 3);
         SQLException reason = new SQLException("too old");
-        pool.readLanes().loans().keySet().forEach(holder -> assertThat(holder.revoke(reason))
+        pool.readLanes().loans().keySet().forEach(holder -> assertThat(holder.revoke(ended -> reason))
                 .isNull());
         assertThat(idle.awaitError()).isSameAs(reason);
         assertThat(running.awaitError()).isSameAs(reason);

@@ -55,7 +55,7 @@ final class Submitted {
 
     /** The pool is closed and does not wait: whether that was its end. */
     boolean revoke() {
-        Runnable settle = task.revoke(reason());
+        Runnable settle = task.revoke(ended -> reason());
         if (settle != null) {
             settle.run();
         }

@@ -1,0 +1,141 @@
+package dev.sqlitepool.internal.engine;
+
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.JDBC;
+
+/**
+ * Which statements run code that is neither SQLite's nor the driver's: functions, collations and virtual tables that a hook or a
+ * connection factory has added. Such code may wait, sleep, or have effects outside the database. Owned by the lane's owner.
+ *
+ * <p>What was added is what a plain connection does not have. Whether a statement calls it, EXPLAIN tells, with its triggers, foreign
+ * key actions, views, checks, generated columns and the expressions of indexes; the answer is kept for each text until the schema
+ * changes. Where nothing was added, nothing is asked.
+ */
+final class ForeignCode {
+    private static final int TEXTS = 1_000;
+    /** One row for each thing that can be called, with its kind, its name and what else is known of it. */
+    private static final String CALLABLE =
+            "SELECT 'f', name, type || enc || narg || flags FROM pragma_function_list WHERE NOT builtin"
+                    + " UNION ALL SELECT 'c', name, '' FROM pragma_collation_list"
+                    + " UNION ALL SELECT 'm', name, '' FROM pragma_module_list"
+                    + " WHERE name NOT LIKE 'pragma_%' AND name NOT LIKE 'json_%'";
+
+    /** What every connection of the driver has; null before the first one was asked. */
+    private static volatile @Nullable Set<List<String>> plain;
+
+    private final SqliteEngine engine;
+    /** How the instructions of EXPLAIN begin their operand when they call an added function. */
+    private final Set<String> functions = new LinkedHashSet<>();
+
+    private final Set<String> collations = new LinkedHashSet<>();
+    private boolean modules;
+
+    /** For each text, whether it calls any of these. */
+    private final Map<String, Boolean> known = new HashMap<>();
+
+    ForeignCode(SqliteEngine engine) {
+        this.engine = engine;
+    }
+
+    /** Looks what was added to the connection. */
+    void look() throws SQLException {
+        Set<List<String>> added = callable(engine);
+        added.removeAll(plain());
+        for (List<String> each : added) {
+            String name = each.get(1).toLowerCase(Locale.ROOT);
+            switch (each.get(0)) {
+                case "f":
+                    functions.add(name + "(");
+                    break;
+                case "c":
+                    collations.add(name);
+                    break;
+                default:
+                    modules = true;
+            }
+        }
+    }
+
+    private static Set<List<String>> plain() throws SQLException {
+        Set<List<String>> found = plain;
+        if (found == null) {
+            SqliteEngine fresh =
+                    new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new Properties()), false);
+            try {
+                found = callable(fresh);
+                plain = found;
+            } finally {
+                fresh.close();
+            }
+        }
+        return found;
+    }
+
+    private static Set<List<String>> callable(SqliteEngine engine) throws SQLException {
+        Set<List<String>> found = new LinkedHashSet<>();
+        engine.each(CALLABLE, row -> {
+            List<String> each = new ArrayList<>();
+            for (int column = 1; column <= 3; column++) {
+                each.add(String.valueOf(row.getString(column)));
+            }
+            found.add(each);
+        });
+        return found;
+    }
+
+    private boolean isNone() {
+        return functions.isEmpty() && collations.isEmpty() && !modules;
+    }
+
+    /** The schema has changed, and with it what statements call. */
+    void forget() {
+        known.clear();
+    }
+
+    /** Whether a statement calls any of it, asked of SQLite if it is not known yet. */
+    boolean isCalledBy(String sql) throws SQLException {
+        if (isNone()) {
+            return false;
+        }
+        Boolean called = known.get(sql);
+        if (called == null) {
+            boolean[] any = new boolean[1];
+            engine.each("EXPLAIN " + sql, row -> any[0] |= calls(row));
+            called = any[0];
+            if (known.size() >= TEXTS) {
+                known.clear();
+            }
+            known.put(sql, called);
+        }
+        return called;
+    }
+
+    /** Whether it is known that a statement calls nothing of it. Asks nobody. */
+    boolean isKnownNotToBeCalledBy(String sql) {
+        return isNone() || Boolean.FALSE.equals(known.get(sql));
+    }
+
+    /** Whether one instruction does: the function, or the collation among others, is the text of its fourth operand. */
+    private boolean calls(Prepared instruction) throws SQLException {
+        String code = String.valueOf(instruction.getString(2));
+        String operand = instruction.getString(6);
+        if (modules && (code.equals("VOpen") || code.equals("VUpdate") || code.equals("VBegin"))) {
+            return true;
+        }
+        if (operand == null || code.equals("String8") || code.equals("Explain") || code.equals("Init")) {
+            return false;
+        }
+        String named = operand.toLowerCase(Locale.ROOT);
+        return functions.stream().anyMatch(named::startsWith)
+                || collations.stream().anyMatch(named::contains);
+    }
+}
