@@ -82,7 +82,7 @@ final class Statements {
                 session.results().running(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
-boolean unread = delivery == null || !delivery.begun;
+            boolean unread = delivery == null || !delivery.begun;
             boolean repeatable = unread
                     && (!session.transaction().isOpen() || session.transaction().takesLocksAsItGoes() || ends(verb));
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
