@@ -7,7 +7,10 @@ import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.engine.DatabaseFile.Change;
+import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -18,6 +21,7 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
@@ -36,15 +40,24 @@ public final class Opener {
     /** How much longer than for another process one waits for a turn in this one: the last close may have a long WAL to checkpoint. */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
 
+    /** How often an opening begins again because the file was replaced meanwhile. */
+    private static final int TRIES = 5;
+
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final AtomicBoolean saidShared = new AtomicBoolean();
     private final AtomicBoolean saidOld = new AtomicBoolean();
 
-    private final DatabaseFile file = new DatabaseFile();
+    private final DatabaseFile file;
+    /** Called when the file has changed, after the events; null as long as nobody wants to know. */
+    private volatile @Nullable Runnable onChange;
 
     @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
+
+    private volatile long lookedAt;
 
     private volatile boolean truncateFirst;
 
@@ -61,6 +74,12 @@ public final class Opener {
     public Opener(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
         this.events = events;
+        this.file = new DatabaseFile(settings.factory() == null ? settings.database() : null);
+    }
+
+    /** Has somebody called, under no lock, whenever the file has changed; he must not throw. */
+    public void onChange(Runnable closesStale) {
+        onChange = closesStale;
     }
 
     /** The generation that a connection opened now would have. */
@@ -73,20 +92,65 @@ public final class Opener {
         return file.path();
     }
 
-    /** What {@link #checkFile} found. */
-    public enum FileState {
-        UNCHANGED,
-        VANISHED,
-        REPLACED
+    /**
+     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation, and is reported
+     * once, by whoever sees it first.
+     */
+    public void look() {
+        try {
+            lookStrictly();
+        } catch (IOException e) {
+            LOG.log(
+                    System.Logger.Level.DEBUG,
+                    "cannot look at the database file",
+                    e); // that is not knowing of a change
+        }
+    }
+
+    /** Looks unless somebody has within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
+    public void lookAgain(long now) {
+        if (now - lookedAt >= LOOK_NANOS) {
+            lookedAt = now;
+            look();
+        }
+    }
+
+    private void lookStrictly() throws IOException {
+        Change change = file.look();
+        if (change == null) {
+            return;
+        }
+        boolean vanished = change.state() == DatabaseFile.State.VANISHED;
+        StringBuilder what = new StringBuilder("the database file " + change.database())
+                .append(vanished ? " has vanished" : " has been replaced by another")
+                .append(" under the pool; its connections are closed");
+        for (Path aside : change.asides()) {
+            what.append(
+                            ". The write-ahead log of the old file, which may hold acknowledged writes that are not in the old file itself,"
+                                    + " is now ")
+                    .append(aside)
+                    .append(
+                            "; beside the new file SQLite would have applied it to that. To use the old file again, put the log beside it, under"
+                                    + " its name with -wal");
+        }
+        warn(what.toString());
+        events.accept(listener -> listener.databaseChanged(change.database(), vanished));
+        Runnable told = onChange;
+        if (told != null) {
+            told.run();
+        }
     }
 
     /**
-     * Looks whether the database is still the file that it was. A change is reported once, and raises the generation.
-     *
-     * @return what has changed since the last look
+     * Fails unless the file that connections of a generation have open is the database now. What one of them has committed before is then
+     * in the database.
      */
-    public FileState checkFile() {
-        return file.check();
+    void requireInPlace(int opened) throws IOException {
+        lookStrictly();
+        if (file.generation() != opened) {
+            throw new DisplacedException("the database file " + file.path()
+                    + " has vanished or has been replaced, and this was written to the one that was there before");
+        }
     }
 
     /** Whether this SQLite may damage the database if another connection checkpoints beside the one that writes. */
@@ -101,9 +165,32 @@ public final class Opener {
 
     /** Opens a connection that is set up and verified for its access. */
     public Engine open(Access access) throws SQLException {
+        int tries = 1;
+        while (true) {
+            try {
+                return open(access, expected());
+            } catch (DatabaseFile.ChangedException e) {
+                if (tries++ == TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /** Which file is to be opened. Waits for a transaction that still runs on a file that has been replaced. */
+    private Expected expected() throws SQLException {
+        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
+        look();
+        while (file.awaitsJournal() && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(1_000_000);
+        }
+        return file.expected();
+    }
+
+    private Engine open(Access access, Expected expected) throws SQLException {
         Engine engine;
         try {
-            engine = setUp(access);
+            engine = setUp(access, expected);
         } catch (SQLException e) {
             throw SqliteSetup.explained(e, settings.database());
         }
@@ -112,6 +199,10 @@ public final class Opener {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
                 openLog(sqlite, access);
+                if (sqlite.isPlaced()) {
+                    look();
+                    file.confirm(expected);
+                }
                 if (settings.inMemory()) {
                     baseline = new Baseline(sqlite);
                 }
@@ -125,7 +216,7 @@ public final class Opener {
         }
     }
 
-    private Engine setUp(Access access) throws SQLException {
+    private Engine setUp(Access access, Expected expected) throws SQLException {
         Connection connection = connect(access);
         Engine engine = null;
         boolean done = false;
@@ -137,7 +228,7 @@ public final class Opener {
             if (connection.isWrapperFor(SQLiteConnection.class)) {
                 SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
                 engine = sqlite;
-                setUp(sqlite, access);
+                setUp(sqlite, access, expected);
             } else {
                 engine = new JdbcEngine(connection);
                 if (access == Access.READ) {
@@ -156,7 +247,7 @@ public final class Opener {
         }
     }
 
-    private void setUp(SqliteEngine engine, Access access) throws SQLException {
+    private void setUp(SqliteEngine engine, Access access, Expected expected) throws SQLException {
         SqliteSetup setup = new SqliteSetup(settings, engine.driver());
         Path found = setup.databaseFile(); // known without a look at the database
         requireFile(found);
@@ -170,9 +261,13 @@ public final class Opener {
         engine.uses(use);
         boolean mine = use.takeTurn();
         try {
+            look();
+            file.admit(found, expected);
+            engine.placed(
+                    () -> requireInPlace(expected.generation()), () -> file.generation() == expected.generation());
             requireWritable(found, access);
             setup.apply(access);
-            file.remember(found);
+            file.remember(found, named(engine.driver(), found));
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -273,6 +368,19 @@ public final class Opener {
         return adopt(connection);
     }
 
+    /** The name that the driver was given, with the links that SQLite has resolved. */
+    private static Path named(SQLiteConnection driver, Path found) {
+        String url = driver.getUrl();
+        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
+        int options = name.indexOf('?');
+        name = options < 0 ? name : name.substring(0, options);
+        try {
+            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
+        } catch (IllegalArgumentException e) {
+            return found;
+        }
+    }
+
     private Connection adopt(Connection connection) throws SQLException {
         synchronized (open) {
             if (!open.add(connection)) {
@@ -304,14 +412,6 @@ public final class Opener {
         }
         if (Files.isDirectory(database)) {
             throw new SQLException("Cannot open " + database + ": it is a directory, not a file.", "08001", 14);
-        }
-        if (existed && Files.notExists(database)) {
-            throw new SQLException(
-                    "The database file " + database
-                            + " existed and has vanished; it is not created anew. Put it back, or"
-                            + " build a new pool.",
-                    "08001",
-                    14);
         }
         if (access == Access.WRITE && isReadOnly(database)) {
             throw readOnly(database); // SQLite would open it all the same, and refuse each write
@@ -386,10 +486,12 @@ public final class Opener {
 
     /** Closes a connection that {@link #open} returned. */
     public void close(Engine engine) throws SQLException {
+        look();
         try {
             engine.close();
         } finally {
             forget(engine.opened());
+            look(); // SQLite has left the log where it was if the file was replaced meanwhile
         }
     }
 

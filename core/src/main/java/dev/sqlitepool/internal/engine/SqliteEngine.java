@@ -8,6 +8,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
@@ -35,6 +36,10 @@ final class SqliteEngine implements Engine {
     private final Statement control;
     private final SqliteTransactions transactions;
     private OpenFile.@Nullable Use file;
+    /** Looks whether the file is the database still; null in memory. */
+    private @Nullable Place place;
+
+    private BooleanSupplier current = () -> true;
     private @Nullable WalFile wal;
     private boolean gated;
     private boolean needsSync;
@@ -193,6 +198,43 @@ final class SqliteEngine implements Engine {
         file = use;
     }
 
+    /** Fails unless the file that a connection has open is the database. */
+    interface Place {
+        void require() throws IOException;
+    }
+
+    /**
+     * From here on it is known which file is open.
+     *
+     * @param require looks
+     * @param known tells what the last look of anybody has found
+     */
+    void placed(Place require, BooleanSupplier known) {
+        place = require;
+        current = known;
+    }
+
+    boolean isPlaced() {
+        return place != null;
+    }
+
+    @Override
+    public boolean isCurrent() {
+        return current.getAsBoolean();
+    }
+
+    @Override
+    public void requireInPlace() throws IOException {
+        Place known = place;
+        if (known != null) {
+            known.require();
+        }
+        WalFile log = wal;
+        if (log != null && !gated) {
+            log.requireThere(); // else the sync looks
+        }
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
     void gated() throws SQLException {
         run("PRAGMA synchronous=NORMAL");
@@ -234,6 +276,15 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
+        Place known = place;
+        if (known != null) {
+            try {
+                known.require(); // the old file may have another name now, under which somebody uses it without this
+                // log
+            } catch (IOException e) {
+                throw new SQLException("Nothing is copied: " + e.getMessage() + ".", "58030", e);
+            }
+        }
         endRead(); // it would be in its own way
         String mode = truncate ? "TRUNCATE" : "PASSIVE";
         if (truncate) {

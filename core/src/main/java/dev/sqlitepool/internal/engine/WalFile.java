@@ -76,14 +76,19 @@ final class WalFile {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
             open.getFD().sync();
-            if (!Files.exists(path)) {
-                throw new IOException(path + " is gone");
-            }
+            requireThere();
             if (System.nanoTime() - seenAt >= LOOK_NANOS) {
                 requireSame();
             }
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** Does not ask for the file's times. */
+    void requireThere() throws IOException {
+        if (!Files.exists(path)) {
+            throw new IOException(path + " is gone");
         }
     }
 

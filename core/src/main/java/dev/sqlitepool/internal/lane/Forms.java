@@ -51,6 +51,7 @@ final class Forms {
                 return inSnapshot(() -> function.apply(session.connection()));
             default:
                 T result = function.apply(session.connection());
+                session.commits().requireInPlaceAtEnd();
                 session.ticket().beginCommit();
                 return result;
         }

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import java.io.IOException;
 import java.sql.SQLException;
 
 /**
@@ -103,9 +104,40 @@ final class OwnCommits {
         return lane;
     }
 
+    /** After a change that SQLite itself has committed: goes on if it is in the database. */
+    void requireInPlace(Lane lane) {
+        if (!session.commitsByItself()) {
+            return;
+        }
+        try {
+            lane.engine().requireInPlace();
+        } catch (IOException e) {
+            lane.doubt(CloseReason.DATABASE_CHANGED);
+            throw new OutcomeUnknownException(
+                    "A commit cannot be acknowledged: " + e.getMessage()
+                            + ". It is not repeated; read the database to find out whether it is there.",
+                    host.stats(),
+                    e);
+        }
+    }
+
+    /** The work has returned: what nobody has seen it commit, as at the end of a result, is acknowledged now. */
+    void requireInPlaceAtEnd() {
+        Lane last = session.lane();
+        if (last != null
+                && last.access() == Access.WRITE
+                && !session.transaction().isOpen()) {
+            requireInPlace(last);
+        }
+    }
+
     /** After a COMMIT has succeeded: goes on when the disk has it. What was written is told then, too. */
     void committed(Lane lane) {
-        if (!session.commitsByItself() || !lane.engine().needsSync()) {
+        if (!session.commitsByItself()) {
+            return;
+        }
+        if (!lane.engine().needsSync()) {
+            requireInPlace(lane);
             return;
         }
         boolean giveBack = lane.doubt() == null

@@ -275,6 +275,9 @@ final class Lanes {
     /** Passes a lane with an open snapshot on to the first who waits, if it may share the snapshot. */
     @Nullable
     Waiter share(Lane lane, long now) {
+        if (lane.generation() != opener.generation()) {
+            return null; // what has been acknowledged since may be in another file
+        }
         long begun = lane.snapshot().begunAt();
         return group.pass(lane, waiter -> waiter.sharesSnapshots() && waiter.queuedAt() - begun <= 0, now);
     }
@@ -353,6 +356,7 @@ final class Lanes {
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
     Fitness fitness(Lane lane, Waiter waiter) {
         long now = telemetry.now();
+        opener.lookAgain(now);
         CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
         if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
             reason = null; // it has been granted, and is used once more
@@ -387,6 +391,7 @@ final class Lanes {
         long started = telemetry.now();
         Lane lane;
         try {
+            opener.look();
             int generation = opener.generation();
             boolean repair = access == Access.WRITE && pool.gate().isBroken();
             if (repair) {
