@@ -82,12 +82,22 @@ final class DatabaseFile {
 
     @GuardedBy("this")
     private boolean vanished;
+    /** How many connections have the file open, so that the number of its inode is no other's. */
+    @GuardedBy("this")
+    private int open;
+    /** The generation of the first that were connected to it. */
+    @GuardedBy("this")
+    private int since;
     /** What the connections to the file have made beside it, by suffix. */
     @GuardedBy("this")
     private final Map<String, FileIdentity> companions = new HashMap<>();
     /** What older files have left and nobody could set aside, by suffix. */
     @GuardedBy("this")
     private final Map<String, FileIdentity> foreign = new HashMap<>();
+
+    /** Connections are open whose log is not beside the file any more. */
+    @GuardedBy("this")
+    private boolean lost;
 
     private volatile int generation;
 
@@ -123,6 +133,14 @@ final class DatabaseFile {
             throw new SQLException(
                     "The database file " + looked
                             + " existed and has vanished; it is not created anew. Put it back, or build a new pool.",
+                    "08001",
+                    14);
+        }
+        if (lost) {
+            throw new SQLException(
+                    "The write-ahead log of the database file " + looked
+                            + " was deleted or replaced, and connections that have it open still run something. It is opened again when"
+                            + " they are closed.",
                     "08001",
                     14);
         }
@@ -162,6 +180,26 @@ final class DatabaseFile {
             throw new ChangedException(found);
         }
         requireSameLog(found);
+        open++;
+    }
+
+    /** A connection that was admitted is closed; if it was the last, it may just have written to the file. */
+    synchronized void closed(int opened) {
+        if (opened < since) {
+            return;
+        }
+        open--;
+        FileIdentity last = seen;
+        if (last != null) {
+            try {
+                FileIdentity now = FileIdentity.of(path);
+                if (now != null && now.isSameFile(last)) {
+                    seen = now;
+                }
+            } catch (IOException e) {
+                // the next look will see
+            }
+        }
     }
 
     /**
@@ -248,10 +286,6 @@ final class DatabaseFile {
         }
         FileIdentity now = FileIdentity.of(name);
         if (now == null) {
-            FileIdentity left = FileIdentity.of(path);
-            if (left != null && left.isSameFile(last)) {
-                seen = left; // only the name leads nowhere, as that of a link
-            }
             boolean first = !vanished;
             vanished = true;
             if (!first) {
@@ -261,7 +295,7 @@ final class DatabaseFile {
             return new Change(State.VANISHED, name, List.of());
         }
         boolean same = now.isSameFile(last);
-        if (vanished && same && now.isInode() && !OpenFile.isUsed(last.key())) {
+        if (vanished && same && now.isInode() && open == 0) {
             same = now.looksLike(last); // nobody has kept the old file, and its number may be another file's now
         }
         vanished = false;
@@ -270,6 +304,9 @@ final class DatabaseFile {
             return null;
         }
         generation++;
+        since = generation;
+        open = 0;
+        lost = false;
         foreign.putAll(companions);
         companions.clear();
         List<Path> asides = new ArrayList<>();
@@ -287,8 +324,42 @@ final class DatabaseFile {
         return new Change(State.REPLACED, name, asides);
     }
 
-    /** Whether a transaction that runs, or has crashed, may have left its journal to the new file: it is waited for. */
-    synchronized boolean awaitsJournal() {
+    /**
+     * The log is not beside the database any more. Within a process SQLite shares the index of the log, and a connection opened now would look
+     * for its pages in another log: none is opened until those who have the old one are closed. The last of them copies it into the database.
+     *
+     * @return whether nobody has said so before
+     */
+    synchronized boolean logLost(int opened) {
+        if (generation != opened) {
+            return false;
+        }
+        generation++;
+        lost = true;
+        return true;
+    }
+
+    /** Whether the log is not beside the database any more that those had who have opened it; it is theirs as long as one of them is open. */
+    synchronized boolean isLogGone() throws SQLException {
+        FileIdentity mine = companions.get(LOG);
+        if (mine == null) {
+            return false;
+        }
+        FileIdentity log = identity(beside(path, LOG));
+        return log == null || !log.isSameFile(mine);
+    }
+
+    /**
+     * Whether something that is in the way of an opening may go by itself: connections to a lost log, or the journal of a transaction that
+     * runs, or has crashed, on a file that was replaced.
+     */
+    synchronized boolean mustWait() {
+        if (lost && (seen == null || !OpenFile.isUsed(seen.key()))) {
+            lost = false;
+        }
+        if (lost) {
+            return true;
+        }
         if (foreign.containsKey(JOURNAL)) {
             setAside(new ArrayList<>());
         }

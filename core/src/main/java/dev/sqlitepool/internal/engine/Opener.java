@@ -124,6 +124,10 @@ public final class Opener {
         StringBuilder what = new StringBuilder("the database file " + change.database())
                 .append(vanished ? " has vanished" : " has been replaced by another")
                 .append(" under the pool; its connections are closed");
+        if (vanished) {
+            what.append(". If it has left a write-ahead log, this stays for when it comes back; if another database is to take its place"
+                    + " while the pool is closed, move the log away first");
+        }
         for (Path aside : change.asides()) {
             what.append(
                             ". The write-ahead log of the old file, which may hold acknowledged writes that are not in the old file itself,"
@@ -135,21 +139,52 @@ public final class Opener {
         }
         warn(what.toString());
         events.accept(listener -> listener.databaseChanged(change.database(), vanished));
-        Runnable told = onChange;
-        if (told != null) {
-            told.run();
+        changed();
+    }
+
+    /** The file that connections of a generation have open. Thread-safe. */
+    private final class Opened implements SqliteEngine.Place {
+        private final int generation;
+
+        Opened(int generation) {
+            this.generation = generation;
+        }
+
+        /** After this everything that was committed before is in the database. */
+        @Override
+        public void require() throws IOException {
+            lookStrictly();
+            if (!isCurrent()) {
+                throw new DisplacedException("the database file " + file.path()
+                        + " has vanished or has been replaced, and this was written to the one that was there before");
+            }
+        }
+
+        @Override
+        public boolean isCurrent() {
+            return file.generation() == generation;
+        }
+
+        @Override
+        public void closed() {
+            file.closed(generation);
+        }
+
+        @Override
+        public void logLost() {
+            if (file.logLost(generation)) {
+                warn("the write-ahead log of the database file " + file.path()
+                        + " has been deleted or replaced under the pool; its connections are closed, and the last of them copies what they"
+                        + " have of the log into the database");
+                changed();
+            }
         }
     }
 
-    /**
-     * Fails unless the file that connections of a generation have open is the database now. What one of them has committed before is then
-     * in the database.
-     */
-    void requireInPlace(int opened) throws IOException {
-        lookStrictly();
-        if (file.generation() != opened) {
-            throw new DisplacedException("the database file " + file.path()
-                    + " has vanished or has been replaced, and this was written to the one that was there before");
+    private void changed() {
+        Runnable told = onChange;
+        if (told != null) {
+            told.run();
         }
     }
 
@@ -177,11 +212,11 @@ public final class Opener {
         }
     }
 
-    /** Which file is to be opened. Waits for a transaction that still runs on a file that has been replaced. */
+    /** Which file is to be opened. Waits, not for ever, until those who use what was there before have gone. */
     private Expected expected() throws SQLException {
         long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
         look();
-        while (file.awaitsJournal() && System.nanoTime() - deadline < 0) {
+        while (file.mustWait() && System.nanoTime() - deadline < 0) {
             LockSupport.parkNanos(1_000_000);
         }
         return file.expected();
@@ -262,9 +297,11 @@ public final class Opener {
         boolean mine = use.takeTurn();
         try {
             look();
+            if (mine && use.isShared() && file.isLogGone()) {
+                new Opened(expected.generation()).logLost();
+            }
             file.admit(found, expected);
-            engine.placed(
-                    () -> requireInPlace(expected.generation()), () -> file.generation() == expected.generation());
+            engine.placed(new Opened(expected.generation()));
             requireWritable(found, access);
             setup.apply(access);
             file.remember(found, named(engine.driver(), found));

@@ -8,7 +8,6 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
@@ -39,7 +38,7 @@ final class SqliteEngine implements Engine {
     /** Looks whether the file is the database still; null in memory. */
     private @Nullable Place place;
 
-    private BooleanSupplier current = () -> true;
+    private boolean closed;
     private @Nullable WalFile wal;
     private boolean gated;
     private boolean needsSync;
@@ -198,20 +197,31 @@ final class SqliteEngine implements Engine {
         file = use;
     }
 
-    /** Fails unless the file that a connection has open is the database. */
-    interface Place {
-        void require() throws IOException;
+    private void logLost() {
+        Place known = place;
+        if (known != null) {
+            known.logLost();
+        }
     }
 
-    /**
-     * From here on it is known which file is open.
-     *
-     * @param require looks
-     * @param known tells what the last look of anybody has found
-     */
-    void placed(Place require, BooleanSupplier known) {
-        place = require;
-        current = known;
+    /** The file that a connection has open. By any thread. */
+    interface Place {
+        /** Fails unless it is the database. */
+        void require() throws IOException;
+
+        /** What the last look of anybody has found. */
+        boolean isCurrent();
+
+        /** Its log is not beside it any more. */
+        void logLost();
+
+        /** The connection is closed. */
+        void closed();
+    }
+
+    /** From here on it is known which file is open. */
+    void placed(Place opened) {
+        place = opened;
     }
 
     boolean isPlaced() {
@@ -220,7 +230,8 @@ final class SqliteEngine implements Engine {
 
     @Override
     public boolean isCurrent() {
-        return current.getAsBoolean();
+        Place known = place;
+        return known == null || known.isCurrent();
     }
 
     @Override
@@ -231,7 +242,12 @@ final class SqliteEngine implements Engine {
         }
         WalFile log = wal;
         if (log != null && !gated) {
-            log.requireThere(); // else the sync looks
+            try {
+                log.requireThere(); // else the sync looks
+            } catch (WalFile.LostException e) {
+                logLost();
+                throw e;
+            }
         }
     }
 
@@ -256,7 +272,12 @@ final class SqliteEngine implements Engine {
     public void sync() throws IOException {
         WalFile file = wal;
         if (file != null) {
-            file.sync();
+            try {
+                file.sync();
+            } catch (WalFile.LostException e) {
+                logLost();
+                throw e;
+            }
         }
     }
 
@@ -421,13 +442,18 @@ final class SqliteEngine implements Engine {
             return;
         }
         boolean mine = use.takeTurn();
+        Place known = place;
         try {
             closeAll();
         } finally {
+            if (known != null && !closed) {
+                closed = true;
+                known.closed();
+            }
+            use.end();
             if (mine) {
                 use.endTurn();
             }
-            use.end();
         }
     }
 

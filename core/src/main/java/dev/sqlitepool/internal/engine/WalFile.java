@@ -30,6 +30,15 @@ final class WalFile {
     /** When it was last seen to be the same. */
     private long seenAt;
 
+    /** SQLite would not recover from what is synced here. */
+    static final class LostException extends IOException {
+        private static final long serialVersionUID = 1;
+
+        private LostException(String message) {
+            super(message);
+        }
+    }
+
     /** Opens the WAL, on a thread that nobody interrupts. It exists: the connection has read its database. */
     WalFile(Path database) throws IOException {
         this.path = database.resolveSibling(database.getFileName() + "-wal");
@@ -88,13 +97,13 @@ final class WalFile {
     /** Does not ask for the file's times. */
     void requireThere() throws IOException {
         if (!Files.exists(path)) {
-            throw new IOException(path + " is gone");
+            throw new LostException(path + " is gone");
         }
     }
 
     private void requireSame() throws IOException {
         if (!identity.equals(keyOf(path))) {
-            throw new IOException(path + " is not the file any more that it was");
+            throw new LostException(path + " is not the file any more that it was");
         }
         seenAt = System.nanoTime();
     }

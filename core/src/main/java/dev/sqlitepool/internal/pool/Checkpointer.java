@@ -99,7 +99,7 @@ final class Checkpointer {
      */
     private @Nullable Engine engine;
 
-    private int generation;
+    private volatile int generation;
     private volatile boolean keptOpen;
 
     Checkpointer(LanePool pool, Opener opener, Telemetry telemetry, Workers workers) {
@@ -127,7 +127,7 @@ final class Checkpointer {
             return;
         }
         wrote = true;
-        if (settings.externalCheckpointer() && !keptOpen) {
+        if (settings.externalCheckpointer() && (!keptOpen || generation != opener.generation())) {
             startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
         }
         if (!settings.checkpoints()) {
@@ -310,6 +310,19 @@ final class Checkpointer {
     private void startPass(boolean quiet) {
         if (running.compareAndSet(false, true)) {
             workers.execute(() -> pass(quiet));
+        }
+    }
+
+    /** The file has changed, and a connection to the old one is in the way; the next pass opens another. */
+    void fileChanged() {
+        if (running.compareAndSet(false, true)) {
+            if (engine != null && generation != opener.generation()) {
+                closeConnection();
+            }
+            running.set(false);
+            if (pool.isClosed()) {
+                pool.advanceClose();
+            }
         }
     }
 

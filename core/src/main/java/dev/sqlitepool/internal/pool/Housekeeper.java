@@ -105,11 +105,21 @@ final class Housekeeper {
         pool.checkpointer().optimizeNowAndThen();
     }
 
+    /** The pool is closed, perhaps long after its last connection: nothing of an old file is left beside a new one. */
+    void lookForTheLastTime() {
+        opener.look();
+    }
+
     /** The file has changed: closes the lanes that are idle, now if this is the sweep, else soon. */
     void fileChanged() {
         if (Thread.currentThread() != sweeper && !pool.isClosed()) {
-            workers.execute(() -> groups.forEach(this::retire));
+            workers.execute(this::closeStale);
         }
+    }
+
+    private void closeStale() {
+        groups.forEach(this::retire);
+        pool.checkpointer().fileChanged();
     }
 
     private void retire(Lanes lanes) {

@@ -530,6 +530,19 @@ class ReplacedFileTest {
         assertThat(told).containsExactly("vanished test.db");
     }
 
+    @Test
+    void aPoolThatHasNoConnectionLooksWhenItIsClosed() throws Exception {
+        LanePool pool = open();
+        fill(pool);
+        makeBackup();
+        shell("rm '" + file + "'");
+        pool.housekeeper().sweep();
+        Pools.await("closed", () -> pool.stats().live() == 0);
+        shell("mv '" + backup + "' '" + file + "'");
+        pool.close();
+        assertThat(content(file)).containsExactly("backup");
+    }
+
     /** The system gives the inode of a deleted file to the next one. */
     @Test
     void anotherFileWithTheNumberOfTheOldOneIsAnother() throws Exception {
@@ -555,6 +568,62 @@ class ReplacedFileTest {
         pass();
         assertThatThrownBy(() -> read(pool)).hasMessageContaining("has vanished");
         assertThat(file).doesNotExist();
+    }
+
+    // ---- the log alone is gone
+
+    @ParameterizedTest
+    @EnumSource(Durability.class)
+    void aLogThatIsDeletedUnderThePoolLosesNothingThatWasAcknowledged(Durability durability) throws Exception {
+        LanePool pool = open(builder -> builder.databasePath(file).durability(durability));
+        fill(pool);
+        for (String kind : List.of("rm", "mv")) {
+            shell(kind.equals("rm") ? "rm '" + file + "-wal'" : "mv '" + file + "-wal' '" + file + "-away'");
+            assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+                    .hasCauseInstanceOf(OutcomeUnknownException.class)
+                    .hasMessageContaining("-wal is gone");
+            pool.execute("INSERT INTO t VALUES ('new')").join();
+            assertThat(read(pool)).contains("old").endsWith("new");
+        }
+        assertThat(logged.warnings())
+                .allMatch(warning -> warning.contains("the write-ahead log of the database file " + file + " has been deleted"))
+                .hasSize(2);
+        pool.close();
+        assertThat(content(file)).startsWith("old").endsWith("new").contains("unknown");
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void whileTheLostLogIsInUseNothingIsOpenedBesideIt() throws Exception {
+        LanePool pool = open(builder -> builder.databasePath(file).busyTimeout(Duration.ofMillis(50)));
+        fill(pool);
+        Gate gate = new Gate();
+        CompletableFuture<Integer> reader = pool.read(c -> {
+            c.query("SELECT x FROM t", row -> 1);
+            gate.pass();
+            return c.query("SELECT x FROM t", row -> 1).size();
+        });
+        gate.awaitReached();
+        shell("rm '" + file + "-wal'");
+        assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+                .hasCauseInstanceOf(OutcomeUnknownException.class);
+        assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('new')").join())
+                .hasMessageContaining("was deleted or replaced, and connections that have it open still run something");
+        gate.open();
+        assertThat(reader.join()).isEqualTo(1);
+        Pools.await("the reader's lane is closed", () -> pool.stats().live() == 0);
+        pool.execute("INSERT INTO t VALUES ('new')").join();
+        assertThat(read(pool)).containsExactly("old", "unknown", "new");
+    }
+
+    @Test
+    void aReaderThatIsOpenedBesideALostLogFindsWhatWasAcknowledged() throws Exception {
+        LanePool pool = open();
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.execute("INSERT INTO t VALUES ('old')").join();
+        assertThat(pool.stats().readLanes().live()).isZero();
+        shell("rm '" + file + "-wal'");
+        assertThat(read(pool)).containsExactly("old");
     }
 
     // ---- rollback journals
