@@ -57,6 +57,7 @@ public final class Opener {
     @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
 
+    /** By the caller's clock; 0 if nobody has. */
     private volatile long lookedAt;
 
     private volatile boolean truncateFirst;
@@ -109,7 +110,8 @@ public final class Opener {
 
     /** Looks unless somebody has within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
     public void lookAgain(long now) {
-        if (now - lookedAt >= LOOK_NANOS) {
+        long last = lookedAt;
+        if (last == 0 || now - last >= LOOK_NANOS) {
             lookedAt = now;
             look();
         }

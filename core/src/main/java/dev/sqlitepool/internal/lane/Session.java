@@ -382,7 +382,7 @@ public final class Session {
         }
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
-        } else if (!current.engine().isCurrent() && form == Form.CONNECTION && !wholesale) {
+        } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
             current = leaveOldFile(current);
         }
         commits.before(current, sql, verb);

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
@@ -432,22 +433,138 @@ class ReplacedFileTest {
 
     // ---- who holds a lane longer
 
-    @Test
-    void aLeaseGoesOnOnTheNewFile() throws Exception {
+    @ParameterizedTest
+    @EnumSource(Access.class)
+    void aLeaseThatHoldsNothingGoesOnOnTheNewFile(Access access) throws Exception {
         LanePool pool = open();
         fill(pool);
-        Lease lease = pool.acquire().join();
-        assertThat(lease.run(c -> c.query("SELECT x FROM t", row -> row.getString(1)))
-                        .join())
-                .containsExactly("old");
+        Lease lease = pool.acquire(access).join();
+        if (access == Access.WRITE) {
+            assertThat(lease.run(c -> c.query("SELECT x FROM t", row -> row.getString(1)))
+                            .join())
+                    .containsExactly("old");
+        }
         makeBackup();
         shell("mv '" + backup + "' '" + file + "'");
         pass();
-        pool.execute("INSERT INTO t VALUES ('new')").join();
+        assertThat(read(pool)).containsExactly("backup");
         assertThat(lease.run(c -> c.query("SELECT x FROM t", row -> row.getString(1)))
                         .join())
-                .containsExactly("backup", "new");
+                .containsExactly("backup");
         lease.release().join();
+    }
+
+    @Test
+    void aConnectionSeesInItsNextStatementWhatWasAcknowledgedMeanwhile() throws Exception {
+        LanePool pool = open();
+        fill(pool);
+        makeBackup();
+        List<List<String>> seen = pool.connection(c -> {
+                    List<String> first = c.query("SELECT x FROM t", row -> row.getString(1));
+                    shellUnchecked("mv '" + backup + "' '" + file + "'");
+                    pass();
+                    CompletableFuture<Long> unused = pool.execute("INSERT INTO t VALUES ('new')");
+                    Pools.await("acknowledged", unused::isDone);
+                    return List.of(first, c.query("SELECT x FROM t", row -> row.getString(1)));
+                })
+                .join();
+        assertThat(seen).containsExactly(List.of("old"), List.of("backup", "new"));
+    }
+
+    @Test
+    void aConnectionThatWasChangedSaysThatItsFileIsGone() throws Exception {
+        LanePool pool = open();
+        fill(pool);
+        makeBackup();
+        assertThatThrownBy(() -> pool.connection(c -> {
+                            c.execute("CREATE TEMP TABLE own (x)");
+                            shellUnchecked("mv '" + backup + "' '" + file + "'");
+                            pool.housekeeper().sweep();
+                            return c.query("SELECT x FROM t", row -> 1);
+                        })
+                        .join())
+                .hasMessageContaining("this connection is to the old one");
+        assertThat(read(pool)).containsExactly("backup");
+    }
+
+    @Test
+    void aStreamReadsTheOldFileToItsEnd() throws Exception {
+        LanePool pool = open();
+        fill(pool);
+        pool.execute("INSERT INTO t VALUES ('old too')").join();
+        makeBackup();
+        List<String> rows = new java.util.concurrent.CopyOnWriteArrayList<>();
+        CompletableFuture<Void> end = new CompletableFuture<>();
+        pool.stream("SELECT x FROM t ORDER BY rowid", row -> row.getString(1))
+                .subscribe(new java.util.concurrent.Flow.Subscriber<>() {
+                    private java.util.concurrent.Flow.Subscription subscription;
+
+                    @Override
+                    public void onSubscribe(java.util.concurrent.Flow.Subscription given) {
+                        subscription = given;
+                        given.request(1);
+                    }
+
+                    @Override
+                    public void onNext(String row) {
+                        if (rows.isEmpty()) {
+                            shellUnchecked("mv '" + backup + "' '" + file + "'");
+                            pool.housekeeper().sweep();
+                        }
+                        rows.add(row);
+                        subscription.request(1);
+                    }
+
+                    @Override
+                    public void onError(Throwable error) {
+                        end.completeExceptionally(error);
+                    }
+
+                    @Override
+                    public void onComplete() {
+                        end.complete(null);
+                    }
+                });
+        end.join();
+        assertThat(rows).containsExactly("old", "old too");
+        assertThat(read(pool)).containsExactly("backup");
+        pool.close();
+        assertThat(content(file)).containsExactly("backup");
+    }
+
+    @Test
+    void twoPoolsOnTheFileBothGoOnOnTheNewOne() throws Exception {
+        LanePool one = open();
+        LanePool two = open();
+        fill(one);
+        assertThat(read(two)).containsExactly("old");
+        makeBackup();
+        shell("mv '" + backup + "' '" + file + "'");
+        pass();
+        one.execute("INSERT INTO t VALUES ('new')").join();
+        assertThat(read(two)).containsExactly("backup", "new");
+        two.execute("INSERT INTO t VALUES ('too')").join();
+        assertThat(read(one)).containsExactly("backup", "new", "too");
+        one.close();
+        two.close();
+        assertThat(content(file)).containsExactly("backup", "new", "too");
+        assertThat(told).containsExactly("replaced test.db", "replaced test.db");
+    }
+
+    /** A hard link has a log of its own: pages would be in two logs. */
+    @Test
+    void anotherHardLinkIsNotOpenedBesideTheLogOfTheFirst() throws Exception {
+        Path first = pools.directory().resolve("first.db");
+        Path second = pools.directory().resolve("second.db");
+        shell("ln -s '" + first + "' '" + file + "'");
+        LanePool pool = open();
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.execute("INSERT INTO t VALUES ('old')").join();
+        shell("ln '" + first + "' '" + second + "'; ln -sfn '" + second + "' '" + file + "'");
+        assertThatThrownBy(() -> read(pool)).hasMessageContaining("through two of its hard links at once");
+        pool.housekeeper().sweep();
+        Pools.await("closed", () -> pool.stats().live() == 0);
+        assertThat(read(pool)).containsExactly("old");
     }
 
     @Test
