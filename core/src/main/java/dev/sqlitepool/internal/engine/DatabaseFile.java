@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -64,7 +65,8 @@ final class DatabaseFile {
         private static final long serialVersionUID = 1;
 
         ChangedException(Path path) {
-            super("The database file " + path + " was replaced while a connection to it was being opened. Try again.");
+            super("The database file " + path
+                    + " or its log was replaced while a connection to it was being opened. Try again.");
         }
     }
 
@@ -180,6 +182,9 @@ final class DatabaseFile {
             throw new ChangedException(found);
         }
         requireSameLog(found);
+        if (open == 0) {
+            recordCompanions(); // others may have made new ones since this pool had the file open
+        }
         open++;
     }
 
@@ -196,8 +201,19 @@ final class DatabaseFile {
                 if (now != null && now.isSameFile(last)) {
                     seen = now;
                 }
+                forgetGone();
             } catch (IOException e) {
                 // the next look will see
+            }
+        }
+    }
+
+    /** Once nobody has them open, the number of a companion that was deleted may be that of somebody else's. */
+    @GuardedBy("this")
+    private void forgetGone() throws IOException {
+        for (String suffix : open > 0 ? List.<String>of() : List.copyOf(companions.keySet())) {
+            if (FileIdentity.of(beside(path, suffix)) == null) {
+                companions.remove(suffix);
             }
         }
     }
@@ -215,6 +231,7 @@ final class DatabaseFile {
         if (seen == null) {
             seen = identity(found);
         }
+        recordCompanions();
     }
 
     private static boolean leadsTo(Path named, Path found) {
@@ -226,8 +243,7 @@ final class DatabaseFile {
     }
 
     /** The same file by another way, as after its directory was renamed. A hard link has a log of its own, and must not be used beside it. */
-    @GuardedBy("this")
-    private void requireSameLog(Path found) throws SQLException {
+    private synchronized void requireSameLog(Path found) throws SQLException {
         FileIdentity mine = companions.get(LOG);
         if (path == null || path.equals(found) || mine == null) {
             return;
@@ -250,8 +266,13 @@ final class DatabaseFile {
         if (generation != expected.generation()) {
             throw new ChangedException(path);
         }
+        recordCompanions();
+    }
+
+    @GuardedBy("this")
+    private void recordCompanions() throws SQLException {
         for (String suffix : List.of(LOG, INDEX)) {
-            FileIdentity companion = identity(beside(path, suffix));
+            FileIdentity companion = path == null ? null : identity(beside(path, suffix));
             if (companion != null && companion.isInode()) {
                 companions.put(suffix, companion);
             } else {
@@ -284,6 +305,7 @@ final class DatabaseFile {
         if (name == null || last == null) {
             return null;
         }
+        forgetGone();
         FileIdentity now = FileIdentity.of(name);
         if (now == null) {
             boolean first = !vanished;
@@ -339,10 +361,10 @@ final class DatabaseFile {
         return true;
     }
 
-    /** Whether the log is not beside the database any more that those had who have opened it; it is theirs as long as one of them is open. */
+    /** During the turn: whether the log is gone that connections of this pool have open. SQLite deletes it with the last of them, not before. */
     synchronized boolean isLogGone() throws SQLException {
         FileIdentity mine = companions.get(LOG);
-        if (mine == null) {
+        if (mine == null || open == 0) {
             return false;
         }
         FileIdentity log = identity(beside(path, LOG));
@@ -414,7 +436,7 @@ final class DatabaseFile {
     /** As SQLite sees it: a journal that begins with a zero, or is empty, is over. SQLite holds no locks on it. */
     private static boolean isHot(Path journal) throws IOException {
         try (FileChannel channel = FileChannel.open(journal, StandardOpenOption.READ)) {
-            java.nio.ByteBuffer first = java.nio.ByteBuffer.allocate(1);
+            ByteBuffer first = ByteBuffer.allocate(1);
             return channel.read(first) == 1 && first.get(0) != 0;
         } catch (NoSuchFileException e) {
             return false;

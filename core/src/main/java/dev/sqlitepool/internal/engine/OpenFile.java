@@ -119,13 +119,6 @@ final class OpenFile {
             return turn.hasQueuedThreads();
         }
 
-        /** Whether there are other connections; exact during the turn. */
-        boolean isShared() {
-            synchronized (FILES) {
-                return uses.size() > 1;
-            }
-        }
-
         void endTurn() {
             turn.unlock();
         }

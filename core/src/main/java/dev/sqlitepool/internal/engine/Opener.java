@@ -7,10 +7,8 @@ import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
-import dev.sqlitepool.internal.engine.DatabaseFile.Change;
 import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -21,7 +19,6 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
@@ -43,22 +40,15 @@ public final class Opener {
     /** How often an opening begins again because the file was replaced meanwhile. */
     private static final int TRIES = 5;
 
-    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
-
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final AtomicBoolean saidShared = new AtomicBoolean();
     private final AtomicBoolean saidOld = new AtomicBoolean();
 
-    private final DatabaseFile file;
-    /** Called when the file has changed, after the events; null as long as nobody wants to know. */
-    private volatile @Nullable Runnable onChange;
+    private final FileWatch file;
 
     @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
-
-    /** By the caller's clock; 0 if nobody has. */
-    private volatile long lookedAt;
 
     private volatile boolean truncateFirst;
 
@@ -75,12 +65,12 @@ public final class Opener {
     public Opener(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
         this.events = events;
-        this.file = new DatabaseFile(settings.factory() == null ? settings.database() : null);
+        this.file = new FileWatch(settings, events);
     }
 
-    /** Has somebody called, under no lock, whenever the file has changed; he must not throw. */
+    /** See {@link FileWatch#onChange}. */
     public void onChange(Runnable closesStale) {
-        onChange = closesStale;
+        file.onChange(closesStale);
     }
 
     /** The generation that a connection opened now would have. */
@@ -93,101 +83,14 @@ public final class Opener {
         return file.path();
     }
 
-    /**
-     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation, and is reported
-     * once, by whoever sees it first.
-     */
+    /** See {@link FileWatch#look}. */
     public void look() {
-        try {
-            lookStrictly();
-        } catch (IOException e) {
-            LOG.log(
-                    System.Logger.Level.DEBUG,
-                    "cannot look at the database file",
-                    e); // that is not knowing of a change
-        }
+        file.look();
     }
 
-    /** Looks unless somebody has within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
+    /** See {@link FileWatch#lookAgain}. */
     public void lookAgain(long now) {
-        long last = lookedAt;
-        if (last == 0 || now - last >= LOOK_NANOS) {
-            lookedAt = now;
-            look();
-        }
-    }
-
-    private void lookStrictly() throws IOException {
-        Change change = file.look();
-        if (change == null) {
-            return;
-        }
-        boolean vanished = change.state() == DatabaseFile.State.VANISHED;
-        StringBuilder what = new StringBuilder("the database file " + change.database())
-                .append(vanished ? " has vanished" : " has been replaced by another")
-                .append(" under the pool; its connections are closed");
-        if (vanished) {
-            what.append(". If it has left a write-ahead log, this stays for when it comes back; if another database is to take its place"
-                    + " while the pool is closed, move the log away first");
-        }
-        for (Path aside : change.asides()) {
-            what.append(
-                            ". The write-ahead log of the old file, which may hold acknowledged writes that are not in the old file itself,"
-                                    + " is now ")
-                    .append(aside)
-                    .append(
-                            "; beside the new file SQLite would have applied it to that. To use the old file again, put the log beside it, under"
-                                    + " its name with -wal");
-        }
-        warn(what.toString());
-        events.accept(listener -> listener.databaseChanged(change.database(), vanished));
-        changed();
-    }
-
-    /** The file that connections of a generation have open. Thread-safe. */
-    private final class Opened implements SqliteEngine.Place {
-        private final int generation;
-
-        Opened(int generation) {
-            this.generation = generation;
-        }
-
-        /** After this everything that was committed before is in the database. */
-        @Override
-        public void require() throws IOException {
-            lookStrictly();
-            if (!isCurrent()) {
-                throw new DisplacedException("the database file " + file.path()
-                        + " has vanished or has been replaced, and this was written to the one that was there before");
-            }
-        }
-
-        @Override
-        public boolean isCurrent() {
-            return file.generation() == generation;
-        }
-
-        @Override
-        public void closed() {
-            file.closed(generation);
-        }
-
-        @Override
-        public void logLost() {
-            if (file.logLost(generation)) {
-                warn("the write-ahead log of the database file " + file.path()
-                        + " has been deleted or replaced under the pool; its connections are closed, and the last of them copies what they"
-                        + " have of the log into the database");
-                changed();
-            }
-        }
-    }
-
-    private void changed() {
-        Runnable told = onChange;
-        if (told != null) {
-            told.run();
-        }
+        file.lookAgain(now);
     }
 
     /** Whether this SQLite may damage the database if another connection checkpoints beside the one that writes. */
@@ -205,23 +108,13 @@ public final class Opener {
         int tries = 1;
         while (true) {
             try {
-                return open(access, expected());
+                return open(access, file.expected());
             } catch (DatabaseFile.ChangedException e) {
                 if (tries++ == TRIES) {
                     throw e;
                 }
             }
         }
-    }
-
-    /** Which file is to be opened. Waits, not for ever, until those who use what was there before have gone. */
-    private Expected expected() throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
-        look();
-        while (file.mustWait() && System.nanoTime() - deadline < 0) {
-            LockSupport.parkNanos(1_000_000);
-        }
-        return file.expected();
     }
 
     private Engine open(Access access, Expected expected) throws SQLException {
@@ -236,10 +129,7 @@ public final class Opener {
             runHooks(engine);
             if (engine instanceof SqliteEngine sqlite) {
                 openLog(sqlite, access);
-                if (sqlite.isPlaced()) {
-                    look();
-                    file.confirm(expected);
-                }
+                file.confirm(sqlite, expected);
                 if (settings.inMemory()) {
                     baseline = new Baseline(sqlite);
                 }
@@ -298,15 +188,10 @@ public final class Opener {
         engine.uses(use);
         boolean mine = use.takeTurn();
         try {
-            look();
-            if (mine && use.isShared() && file.isLogGone()) {
-                new Opened(expected.generation()).logLost();
-            }
-            file.admit(found, expected);
-            engine.placed(new Opened(expected.generation()));
+            file.admit(engine, found, expected);
             requireWritable(found, access);
             setup.apply(access);
-            file.remember(found, named(engine.driver(), found));
+            file.remember(engine, found);
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -405,19 +290,6 @@ public final class Opener {
             throw new SQLException("The connection factory returned null; it must return a new, open connection.");
         }
         return adopt(connection);
-    }
-
-    /** The name that the driver was given, with the links that SQLite has resolved. */
-    private static Path named(SQLiteConnection driver, Path found) {
-        String url = driver.getUrl();
-        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
-        int options = name.indexOf('?');
-        name = options < 0 ? name : name.substring(0, options);
-        try {
-            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
-        } catch (IllegalArgumentException e) {
-            return found;
-        }
     }
 
     private Connection adopt(Connection connection) throws SQLException {

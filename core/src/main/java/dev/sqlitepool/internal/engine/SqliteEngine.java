@@ -204,21 +204,6 @@ final class SqliteEngine implements Engine {
         }
     }
 
-    /** The file that a connection has open. By any thread. */
-    interface Place {
-        /** Fails unless it is the database. */
-        void require() throws IOException;
-
-        /** What the last look of anybody has found. */
-        boolean isCurrent();
-
-        /** Its log is not beside it any more. */
-        void logLost();
-
-        /** The connection is closed. */
-        void closed();
-    }
-
     /** From here on it is known which file is open. */
     void placed(Place opened) {
         place = opened;
@@ -241,9 +226,9 @@ final class SqliteEngine implements Engine {
             known.require();
         }
         WalFile log = wal;
-        if (log != null && !gated) {
+        if (log != null && !gated) { // else the sync looks
             try {
-                log.requireThere(); // else the sync looks
+                log.requireThereNowAndThen();
             } catch (WalFile.LostException e) {
                 logLost();
                 throw e;

@@ -22,6 +22,8 @@ final class WalFile {
     /** How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for the file's times. */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+    private static final long THERE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final Path path;
     private final ReentrantLock lock = new ReentrantLock();
     private final RandomAccessFile open;
@@ -29,6 +31,8 @@ final class WalFile {
     private boolean closed;
     /** When it was last seen to be the same. */
     private long seenAt;
+
+    private volatile long thereAt = System.nanoTime();
 
     /** SQLite would not recover from what is synced here. */
     static final class LostException extends IOException {
@@ -91,6 +95,15 @@ final class WalFile {
             }
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** For a log that the pool does not sync: looks at most once a millisecond. */
+    void requireThereNowAndThen() throws IOException {
+        long now = System.nanoTime();
+        if (now - thereAt >= THERE_NANOS) {
+            requireThere();
+            thereAt = now;
         }
     }
 

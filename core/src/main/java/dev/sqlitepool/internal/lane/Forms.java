@@ -71,7 +71,7 @@ final class Forms {
                 session.requireTicket();
             }
             session.beforeTransaction();
-            session.committedUnsynced();
+            session.commits().committedForTask();
             return data.run(session.connection());
         }
         return inTransaction(() -> data.run(session.connection()));
@@ -179,7 +179,7 @@ final class Forms {
             try {
                 session.transaction().commit(current, session.isFollowed(current));
                 stays = true;
-                session.committedUnsynced();
+                session.commits().committedForTask();
                 return;
             } catch (SQLException e) {
                 if (TransactionScope.failure(current, e) != Failure.BUSY) {

@@ -25,10 +25,42 @@ final class OwnCommits {
     private final Host host;
     /** The write lane was given back, and with it what SQLite remembers of the last change. */
     private boolean elsewhere;
+    /** Of work whose commits the end of its task acknowledges. */
+    private boolean committed;
+
+    private boolean unsynced;
 
     OwnCommits(Session session, Host host) {
         this.session = session;
         this.host = host;
+    }
+
+    /** The pool has committed, or is about to, for work that does not commit by itself; perhaps so that the gate must sync it. */
+    void committedForTask() {
+        Lane own = session.lane();
+        committed |= !session.commitsByItself();
+        unsynced |= own != null && !session.commitsByItself() && own.engine().needsSync();
+    }
+
+    boolean isCommitted() {
+        return committed;
+    }
+
+    boolean isUnsynced() {
+        return unsynced;
+    }
+
+    /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
+    Lane leaveOldFile(Lane old) throws SQLException {
+        if (session.transaction().isOpen() || session.results().areOpen()) {
+            return old;
+        }
+        if (old.doubt() != null) {
+            throw Misuse.ofOldFile();
+        }
+        session.results().closeThoseOfJdbc();
+        old.leave();
+        return session.take(old, old.access());
     }
 
     /** The work has given the write lane back after a change. */
@@ -102,6 +134,17 @@ final class OwnCommits {
         lane.doubt(CloseReason.CHANGED);
         session.transaction().written().handedOut();
         return lane;
+    }
+
+    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    void after(Lane lane, Verb verb, boolean commit) {
+        if (commit) {
+            committed(lane);
+        } else if (lane.access() == Access.WRITE
+                && verb != Verb.READ
+                && !session.transaction().isOpen()) {
+            requireInPlace(lane);
+        }
     }
 
     /** After a change that SQLite itself has committed: goes on if it is in the database. */

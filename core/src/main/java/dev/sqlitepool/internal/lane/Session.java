@@ -48,8 +48,6 @@ public final class Session {
     /** How long the work lets each statement take, 0 for no limit. */
     private long statementNanos;
 
-    private boolean committed;
-    private boolean unsynced;
     private final OpenResults results = new OpenResults(this);
     private final OwnCommits commits;
     private final Forms forms = new Forms(this);
@@ -92,21 +90,14 @@ public final class Session {
         return form == Form.CONNECTION && !wholesale;
     }
 
-    /** Something was committed that the gate must sync before it is acknowledged. */
-    void committedUnsynced() {
-        Lane own = lane;
-        committed |= !commitsByItself();
-        unsynced |= own != null && !commitsByItself() && own.engine().needsSync();
-    }
-
     /** Whether something was committed that the gate must sync. */
     public boolean isUnsynced() {
-        return unsynced;
+        return commits.isUnsynced();
     }
 
     /** Whether something was committed that only the end of the task acknowledges. */
     public boolean isCommitted() {
-        return committed;
+        return commits.isCommitted();
     }
 
     /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
@@ -383,7 +374,7 @@ public final class Session {
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
-            current = leaveOldFile(current);
+            current = commits.leaveOldFile(current);
         }
         commits.before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
@@ -419,19 +410,6 @@ public final class Session {
         return take(from, Access.WRITE);
     }
 
-    /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
-    private Lane leaveOldFile(Lane old) throws SQLException {
-        if (transaction.isOpen() || results.areOpen()) {
-            return old;
-        }
-        if (old.doubt() != null) {
-            throw Misuse.ofOldFile();
-        }
-        results.closeThoseOfJdbc();
-        old.leave();
-        return take(old, old.access());
-    }
-
     /** As {@link #move}, for a statement that has turned out to write. */
     Lane moveToWrite() throws SQLException {
         Lane to = move();
@@ -446,7 +424,7 @@ public final class Session {
         lane = null;
     }
 
-    private Lane take(@Nullable Lane from, Access access) throws SQLException {
+    Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
         Lane to = host.exchange(from, access, this);
         lane = to;
@@ -461,11 +439,7 @@ public final class Session {
                 && transaction.isOpen()
                 && !transaction.written().isUndoing();
         transaction.follow(current, verb);
-        if (commit) {
-            commits.committed(current);
-        } else if (current.access() == Access.WRITE && verb != Verb.READ && !transaction.isOpen()) {
-            commits.requireInPlace(current);
-        }
+        commits.after(current, verb, commit);
         if (verb.isControl()) {
             lookWhatIsOpen();
         }

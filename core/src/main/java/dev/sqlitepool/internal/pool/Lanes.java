@@ -275,9 +275,6 @@ final class Lanes {
     /** Passes a lane with an open snapshot on to the first who waits, if it may share the snapshot. */
     @Nullable
     Waiter share(Lane lane, long now) {
-        if (lane.generation() != opener.generation()) {
-            return null; // what has been acknowledged since may be in another file
-        }
         long begun = lane.snapshot().begunAt();
         return group.pass(lane, waiter -> waiter.sharesSnapshots() && waiter.queuedAt() - begun <= 0, now);
     }

@@ -80,12 +80,7 @@ final class SyncGate {
         }
     }
 
-    /**
-     * An outcome on its way.
-     *
-     * @param written something was committed that is not synced
-     * @param committed something was committed
-     */
+    /** An outcome on its way; what is written is not synced yet, what is committed must be in the database. */
     private record Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {}
 
     private record Settlement(Entry entry, @Nullable OutcomeUnknownException unknown) {}

@@ -676,6 +676,28 @@ class ReplacedFileTest {
         assertThat(told).containsExactly("vanished test.db", "replaced test.db");
     }
 
+    /** Its number may be that of the log that the last close has deleted. */
+    @Test
+    void aLogThatCameWhileNothingWasOpenIsNotTakenForTheOldOne() throws Exception {
+        LanePool pool = open(builder -> builder.databasePath(file).maxIdleTime(Duration.ofSeconds(1)));
+        fill(pool);
+        Path copy = pools.directory().resolve("copy.db");
+        make(backup, "PRAGMA journal_mode=WAL", "CREATE TABLE t (x)");
+        try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + backup);
+                Statement statement = other.createStatement()) {
+            statement.execute("INSERT INTO t VALUES ('in the log')");
+            clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
+            pool.housekeeper().sweep();
+            Pools.await("closed", () -> pool.stats().live() == 0);
+            shell("cp '" + backup + "-wal' '" + file + "-wal'; cp '" + backup + "' '" + copy + "'; mv '" + copy + "' '"
+                    + file + "'");
+        }
+        pass();
+        assertThat(read(pool)).containsExactly("in the log");
+        assertThat(asides()).isEmpty();
+        assertThat(told).containsExactly("replaced test.db");
+    }
+
     @Test
     void aFactoryDoesNotMakeAVanishedFileAnew() throws Exception {
         LanePool pool = open(
@@ -696,14 +718,16 @@ class ReplacedFileTest {
         fill(pool);
         for (String kind : List.of("rm", "mv")) {
             shell(kind.equals("rm") ? "rm '" + file + "-wal'" : "mv '" + file + "-wal' '" + file + "-away'");
-            assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+            assertThatThrownBy(() ->
+                            pool.execute("INSERT INTO t VALUES ('unknown')").join())
                     .hasCauseInstanceOf(OutcomeUnknownException.class)
                     .hasMessageContaining("-wal is gone");
             pool.execute("INSERT INTO t VALUES ('new')").join();
             assertThat(read(pool)).contains("old").endsWith("new");
         }
         assertThat(logged.warnings())
-                .allMatch(warning -> warning.contains("the write-ahead log of the database file " + file + " has been deleted"))
+                .allMatch(warning ->
+                        warning.contains("the write-ahead log of the database file " + file + " has been deleted"))
                 .hasSize(2);
         pool.close();
         assertThat(content(file)).startsWith("old").endsWith("new").contains("unknown");
@@ -722,7 +746,8 @@ class ReplacedFileTest {
         });
         gate.awaitReached();
         shell("rm '" + file + "-wal'");
-        assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+        assertThatThrownBy(
+                        () -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
                 .hasCauseInstanceOf(OutcomeUnknownException.class);
         assertThatThrownBy(() -> pool.execute("INSERT INTO t VALUES ('new')").join())
                 .hasMessageContaining("was deleted or replaced, and connections that have it open still run something");
