@@ -53,11 +53,12 @@ public interface PoolListener {
     default void leakSuspected(Access access, String holder, Duration held, Throwable acquiredAt) {}
 
     /**
-     * The database file has been deleted, or another file is in its place. The pool closes its connections to the old file.
-     * If there is a new file, later tasks use it; if there is none they fail until there is one again: the pool does not
-     * create a database anew that had existed.
+     * The database file has been deleted, or another file is in its place, also because a symbolic link has another target now. The pool
+     * closes its connections to the old file. If there is a new file, later tasks use it, and a write-ahead log of the old file that lies
+     * beside the new one has been renamed to {@code ….db-wal.replaced}. If there is none, tasks fail until there is one again: the pool does
+     * not create a database again that had existed. Told once for each change.
      *
-     * @param database the path
+     * @param database the path, as the pool was given it
      * @param vanished true if there is no file now, false if there is another
      */
     default void databaseChanged(Path database, boolean vanished) {}

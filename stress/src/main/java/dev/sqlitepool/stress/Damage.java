@@ -118,7 +118,8 @@ final class Damage {
     private void files() throws Exception {
         deleted(true);
         deleted(false);
-        replaced();
+        replaced(false);
+        replaced(true);
         truncated();
         corrupted();
         withoutIndex();
@@ -142,10 +143,16 @@ final class Damage {
         scene.conclude("the file is deleted while the pool " + (idle ? "is idle" : "works") + ", and put back");
     }
 
-    private void replaced() throws Exception {
+    /** If the log stays, SQLite would apply it to the new file. */
+    private void replaced(boolean logStays) throws Exception {
         Scene scene = new Scene(trial, directory(), usual());
-        Users.prepare(Path.of(scene.database() + ".copy"));
-        scene.restore();
+        Path copy = Path.of(scene.database() + ".copy");
+        Users.prepare(copy);
+        if (logStays) {
+            Bash.run("mv '" + copy + "' '" + scene.database() + "'");
+        } else {
+            scene.restore();
+        }
         Scene.await(
                 () -> scene.pool()
                                 .queryOne("SELECT count(*) FROM n", row -> row.getInt(1))
@@ -154,7 +161,7 @@ final class Damage {
                         == 0,
                 "the pool has noticed");
         scene.users().lose(0);
-        scene.concludeUnfelt("the file is replaced by another");
+        scene.concludeUnfelt("the file is replaced by another" + (logStays ? ", beside its own log" : ""));
     }
 
     private void truncated() throws Exception {

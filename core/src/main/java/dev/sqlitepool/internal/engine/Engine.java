@@ -95,6 +95,18 @@ public interface Engine {
     /** Makes all commits so far durable. By any thread, beside statements. Fails if nobody can know whether they are. */
     void sync() throws IOException;
 
+    /** Whether nobody has seen yet that the file which is open here is not the database any more. Costs nothing; by any thread. */
+    boolean isCurrent();
+
+    /**
+     * Looks whether what has been committed here is in the database: whether the file that is open is the one that its name leads to. By any
+     * thread, beside statements.
+     *
+     * @throws DisplacedException if the file has vanished, or another is in its place
+     * @throws IOException if nobody can know
+     */
+    void requireInPlace() throws IOException;
+
     /**
      * Makes each commit durable by itself from here on, or leaves that to {@link #sync} again. Outside a transaction only; does nothing
      * where commits are always durable by themselves, or never.

@@ -159,6 +159,14 @@ final class JdbcEngine implements Engine {
     public void sync() {}
 
     @Override
+    public boolean isCurrent() {
+        return true;
+    }
+
+    @Override
+    public void requireInPlace() {}
+
+    @Override
     public void syncByItself(boolean each) {}
 
     @Override

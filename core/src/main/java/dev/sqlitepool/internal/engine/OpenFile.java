@@ -62,6 +62,13 @@ final class OpenFile {
         }
     }
 
+    /** Whether a connection of a pool has the file open, so that the number of its inode is not used again. */
+    static boolean isUsed(Object key) {
+        synchronized (FILES) {
+            return FILES.containsKey(key);
+        }
+    }
+
     /** How many files are in use. */
     static int count() {
         synchronized (FILES) {

@@ -7,6 +7,7 @@ import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,12 +37,15 @@ public final class Opener {
     /** How much longer than for another process one waits for a turn in this one: the last close may have a long WAL to checkpoint. */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
 
+    /** How often an opening begins again because the file was replaced meanwhile. */
+    private static final int TRIES = 5;
+
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final AtomicBoolean saidShared = new AtomicBoolean();
     private final AtomicBoolean saidOld = new AtomicBoolean();
 
-    private final DatabaseFile file = new DatabaseFile();
+    private final FileWatch file;
 
     @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -61,6 +65,12 @@ public final class Opener {
     public Opener(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
         this.events = events;
+        this.file = new FileWatch(settings, events);
+    }
+
+    /** See {@link FileWatch#onChange}. */
+    public void onChange(Runnable closesStale) {
+        file.onChange(closesStale);
     }
 
     /** The generation that a connection opened now would have. */
@@ -73,20 +83,14 @@ public final class Opener {
         return file.path();
     }
 
-    /** What {@link #checkFile} found. */
-    public enum FileState {
-        UNCHANGED,
-        VANISHED,
-        REPLACED
+    /** See {@link FileWatch#look}. */
+    public void look() {
+        file.look();
     }
 
-    /**
-     * Looks whether the database is still the file that it was. A change is reported once, and raises the generation.
-     *
-     * @return what has changed since the last look
-     */
-    public FileState checkFile() {
-        return file.check();
+    /** See {@link FileWatch#lookAgain}. */
+    public void lookAgain(long now) {
+        file.lookAgain(now);
     }
 
     /** Whether this SQLite may damage the database if another connection checkpoints beside the one that writes. */
@@ -101,9 +105,22 @@ public final class Opener {
 
     /** Opens a connection that is set up and verified for its access. */
     public Engine open(Access access) throws SQLException {
+        int tries = 1;
+        while (true) {
+            try {
+                return open(access, file.expected());
+            } catch (DatabaseFile.ChangedException e) {
+                if (tries++ == TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private Engine open(Access access, Expected expected) throws SQLException {
         Engine engine;
         try {
-            engine = setUp(access);
+            engine = setUp(access, expected);
         } catch (SQLException e) {
             throw SqliteSetup.explained(e, settings.database());
         }
@@ -116,6 +133,7 @@ public final class Opener {
                     sqlite.lookForForeignCode();
                 }
                 openLog(sqlite, access);
+                file.confirm(sqlite, expected);
                 if (settings.inMemory()) {
                     baseline = new Baseline(sqlite);
                 }
@@ -129,7 +147,7 @@ public final class Opener {
         }
     }
 
-    private Engine setUp(Access access) throws SQLException {
+    private Engine setUp(Access access, Expected expected) throws SQLException {
         Connection connection = connect(access);
         Engine engine = null;
         boolean done = false;
@@ -141,7 +159,7 @@ public final class Opener {
             if (connection.isWrapperFor(SQLiteConnection.class)) {
                 SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
                 engine = sqlite;
-                setUp(sqlite, access);
+                setUp(sqlite, access, expected);
             } else {
                 engine = new JdbcEngine(connection);
                 if (access == Access.READ) {
@@ -160,7 +178,7 @@ public final class Opener {
         }
     }
 
-    private void setUp(SqliteEngine engine, Access access) throws SQLException {
+    private void setUp(SqliteEngine engine, Access access, Expected expected) throws SQLException {
         SqliteSetup setup = new SqliteSetup(settings, engine.driver());
         Path found = setup.databaseFile(); // known without a look at the database
         requireFile(found);
@@ -174,9 +192,10 @@ public final class Opener {
         engine.uses(use);
         boolean mine = use.takeTurn();
         try {
+            file.admit(engine, found, expected);
             requireWritable(found, access);
             setup.apply(access);
-            file.remember(found);
+            file.remember(engine, found);
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -309,14 +328,6 @@ public final class Opener {
         if (Files.isDirectory(database)) {
             throw new SQLException("Cannot open " + database + ": it is a directory, not a file.", "08001", 14);
         }
-        if (existed && Files.notExists(database)) {
-            throw new SQLException(
-                    "The database file " + database
-                            + " existed and has vanished; it is not created anew. Put it back, or"
-                            + " build a new pool.",
-                    "08001",
-                    14);
-        }
         if (access == Access.WRITE && isReadOnly(database)) {
             throw readOnly(database); // SQLite would open it all the same, and refuse each write
         }
@@ -393,10 +404,12 @@ public final class Opener {
 
     /** Closes a connection that {@link #open} returned. */
     public void close(Engine engine) throws SQLException {
+        look();
         try {
             engine.close();
         } finally {
             forget(engine.opened());
+            look(); // SQLite has left the log where it was if the file was replaced meanwhile
         }
     }
 

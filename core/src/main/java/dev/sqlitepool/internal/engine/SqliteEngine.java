@@ -41,6 +41,10 @@ final class SqliteEngine implements Engine {
     private final Statement control;
     private final SqliteTransactions transactions;
     private OpenFile.@Nullable Use file;
+    /** Looks whether the file is the database still; null in memory. */
+    private @Nullable Place place;
+
+    private boolean closed;
     private @Nullable WalFile wal;
     private boolean gated;
     private boolean needsSync;
@@ -234,6 +238,45 @@ final class SqliteEngine implements Engine {
         file = use;
     }
 
+    private void logLost() {
+        Place known = place;
+        if (known != null) {
+            known.logLost();
+        }
+    }
+
+    /** From here on it is known which file is open. */
+    void placed(Place opened) {
+        place = opened;
+    }
+
+    boolean isPlaced() {
+        return place != null;
+    }
+
+    @Override
+    public boolean isCurrent() {
+        Place known = place;
+        return known == null || known.isCurrent();
+    }
+
+    @Override
+    public void requireInPlace() throws IOException {
+        Place known = place;
+        if (known != null) {
+            known.require();
+        }
+        WalFile log = wal;
+        if (log != null && !gated) { // else the sync looks
+            try {
+                log.requireThereNowAndThen();
+            } catch (WalFile.LostException e) {
+                logLost();
+                throw e;
+            }
+        }
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
     void gated() throws SQLException {
         run("PRAGMA synchronous=NORMAL");
@@ -255,7 +298,12 @@ final class SqliteEngine implements Engine {
     public void sync() throws IOException {
         WalFile file = wal;
         if (file != null) {
-            file.sync();
+            try {
+                file.sync();
+            } catch (WalFile.LostException e) {
+                logLost();
+                throw e;
+            }
         }
     }
 
@@ -275,6 +323,15 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
+        Place known = place;
+        if (known != null) {
+            try {
+                known.require(); // the old file may have another name now, under which somebody uses it without this
+                // log
+            } catch (IOException e) {
+                throw new SQLException("Nothing is copied: " + e.getMessage() + ".", "58030", e);
+            }
+        }
         endRead(); // it would be in its own way
         String mode = truncate ? "TRUNCATE" : "PASSIVE";
         if (truncate) {
@@ -411,13 +468,18 @@ final class SqliteEngine implements Engine {
             return;
         }
         boolean mine = use.takeTurn();
+        Place known = place;
         try {
             closeAll();
         } finally {
+            if (known != null && !closed) {
+                closed = true;
+                known.closed();
+            }
+            use.end();
             if (mine) {
                 use.endTurn();
             }
-            use.end();
         }
     }
 

@@ -22,6 +22,8 @@ final class WalFile {
     /** How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for the file's times. */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+    private static final long THERE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final Path path;
     private final ReentrantLock lock = new ReentrantLock();
     private final RandomAccessFile open;
@@ -29,6 +31,17 @@ final class WalFile {
     private boolean closed;
     /** When it was last seen to be the same. */
     private long seenAt;
+
+    private volatile long thereAt = System.nanoTime();
+
+    /** SQLite would not recover from what is synced here. */
+    static final class LostException extends IOException {
+        private static final long serialVersionUID = 1;
+
+        private LostException(String message) {
+            super(message);
+        }
+    }
 
     /** Opens the WAL, on a thread that nobody interrupts. It exists: the connection has read its database. */
     WalFile(Path database) throws IOException {
@@ -76,9 +89,7 @@ final class WalFile {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
             open.getFD().sync();
-            if (!Files.exists(path)) {
-                throw new IOException(path + " is gone");
-            }
+            requireThere();
             if (System.nanoTime() - seenAt >= LOOK_NANOS) {
                 requireSame();
             }
@@ -87,9 +98,25 @@ final class WalFile {
         }
     }
 
+    /** For a log that the pool does not sync: looks at most once a millisecond. */
+    void requireThereNowAndThen() throws IOException {
+        long now = System.nanoTime();
+        if (now - thereAt >= THERE_NANOS) {
+            requireThere();
+            thereAt = now;
+        }
+    }
+
+    /** Does not ask for the file's times. */
+    void requireThere() throws IOException {
+        if (!Files.exists(path)) {
+            throw new LostException(path + " is gone");
+        }
+    }
+
     private void requireSame() throws IOException {
         if (!identity.equals(keyOf(path))) {
-            throw new IOException(path + " is not the file any more that it was");
+            throw new LostException(path + " is not the file any more that it was");
         }
         seenAt = System.nanoTime();
     }

@@ -51,6 +51,7 @@ final class Forms {
                 return inSnapshot(() -> function.apply(session.connection()));
             default:
                 T result = function.apply(session.connection());
+                session.commits().requireInPlaceAtEnd();
                 session.ticket().beginCommit();
                 return result;
         }
@@ -76,7 +77,7 @@ final class Forms {
                 session.requireTicket();
             }
             session.beforeTransaction();
-            session.committedUnsynced();
+            session.commits().committedForTask();
             return data.run(session.connection());
         }
         return inTransaction(() -> data.run(session.connection()));
@@ -184,7 +185,7 @@ final class Forms {
             try {
                 session.transaction().commit(current, session.isFollowed(current));
                 stays = true;
-                session.committedUnsynced();
+                session.commits().committedForTask();
                 return;
             } catch (SQLException e) {
                 if (TransactionScope.failure(current, e) != Failure.BUSY) {

@@ -57,6 +57,13 @@ final class Misuse {
                 "25000");
     }
 
+    static SQLException ofOldFile() {
+        return new SQLException(
+                "The database file has vanished or has been replaced, and this connection is to the old one. What it has set up"
+                        + " is lost; begin again with another connection.",
+                "25000");
+    }
+
     static SQLException underCursor() {
         return new SQLException(
                 "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"

@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
+import java.io.IOException;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
@@ -28,11 +29,43 @@ final class OwnCommits {
     private final @Nullable String journal;
     /** The write lane was given back, and with it what SQLite remembers of the last change. */
     private boolean elsewhere;
+    /** Of work whose commits the end of its task acknowledges. */
+    private boolean committed;
+
+    private boolean unsynced;
 
     OwnCommits(Session session, Host host, Settings settings) {
         this.session = session;
         this.host = host;
         this.journal = settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
+    }
+
+    /** The pool has committed, or is about to, for work that does not commit by itself; perhaps so that the gate must sync it. */
+    void committedForTask() {
+        Lane own = session.lane();
+        committed |= !session.commitsByItself();
+        unsynced |= own != null && !session.commitsByItself() && own.engine().needsSync();
+    }
+
+    boolean isCommitted() {
+        return committed;
+    }
+
+    boolean isUnsynced() {
+        return unsynced;
+    }
+
+    /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
+    Lane leaveOldFile(Lane old) throws SQLException {
+        if (session.transaction().isOpen() || session.results().areOpen()) {
+            return old;
+        }
+        if (old.doubt() != null) {
+            throw Misuse.ofOldFile();
+        }
+        session.results().closeThoseOfJdbc();
+        old.leave();
+        return session.take(old, old.access());
     }
 
     /** The work has given the write lane back after a change. */
@@ -126,9 +159,51 @@ final class OwnCommits {
         return lane;
     }
 
+    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    void after(Lane lane, Verb verb, boolean commit) {
+        if (commit) {
+            committed(lane);
+        } else if (lane.access() == Access.WRITE
+                && verb != Verb.READ
+                && !session.transaction().isOpen()) {
+            requireInPlace(lane);
+        }
+    }
+
+    /** After a change that SQLite itself has committed: goes on if it is in the database. */
+    void requireInPlace(Lane lane) {
+        if (!session.commitsByItself()) {
+            return;
+        }
+        try {
+            lane.engine().requireInPlace();
+        } catch (IOException e) {
+            lane.doubt(CloseReason.DATABASE_CHANGED);
+            throw new OutcomeUnknownException(
+                    "A commit cannot be acknowledged: " + e.getMessage()
+                            + ". It is not repeated; read the database to find out whether it is there.",
+                    host.stats(),
+                    e);
+        }
+    }
+
+    /** The work has returned: what nobody has seen it commit, as at the end of a result, is acknowledged now. */
+    void requireInPlaceAtEnd() {
+        Lane last = session.lane();
+        if (last != null
+                && last.access() == Access.WRITE
+                && !session.transaction().isOpen()) {
+            requireInPlace(last);
+        }
+    }
+
     /** After a COMMIT has succeeded: goes on when the disk has it. What was written is told then, too. */
     void committed(Lane lane) {
-        if (!session.commitsByItself() || !lane.engine().needsSync()) {
+        if (!session.commitsByItself()) {
+            return;
+        }
+        if (!lane.engine().needsSync()) {
+            requireInPlace(lane);
             return;
         }
         boolean giveBack = lane.doubt() == null

@@ -48,7 +48,6 @@ public final class Session {
     /** How long the work lets each statement take, 0 for no limit. */
     private long statementNanos;
 
-    private boolean unsynced;
     /** Something was run since {@link #begin} that may have been committed by itself. */
     private volatile boolean effect;
     /** The error of a read lane that refused the statement because it writes. */
@@ -98,15 +97,14 @@ public final class Session {
         return form == Form.CONNECTION && !wholesale;
     }
 
-    /** Something was committed that the gate must sync before it is acknowledged. */
-    void committedUnsynced() {
-        Lane own = lane;
-        unsynced |= own != null && !commitsByItself() && own.engine().needsSync();
-    }
-
     /** Whether something was committed that the gate must sync. */
     public boolean isUnsynced() {
-        return unsynced;
+        return commits.isUnsynced();
+    }
+
+    /** Whether something was committed that only the end of the task acknowledges. */
+    public boolean isCommitted() {
+        return commits.isCommitted();
     }
 
     /** Whether the work may have changed the database by a commit of its own. By any thread. */
@@ -407,6 +405,8 @@ public final class Session {
         }
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
+        } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
+            current = commits.leaveOldFile(current);
         }
         commits.before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
@@ -455,7 +455,7 @@ public final class Session {
         lane = null;
     }
 
-    private Lane take(@Nullable Lane from, Access access) throws SQLException {
+    Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
         Lane to = host.exchange(from, access, this);
         lane = to;
@@ -470,9 +470,7 @@ public final class Session {
                 && transaction.isOpen()
                 && !transaction.written().isUndoing();
         transaction.follow(current, verb);
-        if (commit) {
-            commits.committed(current);
-        }
+        commits.after(current, verb, commit);
         if (verb.isControl()) {
             lookWhatIsOpen();
         }

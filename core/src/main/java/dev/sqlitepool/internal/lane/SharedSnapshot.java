@@ -51,7 +51,9 @@ public final class SharedSnapshot {
 
     /** Whether one more read may share it: a long one would pin the WAL, and make it old. */
     public boolean mayBeShared(long now) {
-        return open && lane.doubt() == null && ++reads < READS && now - begunAt < NANOS;
+        boolean sound = lane.doubt() == null
+                && lane.engine().isCurrent(); // else something later may have been acknowledged elsewhere
+        return open && sound && ++reads < READS && now - begunAt < NANOS;
     }
 
     public void end() {

@@ -99,7 +99,7 @@ final class Checkpointer {
      */
     private @Nullable Engine engine;
 
-    private int generation;
+    private volatile int generation;
     private volatile boolean keptOpen;
 
     Checkpointer(LanePool pool, Opener opener, Telemetry telemetry, Workers workers) {
@@ -120,13 +120,14 @@ final class Checkpointer {
 
     /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
     void beforeTransaction(Lane lane, Session session) throws SQLException {
+        requireCurrent(lane);
         long now = telemetry.now();
         long size = size(lane, now);
         if (size < 0 || settings.inMemory()) {
             return;
         }
         wrote = true;
-        if (settings.externalCheckpointer() && !keptOpen) {
+        if (settings.externalCheckpointer() && (!keptOpen || generation != opener.generation())) {
             startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
         }
         if (!settings.checkpoints()) {
@@ -141,6 +142,15 @@ final class Checkpointer {
             threshold = settings.checkpointSize();
         } else if (size > threshold && now - notBefore >= 0) {
             copy(lane, size, now);
+        }
+    }
+
+    /** A transaction on a file that is not the database any more would only be refused at its end. */
+    private static void requireCurrent(Lane lane) throws SQLException {
+        if (!lane.engine().isCurrent()) {
+            throw new SQLException(
+                    "The database file has vanished or has been replaced; nothing of this was written. Begin again.",
+                    "25000");
         }
     }
 
@@ -217,6 +227,7 @@ final class Checkpointer {
             telemetry.checkpoints.increment();
             return done.complete();
         } catch (SQLException e) {
+            requireCurrent(lane);
             if (lane.engine().failure(e) != Failure.DOUBTFUL) {
                 return false; // another process, or an interrupt: the loop will see
             }
@@ -302,6 +313,19 @@ final class Checkpointer {
         }
     }
 
+    /** The file has changed, and a connection to the old one is in the way; the next pass opens another. */
+    void fileChanged() {
+        if (running.compareAndSet(false, true)) {
+            if (engine != null && generation != opener.generation()) {
+                closeConnection();
+            }
+            running.set(false);
+            if (pool.isClosed()) {
+                pool.advanceClose();
+            }
+        }
+    }
+
     boolean isRunning() {
         return running.get();
     }
@@ -351,6 +375,7 @@ final class Checkpointer {
     }
 
     private Engine connection() throws SQLException {
+        opener.look();
         if (engine != null && generation != opener.generation()) {
             closeConnection(); // to a file that is not the database any more
         }
@@ -427,7 +452,7 @@ final class Checkpointer {
 
     /** By the lane's owner. Bounded in time; never throws. Does nothing to a database in which nobody has written. */
     void optimize(Lane lane) {
-        if (wrote && lane.doubt() == null) {
+        if (wrote && lane.doubt() == null && lane.engine().isCurrent()) {
             lane.optimize(OPTIMIZE_NANOS);
         }
     }

@@ -201,6 +201,7 @@ final class Closing implements PoolFuture.Origin {
     private void finish() {
         if (finished.compareAndSet(false, true)) {
             workers.execute(() -> {
+                pool.housekeeper().lookForTheLastTime();
                 pool.feed().close();
                 workers.shutdown();
                 future.settle(null, null);

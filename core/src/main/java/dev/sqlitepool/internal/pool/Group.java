@@ -79,7 +79,8 @@ final class Group {
             return new Task.Served(Task::nothing, pool.release(last), false);
         }
         for (Task<?> member : members) {
-            pool.gate().add(last.engine(), unsynced && !member.hasFailed(), member.inGroup(error));
+            boolean kept = committed && !member.hasFailed();
+            pool.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
         }
         return new Task.Served(null, pool.release(last), false);
     }

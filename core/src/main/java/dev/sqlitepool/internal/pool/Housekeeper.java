@@ -5,7 +5,6 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.nio.file.Path;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +15,7 @@ import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The background health monitor. Without any traffic it closes lanes that are idle for too long, too old, do not answer, or belong
@@ -31,6 +31,8 @@ final class Housekeeper {
     private final Opener opener;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
+    /** Who looks at the file, and will close what is stale. */
+    private volatile @Nullable Thread sweeper;
     /** Loans that have been reported; confined to the sweep. */
     private final Set<Waiter> warned = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
@@ -91,7 +93,9 @@ final class Housekeeper {
 
     /** One look at everything. */
     void sweep() {
-        checkFile();
+        sweeper = Thread.currentThread();
+        opener.look();
+        sweeper = null;
         for (Lanes lanes : groups) {
             retire(lanes);
             probe(lanes);
@@ -101,17 +105,21 @@ final class Housekeeper {
         pool.checkpointer().optimizeNowAndThen();
     }
 
-    private void checkFile() {
-        Opener.FileState state = opener.checkFile();
-        if (state != Opener.FileState.UNCHANGED) {
-            boolean vanished = state == Opener.FileState.VANISHED;
-            Path file = Objects.requireNonNull(opener.file());
-            telemetry.warn(
-                    "the database file " + file + (vanished ? " has vanished" : " has been replaced by another")
-                            + " under the pool; its connections are closed",
-                    null);
-            telemetry.tell(listener -> listener.databaseChanged(file, vanished));
+    /** The pool is closed, perhaps long after its last connection: nothing of an old file is left beside a new one. */
+    void lookForTheLastTime() {
+        opener.look();
+    }
+
+    /** The file has changed: closes the lanes that are idle, now if this is the sweep, else soon. */
+    void fileChanged() {
+        if (Thread.currentThread() != sweeper && !pool.isClosed()) {
+            workers.execute(this::closeStale);
         }
+    }
+
+    private void closeStale() {
+        groups.forEach(this::retire);
+        pool.checkpointer().fileChanged();
     }
 
     private void retire(Lanes lanes) {

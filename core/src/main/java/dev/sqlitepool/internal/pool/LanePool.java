@@ -90,6 +90,7 @@ public final class LanePool implements SqlitePool, Host {
         this.backups = new Backups(this, opener, write);
         this.closing = new Closing(this, telemetry, workers, backups, groups);
         this.housekeeper = new Housekeeper(this, telemetry, workers, opener, groups);
+        opener.onChange(housekeeper::fileChanged);
     }
 
     // ---- for the package

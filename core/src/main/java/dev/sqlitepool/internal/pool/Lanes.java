@@ -368,6 +368,7 @@ final class Lanes {
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
     Fitness fitness(Lane lane, Waiter waiter) {
         long now = telemetry.now();
+        opener.lookAgain(now);
         CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
         if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
             reason = null; // it has been granted, and is used once more
@@ -402,6 +403,7 @@ final class Lanes {
         long started = telemetry.now();
         Lane lane;
         try {
+            opener.look();
             int generation = opener.generation();
             boolean repair = access == Access.WRITE && pool.gate().isBroken();
             if (repair) {

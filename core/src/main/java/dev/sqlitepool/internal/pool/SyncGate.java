@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.engine.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Why no acknowledgement is lost: entries are added under the lock, and who adds sees to a driver afterwards; a driver stops only
  * when it has seen the gate empty under the lock, and so does who settles. Why none is false: an entry is settled with success only
- * after a sync that began after it was added, or if it needs none. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
+ * after a sync that began after it was added, or if it needs none; if it has committed, only after the file was seen in its place since. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
  * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
  * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
  */
@@ -79,7 +80,8 @@ final class SyncGate {
         }
     }
 
-    private record Entry(Engine engine, boolean written, Outcome outcome) {}
+    /** An outcome on its way; what is written is not synced yet, what is committed must be in the database. */
+    private record Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {}
 
     private record Settlement(Entry entry, @Nullable OutcomeUnknownException unknown) {}
 
@@ -139,10 +141,19 @@ final class SyncGate {
      * @param written whether something was committed that is not synced; else the outcome only keeps its place
      */
     void add(Engine engine, boolean written, Outcome outcome) {
+        add(engine, written, written, outcome);
+    }
+
+    /**
+     * As {@link #add(Engine, boolean, Outcome)}.
+     *
+     * @param committed whether something was committed at all, synced or not, so that it must be in the database
+     */
+    void add(Engine engine, boolean written, boolean committed, Outcome outcome) {
         boolean watch;
         lock.lock();
         try {
-            entries.add(new Entry(engine, written, outcome));
+            entries.add(new Entry(engine, written, committed, outcome));
             waitingInPool.incrementAndGet();
             watch = !watched;
             watched = true;
@@ -192,7 +203,7 @@ final class SyncGate {
             driveElsewhere();
             return true;
         }
-        Settlement settlement = new Settlement(only, null);
+        Settlement settlement = new Settlement(only, sync(List.of(only)));
         return pool.workers().publish(() -> settle(settlement), new GoOn(rest, only.outcome()));
     }
 
@@ -337,33 +348,46 @@ final class SyncGate {
     private void settle(Settlement settlement) {
         waitingInPool.decrementAndGet();
         Entry entry = settlement.entry();
-        entry.outcome().settle(entry.written() ? settlement.unknown() : null);
+        entry.outcome().settle(entry.committed() ? settlement.unknown() : null);
     }
 
     /** Never throws: the driver must not die. */
     private @Nullable OutcomeUnknownException sync(List<Entry> batch) {
         Engine engine = null;
+        boolean written = false;
         for (Entry entry : batch) {
-            if (entry.written()) {
+            if (entry.committed()) {
                 engine = entry.engine(); // the same for all: the gate is drained before its connection is closed
+                written |= entry.written();
             }
         }
         if (engine == null) {
             return null;
         }
         Throwable failure = null;
-        if (!broken) {
+        if (!broken || !written) {
             try {
-                engine.sync();
+                if (written) {
+                    engine.sync();
+                }
+                engine.requireInPlace();
+                return null;
+            } catch (DisplacedException e) {
+                return displaced(e); // the disk has done what it should
             } catch (Throwable e) {
                 failure = e;
             }
         }
-        if (failure == null && !broken) {
-            return null;
-        }
         broken = true;
         return unknown(failure == null ? "an earlier sync has failed" : String.valueOf(failure.getMessage()), failure);
+    }
+
+    private OutcomeUnknownException displaced(DisplacedException why) {
+        return new OutcomeUnknownException(
+                "A commit cannot be acknowledged: " + why.getMessage()
+                        + ". It is not repeated; read the database to find out whether it is there.",
+                pool.stats(),
+                why);
     }
 
     private OutcomeUnknownException unknown(String why, @Nullable Throwable cause) {

@@ -374,7 +374,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             SyncGate.Outcome outcome = new AtGate(value, error);
             atGate = outcome;
-            pool.gate().add(last.engine(), session.isUnsynced(), outcome);
+            pool.gate().add(last.engine(), session.isUnsynced(), session.isCommitted(), outcome);
             return new Served(null, pool.release(last), false);
         }
         if (last != null && last.snapshot().isOpen()) {
