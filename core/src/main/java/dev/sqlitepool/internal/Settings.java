@@ -33,6 +33,7 @@ public record Settings(
         @Nullable Duration statementTimeout,
         Duration busyTimeout,
         Map<String, String> pragmas,
+        List<SqlAction<? super Connection, ?>> beforePragmas,
         List<SqlAction<? super Connection, ?>> onConnect,
         int statementCacheSize,
         @Nullable Executor executor,
@@ -68,6 +69,7 @@ public record Settings(
     /** Copies the collections, keeping their order. */
     public Settings {
         pragmas = Collections.unmodifiableMap(new LinkedHashMap<>(pragmas));
+        beforePragmas = List.copyOf(beforePragmas);
         onConnect = List.copyOf(onConnect);
         parts = Set.copyOf(parts);
     }
