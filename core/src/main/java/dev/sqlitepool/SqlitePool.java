@@ -254,8 +254,8 @@ public interface SqlitePool extends AutoCloseable {
      *
      * <p>It is copied on a connection of its own, which no reader or writer waits for; one backup at a time. Like any long read it keeps the
      * write-ahead log from being emptied, so the log grows by what is written meanwhile, past {@code walSizeLimit} too; without WAL
-     * it keeps writers waiting. Neither {@code statementTimeout} nor {@code maxReadAge} ends it. A database in memory is copied on its
-     * only connection, which others wait for. Functions and collations that indexes use must be there on every connection, from {@link
+     * it keeps writers waiting. Neither {@code statementTimeout} nor {@code maxReadAge} ends it. A database in memory, and one
+     * that a pool of one connection locks with {@code locking_mode=EXCLUSIVE}, is copied on its only connection, which others wait for. Functions and collations that indexes use must be there on every connection, from {@link
      * SqlitePoolBuilder#onConnect} or the factory.
      *
      * @param target the file to make, in a directory that exists; neither it nor a {@code -wal} or {@code -journal} of that name may exist

@@ -15,7 +15,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,8 +24,6 @@ import org.jspecify.annotations.Nullable;
 public final class SqlitePoolBuilder {
     private static final long LEAST_WAL_SIZE = 1L << 18;
     private static final AtomicInteger NUMBER = new AtomicInteger();
-    private static final Pattern PRAGMA_NAME = Pattern.compile("[a-z_]+");
-    private static final Pattern PRAGMA_VALUE = Pattern.compile("[-+]?[A-Za-z0-9_.]+");
 
     private @Nullable Path databasePath;
     private boolean inMemory;
@@ -41,6 +38,7 @@ public final class SqlitePoolBuilder {
     private @Nullable Duration statementTimeout;
     private Duration busyTimeout = Duration.ofSeconds(5);
     private final Map<String, String> pragmas = new LinkedHashMap<>();
+    private final List<SqlAction<? super Connection, ?>> beforePragmas = new ArrayList<>();
     private final List<SqlAction<? super Connection, ?>> onConnect = new ArrayList<>();
     private int statementCacheSize = 256;
     private @Nullable Executor executor;
@@ -103,7 +101,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder poolSize(int poolSize) {
-        this.poolSize = atLeast("poolSize", poolSize, 1);
+        this.poolSize = SettingRules.atLeast("poolSize", poolSize, 1);
         return this;
     }
 
@@ -115,7 +113,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder acquireTimeout(Duration acquireTimeout) {
-        this.acquireTimeout = notNegative("acquireTimeout", acquireTimeout);
+        this.acquireTimeout = SettingRules.notNegative("acquireTimeout", acquireTimeout);
         return this;
     }
 
@@ -127,8 +125,8 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder maxConnectionAge(Duration maxConnectionAge) {
-        this.maxConnectionAge =
-                positive("maxConnectionAge", maxConnectionAge, "use withoutMaxConnectionAge() for no limit");
+        this.maxConnectionAge = SettingRules.positive(
+                "maxConnectionAge", maxConnectionAge, "use withoutMaxConnectionAge() for no limit");
         return this;
     }
 
@@ -149,7 +147,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder maxIdleTime(Duration maxIdleTime) {
-        this.maxIdleTime = positive("maxIdleTime", maxIdleTime, "use withoutMaxIdleTime() for no limit");
+        this.maxIdleTime = SettingRules.positive("maxIdleTime", maxIdleTime, "use withoutMaxIdleTime() for no limit");
         return this;
     }
 
@@ -173,7 +171,7 @@ public final class SqlitePoolBuilder {
      */
     public SqlitePoolBuilder healthCheckInterval(Duration healthCheckInterval) {
         this.healthCheckInterval =
-                positive("healthCheckInterval", healthCheckInterval, "there is always a health check");
+                SettingRules.positive("healthCheckInterval", healthCheckInterval, "there is always a health check");
         return this;
     }
 
@@ -198,7 +196,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder maxWaiters(int maxWaiters) {
-        this.maxWaiters = atLeast("maxWaiters", maxWaiters, 0);
+        this.maxWaiters = SettingRules.atLeast("maxWaiters", maxWaiters, 0);
         return this;
     }
 
@@ -210,7 +208,8 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder statementTimeout(Duration statementTimeout) {
-        this.statementTimeout = positive("statementTimeout", statementTimeout, "leave it out for no limit");
+        this.statementTimeout =
+                SettingRules.positive("statementTimeout", statementTimeout, "leave it out for no limit");
         return this;
     }
 
@@ -221,7 +220,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder busyTimeout(Duration busyTimeout) {
-        this.busyTimeout = notNegative("busyTimeout", busyTimeout);
+        this.busyTimeout = SettingRules.notNegative("busyTimeout", busyTimeout);
         return this;
     }
 
@@ -236,37 +235,42 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder pragma(String name, Object value) {
-        String pragma = name.toLowerCase(Locale.ROOT);
-        if (!PRAGMA_NAME.matcher(pragma).matches()) {
-            throw new IllegalArgumentException("pragma name was \"" + name + "\"; it must be letters and underscores.");
-        }
         String text = value.toString();
-        if (!PRAGMA_VALUE.matcher(text).matches()) {
-            throw new IllegalArgumentException(
-                    "the value of pragma " + pragma + " was \"" + text + "\"; it must be one word or number.");
-        }
-        switch (pragma) {
-            case "synchronous":
-                throw new IllegalArgumentException("pragma synchronous belongs to the pool; use durability(…).");
-            case "busy_timeout":
-                throw new IllegalArgumentException("pragma busy_timeout belongs to the pool; use busyTimeout(…).");
-            case "query_only":
-                throw new IllegalArgumentException("pragma query_only belongs to the pool; use read(…).");
-            default:
-                pragmas.put(pragma, text);
-                return this;
-        }
+        pragmas.put(SettingRules.pragma(name, text), text);
+        return this;
     }
 
     /**
-     * Code to run once on every new connection, after the pragmas, in the order given: functions, collations, extensions,
-     * a key. When it throws, the connection is closed and the caller whose need it was gets the error.
+     * Code to run once on every new connection before everything else: before the pragmas, and before anything reads or writes the database
+     * file. This is the place for the key of an encrypted file, with a driver or native library that encrypts. A new file is then encrypted from its
+     * first byte. It runs for the connection of a {@linkplain SqlitePool#backup(java.nio.file.Path) backup} too. Several hooks run in the
+     * order given. When one throws, the connection is closed and the caller who needed it gets the error.
+     *
+     * <p>{@code .beforePragmas(connection -> { try (Statement s = connection.createStatement()) { s.execute("PRAGMA key = …"); } })}
+     *
+     * @param hook receives the physical connection; must leave it open, in autocommit mode and without open statements
+     * @return this builder
+     */
+    public SqlitePoolBuilder beforePragmas(SqlAction<? super Connection, ?> hook) {
+        beforePragmas.add(Objects.requireNonNull(hook, "hook"));
+        return this;
+    }
+
+    /**
+     * Code to run once on every new connection, after the pragmas, in the order given: functions, collations, extensions, temporary
+     * tables. For the key of an encrypted file, which must come first, see {@link #beforePragmas}. When a hook throws, the connection is closed
+     * and the caller who needed it gets the error.
+     *
+     * <p>A hook may write, on connections that read too: they refuse writes only after the hooks. What must exist once is made with {@code IF
+     * NOT EXISTS}, since several connections can be opened at the same time. A hook that writes waits for other writers, somewhat longer than
+     * {@link #busyTimeout}, and then fails with {@code SQLITE_BUSY}: it is not in the pool's queue. After the hooks the pool sets its own pragmas again: {@code synchronous}, {@code query_only} and {@code busy_timeout}.
      *
      * <p>A function or a collation is code. A statement that calls one, in whatever way, shares its transaction with no other task. It may
      * wait for other tasks of the pool, as code may, but not for a lane that its own statement holds. The driver's listeners and its progress
      * handler the pool cannot see: they must not wait.
      *
-     * @param hook is given the physical connection; must leave it in autocommit mode
+     * @param hook receives the physical connection; must leave it open, in autocommit mode, without open statements, and with the
+     *     {@code journal_mode} that it had
      * @return this builder
      */
     public SqlitePoolBuilder onConnect(SqlAction<? super Connection, ?> hook) {
@@ -281,7 +285,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder statementCacheSize(int statementCacheSize) {
-        this.statementCacheSize = atLeast("statementCacheSize", statementCacheSize, 0);
+        this.statementCacheSize = SettingRules.atLeast("statementCacheSize", statementCacheSize, 0);
         return this;
     }
 
@@ -305,7 +309,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder leakThreshold(Duration leakThreshold) {
-        this.leakThreshold = positive("leakThreshold", leakThreshold, "leave it out for no reports");
+        this.leakThreshold = SettingRules.positive("leakThreshold", leakThreshold, "leave it out for no reports");
         return this;
     }
 
@@ -342,7 +346,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder closeGrace(Duration closeGrace) {
-        this.closeGrace = notNegative("closeGrace", closeGrace);
+        this.closeGrace = SettingRules.notNegative("closeGrace", closeGrace);
         return this;
     }
 
@@ -375,7 +379,7 @@ public final class SqlitePoolBuilder {
      * @return this builder
      */
     public SqlitePoolBuilder maxReadAge(Duration maxReadAge) {
-        this.maxReadAge = positive("maxReadAge", maxReadAge, "leave it out for no limit");
+        this.maxReadAge = SettingRules.positive("maxReadAge", maxReadAge, "leave it out for no limit");
         return this;
     }
 
@@ -418,6 +422,10 @@ public final class SqlitePoolBuilder {
             throw new IllegalArgumentException("locking_mode was EXCLUSIVE with poolSize " + size
                     + "; an exclusive connection locks the others out.");
         }
+        if (externalCheckpointer && "exclusive".equalsIgnoreCase(pragmas.get("locking_mode"))) {
+            throw new IllegalArgumentException("locking_mode was EXCLUSIVE with externalCheckpointer(); an exclusive"
+                    + " connection locks the other program out: leave one of them out.");
+        }
         if (externalCheckpointer && pragmas.containsKey("wal_autocheckpoint")) {
             throw new IllegalArgumentException("wal_autocheckpoint was " + pragmas.get("wal_autocheckpoint")
                     + " with externalCheckpointer(), which sets it to 0: leave one of them out.");
@@ -440,6 +448,7 @@ public final class SqlitePoolBuilder {
                 statementTimeout,
                 busyTimeout,
                 effective,
+                beforePragmas,
                 onConnect,
                 statementCacheSize,
                 executor,
@@ -458,27 +467,5 @@ public final class SqlitePoolBuilder {
         List<String> off = List.of(System.getProperty("dev.sqlitepool.off", "").split(",", -1));
         parts.removeIf(part -> off.contains(part.name().toLowerCase(Locale.ROOT)));
         return parts;
-    }
-
-    private static int atLeast(String setting, int value, int least) {
-        if (value < least) {
-            throw new IllegalArgumentException(setting + " was " + value + "; it must be at least " + least + ".");
-        }
-        return value;
-    }
-
-    private static Duration notNegative(String setting, Duration value) {
-        if (value.isNegative()) {
-            throw new IllegalArgumentException(setting + " was " + value + "; it must not be negative.");
-        }
-        return value;
-    }
-
-    private static Duration positive(String setting, Duration value, String hint) {
-        if (value.isNegative() || value.isZero()) {
-            throw new IllegalArgumentException(
-                    setting + " was " + value + "; it must be more than zero; " + hint + ".");
-        }
-        return value;
     }
 }

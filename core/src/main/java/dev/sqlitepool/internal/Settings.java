@@ -33,6 +33,7 @@ public record Settings(
         @Nullable Duration statementTimeout,
         Duration busyTimeout,
         Map<String, String> pragmas,
+        List<SqlAction<? super Connection, ?>> beforePragmas,
         List<SqlAction<? super Connection, ?>> onConnect,
         int statementCacheSize,
         @Nullable Executor executor,
@@ -68,6 +69,7 @@ public record Settings(
     /** Copies the collections, keeping their order. */
     public Settings {
         pragmas = Collections.unmodifiableMap(new LinkedHashMap<>(pragmas));
+        beforePragmas = List.copyOf(beforePragmas);
         onConnect = List.copyOf(onConnect);
         parts = Set.copyOf(parts);
     }
@@ -85,6 +87,11 @@ public record Settings(
     /** From how many bytes of the log on it is copied into the database, and to how many its file shrinks afterwards. */
     public long checkpointSize() {
         return Math.min(CHECKPOINT_SIZE, walSizeLimit / 4);
+    }
+
+    /** Whether code of the user's makes connections or prepares them, and so may have added functions to them. */
+    public boolean preparesConnections() {
+        return factory != null || !beforePragmas.isEmpty() || !onConnect.isEmpty();
     }
 
     /** Whether the database is in memory. */

@@ -58,6 +58,7 @@ final class FactoryOptions {
         set(SqliteConnectionFactoryProvider.CLOSE_GRACE, FactoryOptions::duration, builder::closeGrace);
         set(SqliteConnectionFactoryProvider.WAL_SIZE_LIMIT, Long::parseLong, builder::walSizeLimit);
         set(SqliteConnectionFactoryProvider.MAX_READ_AGE, FactoryOptions::duration, builder::maxReadAge);
+        set(SqliteConnectionFactoryProvider.BEFORE_PRAGMAS, null, builder::beforePragmas);
         set(SqliteConnectionFactoryProvider.ON_CONNECT, null, builder::onConnect);
         set(SqliteConnectionFactoryProvider.EXTERNAL_CHECKPOINTER, FactoryOptions::truth, external -> {
             if (external) {

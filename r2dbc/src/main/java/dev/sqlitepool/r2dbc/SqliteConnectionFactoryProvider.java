@@ -94,6 +94,9 @@ public final class SqliteConnectionFactoryProvider implements ConnectionFactoryP
     /** {@link SqlitePoolBuilder#pragma} for each; in a URL {@code pragmas=cache_size:-64000,temp_store:MEMORY}. */
     public static final Option<Map<String, Object>> PRAGMAS = Option.valueOf("pragmas");
 
+    /** {@link SqlitePoolBuilder#beforePragmas}, as a {@link ConnectHook}: for the key of an encrypted file. */
+    public static final Option<ConnectHook> BEFORE_PRAGMAS = Option.valueOf("beforePragmas");
+
     /** {@link SqlitePoolBuilder#onConnect}, as a {@link ConnectHook}. */
     public static final Option<ConnectHook> ON_CONNECT = Option.valueOf("onConnect");
 
@@ -115,7 +118,7 @@ public final class SqliteConnectionFactoryProvider implements ConnectionFactoryP
         return SQLITE_DRIVER;
     }
 
-    /** Code for every new connection, see {@link SqlitePoolBuilder#onConnect}. */
+    /** Code for every new connection, see {@link SqlitePoolBuilder#beforePragmas} and {@link SqlitePoolBuilder#onConnect}. */
     @FunctionalInterface
     public interface ConnectHook extends dev.sqlitepool.SqlAction<java.sql.Connection, java.sql.SQLException> {}
 }

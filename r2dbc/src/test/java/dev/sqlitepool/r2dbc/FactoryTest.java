@@ -20,6 +20,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,6 +81,7 @@ class FactoryTest {
 
     @Test
     void aProgramGivesObjects() {
+        List<String> hooks = new CopyOnWriteArrayList<>();
         ConnectionFactoryOptions options = ConnectionFactoryOptions.builder()
                 .option(ConnectionFactoryOptions.DRIVER, "sqlite")
                 .option(
@@ -87,7 +89,9 @@ class FactoryTest {
                         directory.resolve("a.db").toString())
                 .option(SqliteConnectionFactoryProvider.POOL_SIZE, 2)
                 .option(SqliteConnectionFactoryProvider.PRAGMAS, Map.of("cache_size", -500))
+                .option(SqliteConnectionFactoryProvider.BEFORE_PRAGMAS, connection -> hooks.add("first"))
                 .option(SqliteConnectionFactoryProvider.ON_CONNECT, connection -> {
+                    hooks.add("last");
                     try (Statement statement = connection.createStatement()) {
                         statement.execute("PRAGMA case_sensitive_like = ON");
                     }
@@ -95,6 +99,7 @@ class FactoryTest {
                 .build();
         ConnectionFactory factory = ConnectionFactories.get(options);
         assertThat(query(factory, "SELECT 'a' LIKE 'A'")).containsExactly(0);
+        assertThat(hooks).startsWith("first", "last");
         close(factory);
         ConnectionFactory impatient = ConnectionFactories.get(options.mutate()
                 .option(ConnectionFactoryOptions.STATEMENT_TIMEOUT, Duration.ofMillis(50))

@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -73,8 +72,8 @@ public final class BackupFile {
 
     /** Puts the contents on disk. SQLite has closed the file. */
     public void sync() throws IOException {
-        try (RandomAccessFile file = new RandomAccessFile(partial.toFile(), "rw")) {
-            file.getFD().sync(); // unlike a channel's, not ended by an interrupt of the thread
+        try (SyncedFile file = SyncedFile.open(partial)) {
+            file.sync();
         }
     }
 

@@ -170,6 +170,15 @@ final class DatabaseFile {
 
     /** A connection has opened a file, found as SQLite has resolved its name, and has not looked at its content yet. */
     synchronized void admit(Path found, Expected expected) throws SQLException {
+        requireSame(found, expected);
+        if (open == 0) {
+            recordCompanions(); // others may have made new ones since this pool had the file open
+        }
+        open++;
+    }
+
+    /** What is found is the file that was expected. */
+    synchronized void requireSame(Path found, Expected expected) throws SQLException {
         FileIdentity now = identity(found);
         boolean another = seen != null && now != null ? !now.isSameFile(seen) : path != null && !path.equals(found);
         boolean changed = generation != expected.generation();
@@ -182,10 +191,6 @@ final class DatabaseFile {
             throw new ChangedException(found);
         }
         requireSameLog(found);
-        if (open == 0) {
-            recordCompanions(); // others may have made new ones since this pool had the file open
-        }
-        open++;
     }
 
     /** A connection that was admitted is closed; if it was the last, it may just have written to the file. */

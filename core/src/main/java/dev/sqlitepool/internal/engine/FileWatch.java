@@ -171,9 +171,16 @@ final class FileWatch {
         return file.expected();
     }
 
-    /** See {@link DatabaseFile#admit}; during the turn. From here on the connection knows which file it has open. */
+    /**
+     * See {@link DatabaseFile#admit}; during the turn. From here on the connection knows which file it has open. One that was admitted before
+     * is looked at again.
+     */
     void admit(SqliteEngine engine, Path found, Expected expected) throws SQLException {
         look();
+        if (engine.isPlaced()) {
+            file.requireSame(found, expected);
+            return;
+        }
         Opened opened = new Opened(expected.generation());
         if (file.isLogGone()) {
             opened.logLost();

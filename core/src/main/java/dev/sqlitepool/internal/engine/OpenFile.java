@@ -1,14 +1,16 @@
 package dev.sqlitepool.internal.engine;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.engine.FileHolders.Holder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.util.ArrayList;
+import java.sql.SQLException;
 import java.util.HashMap;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -17,55 +19,31 @@ import org.jspecify.annotations.Nullable;
  * A database file that pools of this process use: one object for each file, whatever the paths to it. Thread-safe.
  *
  * <p>Setting up and closing SQLite connections to a file take turns, across pools: the switch to WAL wants to be alone, and while the
- * last connection closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY.
+ * last connection closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY. Pools of another class loader do not take
+ * part in the turns; what they do is repeated, as for another process.
  *
- * <p>A file is in the registry exactly as long as it has a use, and a connection has its use from before its first look at the
- * database until after its close. So whoever may meet there meets on the same object, and nothing stays behind.
+ * <p>A file is here exactly as long as it has a use, and a connection has its use from before its first look at the
+ * database until after its close. So whoever may meet there meets on the same object, and nothing stays behind. Who uses the file is in
+ * {@link FileHolders}, for all class loaders.
  */
 final class OpenFile {
     @GuardedBy("FILES")
-    private static final Map<Object, OpenFile> FILES = new HashMap<>();
+    private static final Map<String, OpenFile> FILES = new HashMap<>();
 
-    private final Object key;
+    private final String key;
     private final ReentrantLock turn = new ReentrantLock(true);
 
     @GuardedBy("FILES")
-    private final List<Use> uses = new ArrayList<>();
+    private int uses;
 
-    private OpenFile(Object key) {
+    private OpenFile(String key) {
         this.key = key;
-    }
-
-    /**
-     * Begins a connection's use of a file.
-     *
-     * @param owner the pool, by identity
-     * @param patienceNanos the longest wait for a turn
-     */
-    static Use use(Path file, Object owner, String pool, long patienceNanos) {
-        Object key = keyOf(file);
-        synchronized (FILES) {
-            OpenFile found = FILES.computeIfAbsent(key, OpenFile::new);
-            Use use = found.new Use(owner, pool, patienceNanos);
-            found.uses.add(use);
-            return use;
-        }
-    }
-
-    /** Found by {@code stat}: to open and close the file would drop the locks that SQLite holds on it in this process. */
-    private static Object keyOf(Path file) {
-        try {
-            Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
-            return key != null ? key : file.toRealPath();
-        } catch (IOException e) {
-            return file; // of a file system of SQLite's own, or gone: the name must do
-        }
     }
 
     /** Whether a connection of a pool has the file open, so that the number of its inode is not used again. */
     static boolean isUsed(Object key) {
         synchronized (FILES) {
-            return FILES.containsKey(key);
+            return FILES.containsKey(key.toString());
         }
     }
 
@@ -76,51 +54,151 @@ final class OpenFile {
         }
     }
 
+    private static OpenFile enter(String key) {
+        synchronized (FILES) {
+            OpenFile file = FILES.computeIfAbsent(key, OpenFile::new);
+            file.uses++;
+            return file;
+        }
+    }
+
+    private void leave() {
+        synchronized (FILES) {
+            if (--uses == 0) {
+                FILES.remove(key);
+            }
+        }
+    }
+
+    /** Waits for a lock, but not for ever, and not shorter because of an interrupt, which is kept. */
+    static boolean take(ReentrantLock lock, long patienceNanos) {
+        long deadline = System.nanoTime() + patienceNanos;
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return lock.tryLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /**
+     * The names under which a file is found, the last of them the best: its path without links, and its device and inode if it exists and
+     * has them. Found by {@code stat}: to open and close the file would drop the locks that SQLite holds on it in this process.
+     */
+    private static Set<String> names(Path file) {
+        Set<String> names = new LinkedHashSet<>();
+        names.add(withoutLinks(file).toString());
+        try {
+            Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+            if (key != null) {
+                names.add(key.toString());
+            }
+        } catch (IOException e) {
+            // of a file system of SQLite's own, or not there: the path must do
+        }
+        return names;
+    }
+
+    private static Path withoutLinks(Path file) {
+        try {
+            return file.toRealPath();
+        } catch (IOException e) {
+            Path directory = file.getParent();
+            try {
+                return directory == null ? file : directory.toRealPath().resolve(file.getFileName());
+            } catch (IOException | RuntimeException none) {
+                return file;
+            }
+        }
+    }
+
     /** What one connection has of the file. Owned by the connection's owner. */
-    final class Use {
-        private final Object owner;
-        private final String pool;
+    static final class Use {
         private final long patienceNanos;
+        private final Set<String> names = new LinkedHashSet<>();
+        private Holder holder;
+        private boolean refused;
+        /** Null before {@link #begin}. */
+        private @Nullable OpenFile file;
 
-        @GuardedBy("FILES")
-        private boolean open;
+        private boolean ended;
 
-        private Use(Object owner, String pool, long patienceNanos) {
-            this.owner = owner;
-            this.pool = pool;
+        /**
+         * Of no file yet.
+         *
+         * @param owner the pool, as no other pool of the process is called
+         * @param pool its name
+         * @param patienceNanos the longest wait for a turn
+         */
+        Use(String owner, String pool, long patienceNanos) {
+            this.holder = new Holder(FileHolders.COPY, owner, false, pool);
             this.patienceNanos = patienceNanos;
         }
 
+        /** Claims the file that is going to be opened, or has been. Fails if another copy of SQLite in this process has it open. */
+        void claim(Path path) throws SQLException {
+            for (String name : names(path)) {
+                if (names.contains(name)) {
+                    continue;
+                }
+                Holder other = FileHolders.add(name, holder);
+                if (other != null) {
+                    refused = true;
+                    throw new SQLException(
+                            "Cannot open " + path + ": the pool " + other.pool()
+                                    + " of this process has it open through another copy of SQLite, and two copies damage a"
+                                    + " database. The driver sqlite-jdbc has been loaded by two class loaders. Load it once:"
+                                    + " put its jar where a class loader that both share finds it, such as the container's"
+                                    + " directory for shared libraries, and leave it out of the applications. Or close that"
+                                    + " pool first.",
+                            "08001");
+                }
+                names.add(name);
+            }
+        }
+
+        /** Whether a claim was refused: then what has been opened already must stay open, since to close it drops the locks of the other copy. */
+        boolean isRefused() {
+            return refused;
+        }
+
+        /** The file has been opened. Claims it, and takes part in the turns from here on. */
+        void begin(Path path) throws SQLException {
+            claim(path);
+            String best = "";
+            for (String name : names(path)) {
+                best = name;
+            }
+            file = enter(best);
+        }
+
         /**
-         * Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary.
+         * Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary. Who closes beside an opening
+         * has it fail, so an interrupt does not end the wait.
          *
          * @return whether this thread has it, and must {@link #endTurn}
          */
         boolean takeTurn() {
-            long deadline = System.nanoTime() + patienceNanos;
-            boolean interrupted = false;
-            try {
-                while (true) {
-                    try {
-                        return turn.tryLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
-                    } catch (InterruptedException e) {
-                        interrupted = true; // who closes beside an opening has it fail
-                    }
-                }
-            } finally {
-                if (interrupted) {
-                    Thread.currentThread().interrupt();
-                }
-            }
+            return file != null && take(file.turn, patienceNanos);
         }
 
         /** Whether somebody waits for the turn. */
         boolean isAwaited() {
-            return turn.hasQueuedThreads();
+            return file != null && file.turn.hasQueuedThreads();
         }
 
         void endTurn() {
-            turn.unlock();
+            if (file != null) {
+                file.turn.unlock();
+            }
         }
 
         /**
@@ -130,28 +208,30 @@ final class OpenFile {
          */
         @Nullable
         String opened() {
-            synchronized (FILES) {
-                open = true;
-                String other = null;
-                for (Use use : uses) {
-                    if (use != this && use.open && use.owner == owner) {
-                        return null;
-                    }
-                    if (use.open && use.owner != owner && other == null) {
-                        other = use.pool;
+            Holder open = holder.opened();
+            String other = null;
+            boolean first = true;
+            for (String name : names) {
+                for (Holder each : FileHolders.replace(name, holder, open)) {
+                    if (each.open() && each.owner().equals(holder.owner())) {
+                        first = false;
+                    } else if (each.open() && other == null) {
+                        other = each.pool();
                     }
                 }
-                return other;
             }
+            holder = open;
+            return first ? other : null;
         }
 
         /** The connection is closed. Idempotent. */
         void end() {
-            synchronized (FILES) {
-                if (uses.remove(this) && uses.isEmpty()) {
-                    FILES.remove(key);
-                }
+            names.forEach(name -> FileHolders.remove(name, holder));
+            names.clear();
+            if (file != null && !ended) {
+                file.leave();
             }
+            ended = true; // a turn is still to be ended, if it was taken
         }
     }
 }

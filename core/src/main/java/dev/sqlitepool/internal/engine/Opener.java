@@ -4,7 +4,6 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
@@ -15,8 +14,10 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.Objects;
 import java.util.Properties;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -47,6 +48,14 @@ public final class Opener {
 
     private final FileWatch file;
 
+    /** The pool, as no other pool of this process is called, whatever its class loader. */
+    private final String owner = UUID.randomUUID().toString();
+    /** The file that the first connection was to, even if it could not be used. */
+    private volatile @Nullable Path found;
+
+    /** One connection locks all others out, those of this pool too. */
+    private volatile boolean exclusive;
+
     @GuardedBy("open")
     private final Set<Connection> open = Collections.newSetFromMap(new IdentityHashMap<>());
 
@@ -66,6 +75,7 @@ public final class Opener {
         this.settings = settings;
         this.events = events;
         this.file = new FileWatch(settings, events);
+        this.exclusive = "exclusive".equalsIgnoreCase(settings.pragmas().get("locking_mode"));
     }
 
     /** See {@link FileWatch#onChange}. */
@@ -98,6 +108,11 @@ public final class Opener {
         return checkpointsOnlyOnWriteLane;
     }
 
+    /** Whether the one connection of the pool locks all others out: as the settings say, or as the connection opened last. */
+    public boolean isExclusive() {
+        return exclusive;
+    }
+
     /** A sync of the WAL has failed: the next writer puts everything into the database file before it is used. */
     public void truncateWalFirst() {
         truncateFirst = true;
@@ -118,26 +133,16 @@ public final class Opener {
     }
 
     private Engine open(Access access, Expected expected) throws SQLException {
-        Engine engine;
-        try {
-            engine = setUp(access, expected);
-        } catch (SQLException e) {
-            throw SqliteSetup.explained(e, settings.database());
-        }
+        Engine engine = begin(access);
         boolean done = false;
         try {
-            runHooks(engine);
-            if (engine instanceof SqliteEngine sqlite) {
-                if (access == Access.WRITE
-                        && (settings.factory() != null || !settings.onConnect().isEmpty())) {
-                    sqlite.lookForForeignCode();
-                }
-                openLog(sqlite, access);
-                file.confirm(sqlite, expected);
-                if (settings.inMemory()) {
-                    baseline = new Baseline(sqlite);
-                }
+            if (!settings.beforePragmas().isEmpty()) {
+                admit(engine, expected); // a hook may look at the content
+                Hooks.run("beforePragmas", settings.beforePragmas(), engine, patienceNanos());
             }
+            SqliteSetup setup = setUp(engine, access, expected);
+            Hooks.run("onConnect", settings.onConnect(), engine, patienceNanos());
+            finish(engine, setup, access, expected);
             done = true;
             return engine;
         } finally {
@@ -147,54 +152,105 @@ public final class Opener {
         }
     }
 
-    private Engine setUp(Access access, Expected expected) throws SQLException {
-        Connection connection = connect(access);
-        Engine engine = null;
-        boolean done = false;
+    private void admit(Engine engine, Expected expected) throws SQLException {
+        OpenFile.Use use = engine instanceof SqliteEngine sqlite ? sqlite.use() : null;
+        Path known = found;
+        if (use == null || known == null) {
+            return;
+        }
+        SqliteEngine sqlite = (SqliteEngine) engine;
+        boolean mine = use.takeTurn();
         try {
-            if (connection.isClosed()) {
-                throw new SQLException(
-                        "The connection factory returned a closed connection; it must return a new, open one.");
-            }
-            if (connection.isWrapperFor(SQLiteConnection.class)) {
-                SqliteEngine sqlite = new SqliteEngine(connection, settings.uses(Part.DRIVER));
-                engine = sqlite;
-                setUp(sqlite, access, expected);
-            } else {
-                engine = new JdbcEngine(connection);
-                if (access == Access.READ) {
-                    connection.setReadOnly(true);
-                }
-            }
-            done = true;
-            return engine;
+            file.admit(sqlite, Objects.requireNonNull(new SqliteSetup(settings, sqlite.driver()).databaseFile()), expected);
         } finally {
-            if (!done && engine != null) {
-                giveUp(engine);
-            } else if (!done) {
-                forget(connection);
-                closeQuietly(connection::close);
+            if (mine) {
+                use.endTurn();
             }
         }
     }
 
-    private void setUp(SqliteEngine engine, Access access, Expected expected) throws SQLException {
-        SqliteSetup setup = new SqliteSetup(settings, engine.driver());
-        Path found = setup.databaseFile(); // known without a look at the database
-        requireFile(found);
-        if (found == null) {
-            setup.apply(access);
+    private long patienceNanos() {
+        return Settings.nanos(settings.busyTimeout()) + TURN_NANOS;
+    }
+
+    /** Nothing has looked at the content of the database yet. From here on the engine owns the use of the file. */
+    private Engine begin(Access access) throws SQLException {
+        OpenFile.Use use = new OpenFile.Use(owner, settings.name(), patienceNanos());
+        Connection connection = null;
+        boolean done = false;
+        try {
+            Path known = settings.database() != null ? settings.database() : found;
+            if (known != null) {
+                use.claim(known);
+            }
+            connection = connect(access);
+            Engine engine = engine(connection, use);
+            done = true;
+            return engine;
+        } catch (SQLException e) {
+            throw SqliteSetup.explained(e, settings.database()); // what a factory throws stays as it is
+        } finally {
+            if (!done && connection != null) {
+                forget(connection);
+                if (!use.isRefused()) {
+                    closeQuietly(connection::close);
+                }
+            }
+            if (!done) {
+                use.end();
+            }
+        }
+    }
+
+    private Engine engine(Connection connection, OpenFile.Use use) throws SQLException {
+        if (connection.isClosed()) {
+            throw new SQLException(
+                    "The connection factory returned a closed connection; it must return a new, open one.");
+        }
+        if (!connection.isWrapperFor(SQLiteConnection.class)) {
+            use.end();
+            return new JdbcEngine(connection);
+        }
+        SqliteEngine engine = new SqliteEngine(connection, settings.uses(Part.DRIVER));
+        Path path = new SqliteSetup(settings, engine.driver()).databaseFile(); // known without a look at the database
+        requireFile(path);
+        if (path != null) {
+            if (found == null) {
+                found = path;
+            }
+            use.begin(path);
+            engine.uses(use);
+        }
+        return engine;
+    }
+
+    /** Returns null for an engine that has nothing to set up. */
+    private @Nullable SqliteSetup setUp(Engine engine, Access access, Expected expected) throws SQLException {
+        if (!(engine instanceof SqliteEngine sqlite)) {
+            return null;
+        }
+        SqliteSetup setup = new SqliteSetup(settings, sqlite.driver());
+        try {
+            setUp(sqlite, setup, access, expected);
+            return setup;
+        } catch (SQLException e) {
+            throw SqliteSetup.explained(e, settings.database() != null ? settings.database() : found);
+        }
+    }
+
+    private void setUp(SqliteEngine engine, SqliteSetup setup, Access access, Expected expected) throws SQLException {
+        Path found = setup.databaseFile();
+        OpenFile.Use use = engine.use();
+        if (found == null || use == null) {
+            setup.apply();
             return;
         }
         look(SqliteVersion.of(engine.driver().libversion()));
-        OpenFile.Use use =
-                OpenFile.use(found, this, settings.name(), Settings.nanos(settings.busyTimeout()) + TURN_NANOS);
-        engine.uses(use);
         boolean mine = use.takeTurn();
         try {
             file.admit(engine, found, expected);
             requireWritable(found, access);
-            setup.apply(access);
+            setup.apply();
             file.remember(engine, found);
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
@@ -230,14 +286,34 @@ public final class Opener {
         LOG.log(System.Logger.Level.WARNING, () -> settings.name() + ": " + what);
     }
 
-    /**
-     * After the hooks, which may have changed the journal. Where the WAL cannot be opened, SQLite syncs each commit and makes checkpoints
-     * by itself.
-     */
-    private void openLog(SqliteEngine engine, Access access) throws SQLException {
-        SqliteSetup setup = new SqliteSetup(settings, engine.driver());
+    /** After the hooks: from here on a connection that reads refuses to write, and one that writes has its log. */
+    private void finish(Engine engine, @Nullable SqliteSetup setup, Access access, Expected expected)
+            throws SQLException {
+        if (setup == null) {
+            if (access == Access.READ) {
+                engine.refuseWrites(true);
+            }
+            return;
+        }
+        setup.finish(access);
+        exclusive = setup.isExclusive();
+        SqliteEngine sqlite = (SqliteEngine) engine;
+        if (access == Access.WRITE) {
+            if (settings.preparesConnections()) {
+                sqlite.lookForForeignCode();
+            }
+            openLog(sqlite, setup);
+        }
+        file.confirm(sqlite, expected);
+        if (settings.inMemory()) {
+            baseline = new Baseline(sqlite);
+        }
+    }
+
+    /** Where the WAL cannot be opened, SQLite syncs each commit and makes checkpoints by itself. */
+    private void openLog(SqliteEngine engine, SqliteSetup setup) throws SQLException {
         Path found = setup.databaseFile();
-        if (found != null && access == Access.WRITE && setup.isWal()) {
+        if (found != null && setup.isWal()) {
             try {
                 engine.logs(new WalFile(found));
                 setup.boundLog(checkpointsOnlyOnWriteLane);
@@ -255,41 +331,18 @@ public final class Opener {
         closeQuietly(engine::close);
     }
 
-    /** The hooks get the connection as the driver opens it. */
-    private void runHooks(Engine engine) throws SQLException {
-        if (settings.onConnect().isEmpty()) {
-            return;
-        }
-        Connection connection = engine.opened();
-        engine.unwrapped();
-        for (SqlAction<? super Connection, ?> hook : settings.onConnect()) {
-            accept(hook, connection);
-        }
-        if (engine instanceof SqliteEngine sqlite) {
-            sqlite.takeOver();
-        }
-        if (engine.inTransaction()) {
-            throw new SQLException("An onConnect hook left a transaction open; it must end what it begins.");
-        }
-    }
-
-    private static void accept(SqlAction<? super Connection, ?> hook, Connection connection) throws SQLException {
-        try {
-            hook.accept(connection);
-        } catch (SQLException | RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new SQLException("The onConnect hook failed: " + e, e);
-        }
-    }
-
     private Connection connect(Access access) throws SQLException {
         ConnectionFactory factory = settings.factory();
         if (factory == null) {
             Path database = settings.database();
             return adopt(database == null ? connectInMemory() : connectTo(database, access));
         }
-        Connection connection = factory.open(access);
+        Connection connection;
+        try {
+            connection = factory.open(access);
+        } finally {
+            Thread.interrupted(); // what it has done to this thread of the pool is not for what follows
+        }
         if (connection == null) {
             throw new SQLException("The connection factory returned null; it must return a new, open connection.");
         }

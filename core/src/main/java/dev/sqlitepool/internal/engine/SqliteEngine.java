@@ -277,6 +277,23 @@ final class SqliteEngine implements Engine {
         }
     }
 
+    OpenFile.@Nullable Use use() {
+        return file;
+    }
+
+    /**
+     * Whether a statement has rows to give, and so keeps its snapshot, and an interrupt for all that follow. Asked of VACUUM, which looks for
+     * that first and then refuses to copy into nothing.
+     */
+    boolean hasOpenStatements() {
+        try {
+            run("VACUUM INTO NULL");
+            return false;
+        } catch (SQLException e) {
+            return String.valueOf(e.getMessage()).contains("SQL statements in progress");
+        }
+    }
+
     /** Leaves the sync of commits to {@link #sync}. */
     void gated() throws SQLException {
         run("PRAGMA synchronous=NORMAL");

@@ -11,6 +11,7 @@ import java.sql.Statement;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -33,13 +34,16 @@ final class SqliteSetup {
 
     private final Settings settings;
     private final SQLiteConnection connection;
+    /** As it was before the hooks, if there are any. */
+    private @Nullable String journalMode;
 
     SqliteSetup(Settings settings, SQLiteConnection connection) {
         this.settings = settings;
         this.connection = connection;
     }
 
-    void apply(Access access) throws SQLException {
+    /** Before the hooks of {@code onConnect}: what they write is as durable as what users write. */
+    void apply() throws SQLException {
         connection.setBusyTimeout(NATIVE_BUSY_MILLIS);
         for (String pragma : ORDERED) {
             if (settings.pragmas().containsKey(pragma)) {
@@ -51,12 +55,43 @@ final class SqliteSetup {
                 set(pragma.getKey(), pragma.getValue());
             }
         }
-        if (settings.externalCheckpointer()) {
-            set("wal_autocheckpoint", "0"); // before any hook can write
+        if (SyncedFile.needsFullSync()) { // for the syncs that SQLite makes
+            setUnlessChosen("fullfsync", 1);
+            setUnlessChosen("checkpoint_fullfsync", 1);
         }
-        set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
+        setOwn();
+        journalMode = settings.onConnect().isEmpty() ? null : read("journal_mode");
+    }
+
+    /** After the hooks, which may have changed what the pool relies on. */
+    void finish(Access access) throws SQLException {
+        if (!settings.onConnect().isEmpty()) {
+            connection.setBusyTimeout(NATIVE_BUSY_MILLIS);
+            setOwn();
+            String journal = read("journal_mode");
+            if (!Objects.equals(journal, journalMode)) {
+                throw new SQLException("A hook of onConnect changed journal_mode from " + journalMode + " to " + journal
+                        + "; choose it with pragma(\"journal_mode\", …), for all connections.");
+            }
+        }
+        if (settings.poolSize() > 1 && isExclusive()) {
+            throw new SQLException("A hook or the connection factory has set locking_mode to EXCLUSIVE with poolSize "
+                    + settings.poolSize() + "; an exclusive connection locks the others out: use poolSize(1).");
+        }
         // Last: from here on this connection cannot even switch to WAL.
         set("query_only", access == Access.READ ? "ON" : "OFF");
+    }
+
+    /** The pragmas that are the pool's. */
+    private void setOwn() throws SQLException {
+        if (settings.externalCheckpointer()) {
+            set("wal_autocheckpoint", "0");
+        }
+        set("synchronous", settings.durability() == Durability.FULL ? "FULL" : "NORMAL");
+    }
+
+    boolean isExclusive() throws SQLException {
+        return "exclusive".equalsIgnoreCase(read("locking_mode"));
     }
 
     /** Whether the database has a write-ahead log, and it exists. */
@@ -68,13 +103,10 @@ final class SqliteSetup {
 
     /**
      * Whether the commits of a connection that writes to a WAL are synced by the pool: COMMIT appends frames that are chained by
-     * checksums, so a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT. Not on macOS, where
-     * Java's sync of a descriptor does not reach the disk.
+     * checksums, so a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT.
      */
     boolean isGated() {
-        return settings.durability() == Durability.FULL
-                && settings.uses(Settings.Part.GATE)
-                && !System.getProperty("os.name").startsWith("Mac");
+        return settings.durability() == Durability.FULL && settings.uses(Settings.Part.GATE);
     }
 
     /**
@@ -220,7 +252,9 @@ final class SqliteSetup {
                 reason = "it is read-only, or its directory is; the pool needs to write, even to read in WAL mode";
                 break;
             case 26: // SQLITE_NOTADB
-                reason = "it is not an SQLite database, or it is encrypted";
+                reason =
+                        "it is not an SQLite database, or it is encrypted and the key is missing or wrong; a key is given"
+                                + " in beforePragmas(…)";
                 break;
             case 11: // SQLITE_CORRUPT
                 reason = "it is damaged; restore a backup, or try the sqlite3 shell's .recover";

@@ -1,11 +1,8 @@
 package dev.sqlitepool.internal.engine;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -13,8 +10,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
  *
  * <p>Syncing a descriptor syncs the file, whoever wrote it. SQLite holds no POSIX lock on the WAL, so a second descriptor of it does
- * no harm (one of the database or the {@code -shm} file would). Opened after the connection, and closed before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. {@link
- * java.io.FileDescriptor#sync} is used because a {@code FileChannel} closes itself when its thread is interrupted.
+ * no harm (one of the database or the {@code -shm} file would). Opened after the connection, and closed before it: after the last connection closes the WAL is unlinked, and a kept descriptor
+ * would sync an orphan, with success. An interrupt of the thread neither ends a sync nor shortens a wait.
  */
 final class WalFile {
     private static final long CLOSE_PATIENCE_SECONDS = 5;
@@ -26,9 +23,9 @@ final class WalFile {
 
     private final Path path;
     private final ReentrantLock lock = new ReentrantLock();
-    private final RandomAccessFile open;
+    private final SyncedFile open;
     private final Object identity;
-    private boolean closed;
+    private volatile boolean closed;
     /** When it was last seen to be the same. */
     private long seenAt;
 
@@ -43,11 +40,11 @@ final class WalFile {
         }
     }
 
-    /** Opens the WAL, on a thread that nobody interrupts. It exists: the connection has read its database. */
+    /** Opens the WAL. It exists: the connection has read its database. */
     WalFile(Path database) throws IOException {
         this.path = database.resolveSibling(database.getFileName() + "-wal");
         identity = keyOf(path);
-        open = new RandomAccessFile(path.toFile(), "rw");
+        open = SyncedFile.open(path);
         boolean done = false;
         try {
             requireSame();
@@ -64,8 +61,8 @@ final class WalFile {
     static void syncDirectory(Path file) {
         Path directory = file.getParent();
         if (directory != null) {
-            try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-                channel.force(true);
+            try {
+                SyncedFile.syncDirectory(directory);
             } catch (IOException e) {
                 System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot sync " + directory, e);
             }
@@ -88,13 +85,16 @@ final class WalFile {
             if (closed) {
                 throw new IOException("the connection that wrote to " + path + " is closed");
             }
-            open.getFD().sync();
+            open.sync();
             requireThere();
             if (System.nanoTime() - seenAt >= LOOK_NANOS) {
                 requireSame();
             }
         } finally {
             lock.unlock();
+            if (closed) {
+                closeIfFree();
+            }
         }
     }
 
@@ -127,19 +127,27 @@ final class WalFile {
         return key == null ? file : key;
     }
 
-    /** Waits for a sync that is under way, but not for ever. */
+    /** Waits for a sync that is under way, but not for ever: a sync that hangs closes the file when it returns. */
     void close() throws IOException {
-        boolean locked = false;
-        try {
-            locked = lock.tryLock(CLOSE_PATIENCE_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        boolean mine = OpenFile.take(lock, TimeUnit.SECONDS.toNanos(CLOSE_PATIENCE_SECONDS));
         closed = true;
-        try {
-            open.close();
-        } finally {
-            if (locked) {
+        if (mine) {
+            try {
+                open.close();
+            } finally {
+                lock.unlock();
+            }
+        } else {
+            closeIfFree();
+        }
+    }
+
+    /** Who sets {@link #closed} looks for a sync afterwards, and who ends a sync looks at it afterwards: one of them closes the file. */
+    private void closeIfFree() throws IOException {
+        if (lock.tryLock()) {
+            try {
+                open.close();
+            } finally {
                 lock.unlock();
             }
         }

@@ -21,8 +21,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One backup: copies the database on a connection of its own or, if it is in memory, on the lane that is the database. Runs on a
- * worker; ended from outside by any thread.
+ * One backup: copies the database on a connection of its own or, if no other connection sees the database, since it is in memory or
+ * locked exclusively, on the lane that does. Runs on a worker; ended from outside by any thread.
  *
  * <p>In SQLite the copying is a single statement; {@link BackupReports} looks meanwhile how large the file has become. The worker that
  * copies waits for its callback only when nothing of SQLite is open any more, and only as long as the backup is wanted: one that hangs
@@ -185,12 +185,12 @@ final class Backup extends Waiter implements PoolFuture.Origin {
     }
 
     void begin() {
-        Lanes memory = backups.inMemory();
-        if (memory == null) {
+        Lanes lanes = backups.onLane();
+        if (lanes == null) {
             runOnItsOwn();
             return;
         }
-        memory.submit(this);
+        lanes.submit(this);
         if (state() == State.REVOKED && lane() == null) {
             backups.left(this); // ended before it was in the queue
         }
@@ -214,13 +214,13 @@ final class Backup extends Waiter implements PoolFuture.Origin {
             }
             return;
         }
-        boolean isFile = opener.file() != null; // of a factory, known now
-        Throwable error = isFile ? null : copy(lane.engine());
+        boolean alone = !backups.isSeenByOthers(); // known now
+        Throwable error = alone ? copy(lane.engine()) : null;
         Runnable rest = pool.release(lane);
         if (rest != null) {
             pool.workers().execute(rest);
         }
-        if (isFile) {
+        if (!alone) {
             runOnItsOwn();
         } else {
             finish(error);

@@ -91,13 +91,23 @@ final class Backups {
         }
     }
 
-    /** Where it is to be copied from: the lane that is the database, if the database is in memory; null for a connection of its own. */
+    /**
+     * Where it is to be copied from: the lane, if no other connection can see the database, or if that is not known before the lane is
+     * open; null for a connection of its own.
+     */
     @Nullable
-    Lanes inMemory() {
+    Lanes onLane() {
         Settings settings = pool.settings();
-        // What a factory opens is known with the first connection only; a pool in memory has a single lane.
-        boolean perhaps = settings.factory() != null && settings.poolSize() == 1 && opener.file() == null;
-        return settings.inMemory() || perhaps ? lanes : null;
+        boolean foreign = settings.factory() != null
+                || !settings.beforePragmas().isEmpty()
+                || !settings.onConnect().isEmpty();
+        boolean unknown = settings.poolSize() == 1 && opener.file() == null && foreign;
+        return settings.inMemory() || opener.isExclusive() || unknown ? lanes : null;
+    }
+
+    /** Whether other connections see the database, now that the lane is open. */
+    boolean isSeenByOthers() {
+        return opener.file() != null && !opener.isExclusive();
     }
 
     /** A backup has ended and left nothing open; or it has not had its turn yet. Idempotent. */

@@ -295,7 +295,7 @@ final class Checkpointer {
     /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
     void look() {
         watching.set(false);
-        if (pool.isClosed() || opener.checkpointsOnlyOnWriteLane()) {
+        if (pool.isClosed() || opener.checkpointsOnlyOnWriteLane() || opener.isExclusive()) {
             return;
         }
         long now = telemetry.now();

@@ -9,7 +9,6 @@ import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;
@@ -91,6 +90,9 @@ class OpenFileTest {
     void closeAndFindNothingLeft() {
         pools.closeAll();
         assertThat(OpenFile.count()).as("files in use").isZero();
+        assertThat(System.getProperties().stringPropertyNames())
+                .as("told to other class loaders")
+                .noneMatch(name -> name.startsWith("dev.sqlitepool.open"));
     }
 
     // ---- a second pool is noticed
@@ -204,6 +206,12 @@ class OpenFileTest {
 
     // ---- turns
 
+    private static OpenFile.Use use(Path file, String pool, long patienceNanos) throws SQLException {
+        OpenFile.Use use = new OpenFile.Use("owner", pool, patienceNanos);
+        use.begin(file);
+        return use;
+    }
+
     /**
      * <pre>
      *   first pool                          second pool
@@ -214,10 +222,10 @@ class OpenFileTest {
      * </pre>
      */
     @Test
-    void turnsAreTakenAcrossPoolsForEachFile() throws IOException {
+    void turnsAreTakenAcrossPoolsForEachFile() throws Exception {
         Files.createFile(pools.file());
-        OpenFile.Use first = OpenFile.use(pools.file(), this, "first", TimeUnit.MINUTES.toNanos(1));
-        OpenFile.Use elsewhere = OpenFile.use(pools.directory().resolve("other.db"), this, "first", 0);
+        OpenFile.Use first = use(pools.file(), "first", TimeUnit.MINUTES.toNanos(1));
+        OpenFile.Use elsewhere = use(pools.directory().resolve("other.db"), "first", 0);
         assertThat(first.takeTurn()).isTrue();
         assertThat(elsewhere.takeTurn()).isTrue();
         SqlitePool second = pool(pools.file());
@@ -234,8 +242,8 @@ class OpenFileTest {
 
     @Test
     void aTurnThatHangsHoldsUpNobodyForEver() throws Exception {
-        OpenFile.Use hanging = OpenFile.use(pools.file(), this, "hanging", 0);
-        OpenFile.Use next = OpenFile.use(pools.file(), this, "next", TimeUnit.MILLISECONDS.toNanos(20));
+        OpenFile.Use hanging = use(pools.file(), "hanging", 0);
+        OpenFile.Use next = use(pools.file(), "next", TimeUnit.MILLISECONDS.toNanos(20));
         Gate gate = new Gate();
         Thread holder = new Thread(() -> {
             assertThat(hanging.takeTurn()).isTrue();

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Pools;
@@ -52,5 +53,14 @@ class WalFileTest {
     void afterCloseNothingIsSynced() throws IOException {
         wal.close();
         assertThatThrownBy(wal::sync).isInstanceOf(IOException.class).hasMessageContaining("is closed");
+    }
+
+    @Test
+    void anInterruptedThreadClosesItAndStaysInterrupted() throws IOException {
+        Thread.currentThread().interrupt();
+        wal.sync();
+        wal.close();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(Pools.openFiles(directory.toRealPath())).isEmpty();
     }
 }

@@ -1,0 +1,68 @@
+package dev.sqlitepool.internal.engine;
+
+import dev.sqlitepool.SqlAction;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Runs the user's code for a new connection, on a thread of the pool, and refuses what it must not leave behind.
+ *
+ * <p>A hook gets the connection as the driver opens it, with the whole patience for others, since what it does cannot be repeated. It may
+ * write, whatever the connection is opened for.
+ */
+final class Hooks {
+    private Hooks() {}
+
+    /**
+     * Runs hooks in their order. What one throws is thrown; who called closes the connection then.
+     *
+     * @param setting where they come from, for messages
+     * @param patienceNanos the longest wait for other writers
+     */
+    static void run(String setting, List<SqlAction<? super Connection, ?>> hooks, Engine engine, long patienceNanos)
+            throws SQLException {
+        if (hooks.isEmpty()) {
+            return;
+        }
+        Connection connection = engine.opened();
+        engine.unwrapped();
+        if (engine instanceof SqliteEngine sqlite) {
+            long millis = TimeUnit.NANOSECONDS.toMillis(patienceNanos);
+            sqlite.driver().setBusyTimeout((int) Math.min(Integer.MAX_VALUE, millis));
+        }
+        for (SqlAction<? super Connection, ?> hook : hooks) {
+            accept(hook, connection, setting);
+        }
+        if (engine.isClosed()) {
+            throw new SQLException("A hook of " + setting + " closed the connection; it must leave it open.", "08003");
+        }
+        if (engine instanceof SqliteEngine sqlite) {
+            sqlite.takeOver();
+        }
+        if (engine.inTransaction()) {
+            throw new SQLException(
+                    "A hook of " + setting + " left a transaction open; it must end what it begins.", "25000");
+        }
+        if (engine instanceof SqliteEngine sqlite && sqlite.hasOpenStatements()) {
+            throw new SQLException(
+                    "A hook of " + setting + " left a statement open that has rows to give: the connection would go on"
+                            + " reading what there was then. It must close its ResultSets and Statements.",
+                    "24000");
+        }
+    }
+
+    private static void accept(SqlAction<? super Connection, ?> hook, Connection connection, String setting)
+            throws SQLException {
+        try {
+            hook.accept(connection);
+        } catch (SQLException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new SQLException("A hook of " + setting + " failed: " + e, e);
+        } finally {
+            Thread.interrupted(); // what a hook has done to this thread of the pool is not for what follows
+        }
+    }
+}
