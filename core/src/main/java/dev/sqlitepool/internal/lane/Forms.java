@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
@@ -170,9 +171,14 @@ final class Forms {
         return result;
     }
 
+    /** Commits at the end of all work: nothing of it runs any more. */
     void commit() throws SQLException {
+        lane().leave();
+        commitUninterrupted();
+    }
+
+    private void commitUninterrupted() throws SQLException {
         Lane current = lane();
-        current.leave();
         Patience patience = session.patience();
         while (true) {
             try {
@@ -226,7 +232,7 @@ final class Forms {
         return result;
     }
 
-    /** Runs work in a transaction inside a connection in autocommit mode. */
+    /** Runs work in a transaction inside a connection in autocommit mode. Statements that only read may be open around it, and go on. */
     <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
         Lane current = lane();
         session.commits().before(current, "BEGIN", Verb.BEGIN);
@@ -237,19 +243,20 @@ final class Forms {
             session.transaction().requireStanding();
             session.requireTicket();
         } catch (Throwable e) {
-            current.leave();
+            Ticket served = current.shield();
             session.transaction().rollback(current, e);
-            current.enter(session.ticket());
+            current.unshield(served);
             session.lookWhatIsOpen();
             throw e;
         }
         Written written = session.transaction().written();
         written.atOnce(false); // but after the sync
         try {
+            Ticket served = current.shield();
             try {
-                commit();
+                commitUninterrupted();
             } finally {
-                current.enter(session.ticket());
+                current.unshield(served);
                 session.lookWhatIsOpen();
             }
             session.commits().committed(current);

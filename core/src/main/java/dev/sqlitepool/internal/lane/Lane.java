@@ -224,14 +224,52 @@ public final class Lane {
         }
     }
 
-    /** After this no interrupt that was meant for the owner's ticket reaches the connection, and no cursor is open. */
+    /**
+     * After this no interrupt that was meant for the owner's ticket reaches the connection, and no statement runs. Only for who has no
+     * statement of another's around: it ends them all.
+     */
     void leave() {
         enter(null);
         hurryNanos = 0;
         limitNanos = 0;
-        if (statements.closeRunning()) {
+        statements.closeRunning();
+        if (depth != 0) { // the stack overflowed, or memory ran out, before a statement was ended
             depth = 1;
             endStatement();
+        }
+    }
+
+    /**
+     * From here to {@link #unshield} no interrupt reaches the connection: neither one that is meant for the owner's ticket nor the timeout of a
+     * statement that stays open around this. Unlike {@link #leave} it ends nothing of those that run.
+     *
+     * @return the ticket, for {@link #unshield}
+     */
+    @Nullable
+    Ticket shield() {
+        gate.lock();
+        try {
+            Ticket served = ticket;
+            ticket = null;
+            timed = false;
+            return served;
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    void unshield(@Nullable Ticket served) {
+        gate.lock();
+        try {
+            ticket = served;
+            timed = timeoutNanos > 0;
+            if (timed) {
+                long now = System.nanoTime();
+                long left = Math.max(0, statementDeadline - now);
+                watchUntil(now + left, left);
+            }
+        } finally {
+            gate.unlock();
         }
     }
 
@@ -381,8 +419,8 @@ public final class Lane {
             throws SQLException, X {
         Prepared prepared = statements.take(sql);
         long started = access == Access.WRITE ? telemetry.now() : 0;
+        beginStatement(0);
         try {
-            beginStatement(0);
             StatementCache.check(prepared, values, needsRows);
             prepared.start(values);
             CurrentRow row = sink == null ? null : new CurrentRow(prepared);
