@@ -141,7 +141,7 @@ public final class Cursor<T> {
     SQLException closed() {
         return new SQLException(
                 "The cursor of " + label()
-                        + " was closed before its end, by the end of its transaction or by an interrupt.",
+                        + " was closed before its end, by the end of its transaction, by an interrupt or by an error.",
                 "24000");
     }
 
