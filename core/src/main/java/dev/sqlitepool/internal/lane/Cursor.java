@@ -157,6 +157,9 @@ public final class Cursor<T> {
     }
 
     private Prepared startOnce(Lane own) throws SQLException {
+        if (!held && SqlText.asksForLastChange(sql)) {
+            throw Misuse.alone();
+        }
         Prepared prepared = own.statements().take(sql);
         boolean started = false;
         try {

@@ -33,10 +33,19 @@ final class Misuse {
                 SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
+    static SQLException alone() {
+        return new SQLException(
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and this call runs on any of"
+                        + " them, with the changes of others before it. Ask inside the connection(…) or transaction(…) that"
+                        + " changes something, or use INSERT … RETURNING.",
+                "25000");
+    }
+
     static SQLException elsewhere() {
         return new SQLException(
-                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and after a commit"
-                        + " this work may go on on another. Ask before COMMIT, or use INSERT … RETURNING.",
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, on which this work has"
+                        + " changed nothing, or nothing since its last commit, after which it may go on on another. Ask before COMMIT,"
+                        + " or use INSERT … RETURNING.",
                 "25000");
     }
 

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.SQLException;
 
 /**
@@ -22,12 +23,13 @@ import java.sql.SQLException;
 final class OwnCommits {
     private final Session session;
     private final Host host;
-    /** The write lane was given back, and with it what SQLite remembers of the last change. */
+    /** What SQLite remembers of the last change is not this work's: it has changed nothing yet, or has given the write lane back. */
     private boolean elsewhere;
 
     OwnCommits(Session session, Host host) {
         this.session = session;
         this.host = host;
+        this.elsewhere = session.form() == Form.CONNECTION;
     }
 
     /** The work has given the write lane back after a change. */
@@ -35,10 +37,17 @@ final class OwnCommits {
         elsewhere = true;
     }
 
+    private void refuseLastChange(String sql) throws SQLException {
+        boolean nothingChanged = session.form() == Form.READ; // and with a single lane another's change would be told
+        if ((elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
+            throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
+        }
+    }
+
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane lane, String sql, Verb verb) throws SQLException {
-        if (elsewhere && SqlText.asksForLastChange(sql)) {
-            throw Misuse.elsewhere();
+        if (verb != Verb.SCHEMA) { // what a trigger or a view asks for it asks when it runs
+            refuseLastChange(sql);
         }
         if (lane.access() != Access.WRITE || !session.commitsByItself()) {
             return;
@@ -52,7 +61,7 @@ final class OwnCommits {
         if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
             return;
         }
-        elsewhere &= verb != Verb.CHANGE;
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
         host.requireTrust(lane);
         if (session.transaction().isOpen()) {
             return;
@@ -87,8 +96,8 @@ final class OwnCommits {
 
     /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
     Lane handOut() throws SQLException {
-        Lane lane = session.ready(
-                "PRAGMA user_version", session.form() == Work.Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
+        Lane lane =
+                session.ready("PRAGMA user_version", session.form() == Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
         if (session.commitsByItself()
                 && session.transaction().isOpen()
                 && lane.engine().needsSync()) {
@@ -100,6 +109,7 @@ final class OwnCommits {
         host.beforeUnwrap(lane);
         lane.doubt(CloseReason.CHANGED);
         session.transaction().written().handedOut();
+        elsewhere = false; // it may change anything
         return lane;
     }
 

@@ -413,7 +413,7 @@ public final class Session {
     /** As {@link #move}, for a statement that has turned out to write. */
     Lane moveToWrite() throws SQLException {
         Lane to = move();
-        commits.before(to, "", Verb.WITH);
+        commits.before(to, "", Verb.CHANGE);
         return to;
     }
 

@@ -83,7 +83,10 @@ public final class SqlText {
     }
 
     /** Whether the statement asks for what SQLite remembers of a connection's last change. */
-    static boolean asksForLastChange(String sql) {
+    public static boolean asksForLastChange(String sql) {
+        if (!callsWithoutArguments(sql)) {
+            return false; // hardly any does, and this is quick
+        }
         int i = 0;
         while (i < sql.length()) {
             int end = tokenEnd(sql, i);
@@ -97,6 +100,23 @@ public final class SqlText {
             i = end;
         }
         return false;
+    }
+
+    private static boolean callsWithoutArguments(String sql) {
+        for (int open = sql.indexOf('('); open >= 0; open = sql.indexOf('(', open + 1)) {
+            if (sql.startsWith(")", skipBlank(sql, open + 1, false))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether a statement that begins with WITH changes rows. */
+    static boolean changesRows(String sql) {
+        return contains(sql, 0, "INSERT")
+                || contains(sql, 0, "UPDATE")
+                || contains(sql, 0, "DELETE")
+                || contains(sql, 0, "REPLACE");
     }
 
     /** The index behind the token at {@code at}: a word, a quoted text, a comment, or a single character. */
