@@ -43,10 +43,10 @@ public interface Engine {
     /** Opens a savepoint inside a transaction; {@code level} distinguishes nested ones. */
     void savepoint(int level) throws SQLException;
 
-    /** Undoes what happened since the savepoint, and closes it. */
+    /** Undoes what happened since the savepoint, which stays open; those inside it are closed. */
     void rollbackTo(int level) throws SQLException;
 
-    /** Closes the savepoint and keeps what happened since. */
+    /** Closes the savepoint and those inside it, and keeps what happened since. */
     void release(int level) throws SQLException;
 
     /** Asks the engine itself whether a transaction is open. Costs statements; for use after errors. */

@@ -64,6 +64,7 @@ final class JdbcEngine implements Engine {
     @Override
     public void commit(boolean stay) throws SQLException {
         connection.commit();
+        savepoints.clear();
         connection.setAutoCommit(true);
     }
 
@@ -91,7 +92,7 @@ final class JdbcEngine implements Engine {
         savepoints.push(connection.setSavepoint());
     }
 
-    /** Takes out the savepoint of the level; those inside it end with it. */
+    /** The savepoint of the level; those inside it end. */
     private static Savepoint savepoint(int level, Deque<Savepoint> open) throws SQLException {
         if (open.size() < level) {
             throw new SQLException("This savepoint has ended already.", "3B001");
@@ -99,7 +100,7 @@ final class JdbcEngine implements Engine {
         while (open.size() > level) {
             open.pop();
         }
-        return open.pop();
+        return open.element();
     }
 
     @Override
@@ -109,7 +110,9 @@ final class JdbcEngine implements Engine {
 
     @Override
     public void release(int level) throws SQLException {
-        connection.releaseSavepoint(savepoint(level, savepoints));
+        Savepoint released = savepoint(level, savepoints);
+        savepoints.pop();
+        connection.releaseSavepoint(released);
     }
 
     @Override

@@ -113,18 +113,17 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void savepoint(int level) throws SQLException {
-        transactions.command("SAVEPOINT sqlitepool_" + level);
+        transactions.savepoint("SAVEPOINT", level);
     }
 
     @Override
     public void rollbackTo(int level) throws SQLException {
-        transactions.command("ROLLBACK TO sqlitepool_" + level);
-        transactions.command("RELEASE sqlitepool_" + level);
+        transactions.savepoint("ROLLBACK TO", level);
     }
 
     @Override
     public void release(int level) throws SQLException {
-        transactions.command("RELEASE sqlitepool_" + level);
+        transactions.savepoint("RELEASE", level);
     }
 
     @Override

@@ -218,17 +218,17 @@ final class Forms {
     /** Runs work in a savepoint: when it throws, what it did is undone. */
     <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
         Lane current = lane();
-        int level = session.transaction().savepoint(current);
+        TransactionScope.Mark mark = session.transaction().savepoint(current, true);
         T result;
         try {
             result = body.run();
         } catch (Throwable e) {
             session.results().closeThoseOfJdbc();
-            session.transaction().rollbackTo(current, level, e);
+            session.transaction().rollbackTo(current, mark, e);
             throw e;
         }
         session.results().closeThoseOfJdbc();
-        session.transaction().release(current, level);
+        session.transaction().release(current, mark);
         return result;
     }
 

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.lane.TransactionScope.Mark;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -195,7 +196,7 @@ final class JdbcView {
             case "setSavepoint":
                 return setSavepoint(arguments.length == 0 ? null : (String) arguments[0]);
             case "releaseSavepoint":
-                session.transaction().release(lane(), savepoint(arguments[0]).level);
+                releaseSavepoint(savepoint(arguments[0]));
                 return null;
             case "isReadOnly":
                 return readOnly;
@@ -350,11 +351,11 @@ final class JdbcView {
 
     /** A savepoint of this view. */
     private static final class View implements Savepoint {
-        private final int level;
+        private final Mark mark;
         private final @Nullable String name;
 
-        View(int level, @Nullable String name) {
-            this.level = level;
+        View(Mark mark, @Nullable String name) {
+            this.mark = mark;
             this.name = name;
         }
 
@@ -363,7 +364,7 @@ final class JdbcView {
             if (name != null) {
                 throw new SQLException("This savepoint has a name, and no number.");
             }
-            return level;
+            return mark.number();
         }
 
         @Override
@@ -375,9 +376,9 @@ final class JdbcView {
         }
     }
 
-    private static View savepoint(@Nullable Object given) throws SQLException {
+    private static Mark savepoint(@Nullable Object given) throws SQLException {
         if (given instanceof View view) {
-            return view;
+            return view.mark;
         }
         throw new SQLException("This savepoint was not set on this connection.", "3B001");
     }
@@ -387,18 +388,18 @@ final class JdbcView {
             throw new SQLException("setSavepoint() needs setAutoCommit(false) before.", "25000");
         }
         beginIfNeeded();
-        return new View(session.transaction().savepoint(lane()), name);
+        return new View(session.transaction().savepoint(lane(), false), name);
     }
 
-    private void rollbackTo(View savepoint) throws SQLException {
+    private void releaseSavepoint(Mark savepoint) throws SQLException {
+        session.transaction().userReleases(lane(), savepoint);
+    }
+
+    private void rollbackTo(Mark savepoint) throws SQLException {
+        Lane lane = lane();
+        session.transaction().requireOpen(savepoint);
         closeStatements();
-        SQLException failed =
-                new SQLException("The rollback to the savepoint failed; the transaction cannot go on.", "25P02");
-        session.transaction().rollbackTo(lane(), savepoint.level, failed);
-        if (failed.getSuppressed().length > 0) {
-            throw failed;
-        }
-        session.transaction().savepoint(lane()); // JDBC keeps the savepoint after a rollback to it
+        session.transaction().userRollsBackTo(lane, savepoint);
     }
 
     static boolean returnsKeys(@Nullable Object[] arguments) {
