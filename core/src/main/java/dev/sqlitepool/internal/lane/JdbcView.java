@@ -84,6 +84,7 @@ final class JdbcView {
         closeStatements();
         statements.clear();
         closed = true;
+        session.readOnly(false);
     }
 
     static void closeQuietly(AutoCloseable resource) {
@@ -145,6 +146,7 @@ final class JdbcView {
             case "close":
                 closed = true;
                 closeStatements();
+                session.readOnly(false); // the work goes on without this view
                 return null;
             case "isClosed":
                 return closed;
@@ -347,6 +349,7 @@ final class JdbcView {
             throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
         }
         readOnly = wanted;
+        session.readOnly(wanted);
     }
 
     /** A savepoint of this view. */

@@ -33,6 +33,16 @@ final class Misuse {
                 SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
+    static SQLException readOnly(String what, @Nullable SQLException cause) {
+        return new SQLException(
+                what
+                        + " would write or lock the database, and this connection is read-only. Nothing was written; end the"
+                        + " transaction, if one is open, and call setReadOnly(false) first.",
+                "25006",
+                cause == null ? 0 : cause.getErrorCode(),
+                cause);
+    }
+
     static SQLException alone() {
         return new SQLException(
                 "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and this call runs on any of"

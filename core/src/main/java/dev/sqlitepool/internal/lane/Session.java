@@ -40,6 +40,9 @@ public final class Session {
     /** Writes are switched off on the only lane, and must be switched on again. */
     private boolean refusing;
 
+    /** The user's JDBC view is read-only: nothing is written, and nothing moves to the write lane. */
+    private boolean readOnly;
+
     /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
     private boolean wholesale;
 
@@ -145,15 +148,66 @@ public final class Session {
         lane = granted;
     }
 
-    /** Makes the only lane refuse writes until the session ends. Not interruptible: an interrupted switch may have switched. */
+    /** Makes the only lane refuse writes until the session ends, or gives it up. */
     void refuseWrites(Lane own) throws SQLException {
         refusing = true;
-        own.leave();
+        switchWrites(own, true);
+    }
+
+    /** Not interruptible: an interrupted switch may have switched. */
+    private static void switchWrites(Lane own, boolean refuse) throws SQLException {
+        Ticket served = own.shield();
         try {
-            own.engine().refuseWrites(true);
+            own.engine().refuseWrites(refuse);
         } finally {
-            own.enter(ticket);
+            own.unshield(served);
         }
+    }
+
+    /** Whether the user's JDBC view is read-only. */
+    boolean isReadOnly() {
+        return readOnly;
+    }
+
+    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
+    void readOnly(boolean wanted) {
+        boolean before = readOnly;
+        readOnly = wanted;
+        if (before && !wanted) {
+            allowWrites(lane);
+        }
+    }
+
+    private void allowWrites(@Nullable Lane own) {
+        if (!refusing || own == null) {
+            return;
+        }
+        try {
+            switchWrites(own, false);
+            refusing = false;
+        } catch (SQLException e) {
+            own.doubt(CloseReason.DISCARDED);
+        }
+    }
+
+    /** Fails if nothing may be written. */
+    void requireWritable(String sql) throws SQLException {
+        if (readOnly) {
+            throw Misuse.readOnly(SqlText.label(sql), null);
+        }
+    }
+
+    /** What a statement is where nothing may be written; fails if it cannot but write. */
+    private Verb reading(String sql, Verb verb) throws SQLException {
+        boolean reads = verb == Verb.MAINTENANCE && SqlText.onlyAsks(sql);
+        boolean writes = verb == Verb.CHANGE
+                || verb == Verb.SCHEMA
+                || verb == Verb.MAINTENANCE && !reads
+                || verb == Verb.BEGIN && !transaction.isOpen();
+        if (writes) {
+            throw Misuse.readOnly(SqlText.label(sql), null);
+        }
+        return reads ? Verb.READ : verb;
     }
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
@@ -357,21 +411,25 @@ public final class Session {
     }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    Lane ready(String sql, Verb verb) throws SQLException {
+    Lane ready(String sql, Verb given) throws SQLException {
         requireAlive();
-        if (form != Form.CONNECTION && verb.isRefusedInside()) {
-            throw Misuse.inside(form, sql, verb);
+        if (form != Form.CONNECTION && given.isRefusedInside()) {
+            throw Misuse.inside(form, sql, given);
         }
-        if (verb != Verb.END) {
+        if (given != Verb.END) {
             transaction.requireStanding();
         }
+        Verb verb = readOnly ? reading(sql, given) : given;
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
         if (verb == Verb.END) {
             results.closeCursors();
         }
         if (current == null) {
-            current = take(null, verb.needsWriteLane() ? Access.WRITE : Access.READ);
+            current = take(null, verb.needsWriteLane() && !readOnly ? Access.WRITE : Access.READ);
+        }
+        if (readOnly && !refusing && current.access() == Access.WRITE) {
+            refuseWrites(current);
         }
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
@@ -395,7 +453,11 @@ public final class Session {
     }
 
     boolean canMove(Lane current) {
-        return commitsByItself() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
+        return commitsByItself()
+                && !readOnly
+                && current.access() == Access.READ
+                && host.hasReadLanes()
+                && !transaction.isOpen();
     }
 
     /** Goes to the write lane. */
@@ -420,6 +482,7 @@ public final class Session {
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
         results.close();
+        allowWrites(own);
         own.leave();
         lane = null;
     }
@@ -472,6 +535,8 @@ public final class Session {
 
     /** As {@link #ready}, for data that writes whatever its verb says. */
     void readyToWrite(String sql) throws SQLException {
+        requireAlive();
+        requireWritable(sql);
         Lane current = ready(sql, Verb.of(sql));
         if (canMove(current)) {
             moveToWrite();

@@ -33,6 +33,10 @@ public final class SqlText {
             "user_version",
             "wal_checkpoint");
 
+    /** Pragmas that do something without being given a value. */
+    private static final Set<String> ACTING_PRAGMAS =
+            Set.of("incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint");
+
     private SqlText() {}
 
     /** The first index from {@code at} on that is neither blank nor in a comment, nor, if so wanted, a semicolon. */
@@ -117,6 +121,24 @@ public final class SqlText {
                 || contains(sql, 0, "UPDATE")
                 || contains(sql, 0, "DELETE")
                 || contains(sql, 0, "REPLACE");
+    }
+
+    /** Whether a PRAGMA only tells something. */
+    static boolean onlyAsks(String sql) {
+        int at = skipBlank(sql, 0, true);
+        if (!word(sql, at).equalsIgnoreCase("PRAGMA")) {
+            return false;
+        }
+        int named = skipBlank(sql, at + 6, false);
+        int dot = skipBlank(sql, tokenEnd(sql + " ", named), false);
+        if (sql.startsWith(".", dot)) {
+            named = skipBlank(sql, dot + 1, false);
+        }
+        String name = word(sql, named).toLowerCase(Locale.ROOT);
+        boolean tells =
+                name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo") || name.endsWith("_check");
+        boolean sets = sql.indexOf('=', named) >= 0 || sql.indexOf('(', named) >= 0;
+        return tells || !sets && !ACTING_PRAGMAS.contains(name);
     }
 
     /** The index behind the token at {@code at}: a word, a quoted text, a comment, or a single character. */

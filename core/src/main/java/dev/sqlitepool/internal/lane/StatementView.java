@@ -85,7 +85,10 @@ final class StatementView {
         if (preparedSql == null) {
             return session.ready("SELECT 1", Verb.READ);
         }
-        Lane lane = session.ready(preparedSql, Verb.of(preparedSql));
+        Verb verb = Verb.of(preparedSql);
+        // Where nothing may be written it is prepared all the same, and refused when it is run.
+        boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        Lane lane = session.ready(preparedSql, later ? Verb.READ : verb);
         session.commits().notBegun();
         return lane;
     }
@@ -157,6 +160,9 @@ final class StatementView {
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        if (isBatch && !texts.isEmpty()) {
+            session.requireWritable(texts.get(0));
+        }
         Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
         for (String text : texts) {
             SqlText.requireSingle(text);

@@ -85,7 +85,10 @@ final class Statements {
             } else if (failure == Failure.READ_ONLY && session.canMove(current)) {
                 current = session.moveToWrite();
             } else {
-                throw session.transaction().failed(current, error, verb);
+                SQLException failed = session.transaction().failed(current, error, verb);
+                throw failure == Failure.READ_ONLY && session.isReadOnly()
+                        ? Misuse.readOnly("This statement", failed)
+                        : failed;
             }
         }
     }
