@@ -88,14 +88,14 @@ final class Forms {
             result = body.run();
             session.transaction().requireStanding();
         } catch (Throwable e) {
-            session.results().close();
+            session.results().close(ResultView.CLOSED);
             Lane current = lane();
             current.leave();
             session.transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
         if (session.ticket().beginCommit() && !session.transaction().isRollbackOnly()) {
-            session.results().close();
+            session.results().close(ResultView.CLOSED);
             commit();
         } // else the session's end rolls back
         return result;
@@ -223,11 +223,11 @@ final class Forms {
         try {
             result = body.run();
         } catch (Throwable e) {
-            session.results().closeThoseOfJdbc();
+            session.results().closeWriting();
             session.transaction().rollbackTo(current, mark, e);
             throw e;
         }
-        session.results().closeThoseOfJdbc();
+        session.results().closeWriting();
         session.transaction().release(current, mark);
         return result;
     }
@@ -235,6 +235,7 @@ final class Forms {
     /** Runs work in a transaction inside a connection in autocommit mode. Statements that only read may be open around it, and go on. */
     <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
         Lane current = lane();
+        session.results().closeWriting(); // they commit now, and would keep this from it
         session.commits().before(current, "BEGIN", Verb.BEGIN);
         begin(true);
         T result;

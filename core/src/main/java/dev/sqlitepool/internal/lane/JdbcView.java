@@ -33,7 +33,7 @@ final class JdbcView {
     private final Session session;
     private final Connection proxy;
     private final List<StatementView> statements = new ArrayList<>();
-    private final List<ResultSet> metadataResults = new ArrayList<>();
+    private final List<ResultView> metadataResults = new ArrayList<>();
     private boolean autoCommit;
     private boolean readOnly;
     private boolean closed;
@@ -61,7 +61,7 @@ final class JdbcView {
 
     boolean hasOpenResults() {
         return statements.stream().anyMatch(StatementView::hasOpenResults)
-                || metadataResults.stream().anyMatch(JdbcView::isOpen);
+                || metadataResults.stream().anyMatch(ResultView::isOpen);
     }
 
     static boolean isOpen(ResultSet result) {
@@ -73,18 +73,33 @@ final class JdbcView {
     }
 
     /** Closes what is open on the lane; statements are prepared again when they are used again. */
-    void closeStatements() {
-        statements.forEach(StatementView::release);
-        metadataResults.forEach(JdbcView::closeQuietly);
+    void closeStatements(String reason) {
+        statements.forEach(statement -> statement.release(reason));
+        metadataResults.forEach(result -> result.end(reason));
         metadataResults.clear();
         session.lookWhatIsOpen();
     }
 
+    /** Closes the results of statements that write: with one of them SQLite ends neither savepoint nor transaction. */
+    void closeWriting() {
+        statements.forEach(statement -> statement.releaseWriting(ResultView.ENDED));
+    }
+
     void end() {
-        closeStatements();
+        closeStatements(ResultView.CLOSED);
         statements.clear();
         closed = true;
         session.readOnly(false);
+    }
+
+    /** The user has closed a result. */
+    void closed(ResultView result, @Nullable StatementView statement) {
+        if (statement == null) {
+            metadataResults.remove(result);
+        } else {
+            statement.closed(result);
+        }
+        session.lookWhatIsOpen();
     }
 
     static void closeQuietly(AutoCloseable resource) {
@@ -145,7 +160,7 @@ final class JdbcView {
         switch (method.getName()) {
             case "close":
                 closed = true;
-                closeStatements();
+                closeStatements(ResultView.CLOSED);
                 session.readOnly(false); // the work goes on without this view
                 return null;
             case "isClosed":
@@ -249,34 +264,14 @@ final class JdbcView {
             Object driver = Objects.requireNonNull(delegate(maker, new Object[0]));
             Object answer = call(driver, method, arguments);
             if (answer instanceof ResultSet result) {
-                metadataResults.add(result);
+                metadataResults.forEach(other -> other.giveWay(result));
+                metadataResults.removeIf(ResultView::isClosed);
+                ResultView made = new ResultView(this, null, result);
+                metadataResults.add(made);
                 session.lookWhatIsOpen();
-                return metadataResult(result);
+                return made.proxy();
             }
             return answer;
-        });
-    }
-
-    /** A result that leads to no statement, as JDBC allows, since that would lead to the driver's connection. */
-    private ResultSet metadataResult(ResultSet result) {
-        return proxy(ResultSet.class, (method, arguments) -> {
-            switch (method.getName()) {
-                case "close":
-                    result.close();
-                    metadataResults.remove(result);
-                    session.lookWhatIsOpen();
-                    return null;
-                case "isClosed":
-                    return result.isClosed();
-                case "getStatement":
-                    return null;
-                case "unwrap":
-                    session.commits().handOut();
-                    break;
-                default:
-            }
-            session.requireAlive();
-            return answer(call(result, method, arguments), method);
         });
     }
 
@@ -334,8 +329,11 @@ final class JdbcView {
         if (autoCommit) {
             throw new SQLException(method + " needs setAutoCommit(false) before.", "25000");
         }
-        closeStatements();
         if (session.transaction().isOpen()) {
+            Lane own = Objects.requireNonNull(session.lane());
+            if (sql.equals("COMMIT") && session.commits().givesBack(own)) {
+                closeStatements(ResultView.COMMITTED);
+            }
             session.statements().run(sql, new Object[0], null, false);
         }
     }
@@ -395,13 +393,16 @@ final class JdbcView {
     }
 
     private void releaseSavepoint(Mark savepoint) throws SQLException {
-        session.transaction().userReleases(lane(), savepoint);
+        Lane lane = lane();
+        session.transaction().requireOpen(savepoint);
+        closeWriting();
+        session.transaction().userReleases(lane, savepoint);
     }
 
     private void rollbackTo(Mark savepoint) throws SQLException {
         Lane lane = lane();
         session.transaction().requireOpen(savepoint);
-        closeStatements();
+        closeWriting();
         session.transaction().userRollsBackTo(lane, savepoint);
     }
 

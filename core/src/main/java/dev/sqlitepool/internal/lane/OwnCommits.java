@@ -17,7 +17,8 @@ import java.sql.SQLException;
  *
  * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which nobody has the
  * driver's connection, and which nobody gets before its end. If the BEGIN fails, SQLite syncs again. If it succeeds nothing commits before
- * its end, not even a result that was left open before it. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
+ * its end, not even a result that was left open before it. A result that stays open over its end only reads: one that writes is closed
+ * before. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
  * comes next outside a transaction, a SELECT too, passes {@link #before} first, which makes SQLite sync again, before it runs.
  */
 final class OwnCommits {
@@ -113,14 +114,17 @@ final class OwnCommits {
         return lane;
     }
 
+    /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
+    boolean givesBack(Lane lane) {
+        return session.commitsByItself() && lane.engine().needsSync() && lane.doubt() == null && host.hasReadLanes();
+    }
+
     /** After a COMMIT has succeeded: goes on when the disk has it. What was written is told then, too. */
     void committed(Lane lane) {
         if (!session.commitsByItself() || !lane.engine().needsSync()) {
             return;
         }
-        boolean giveBack = lane.doubt() == null
-                && host.hasReadLanes()
-                && !session.results().areOpen();
+        boolean giveBack = givesBack(lane) && !session.results().areOpen();
         Written written = session.transaction().written();
         written.atOnce(false);
         boolean goesOn = true;

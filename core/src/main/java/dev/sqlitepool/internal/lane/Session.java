@@ -215,7 +215,7 @@ public final class Session {
         Lane last = lane;
         try {
             leave(last);
-            results.close();
+            results.close(ResultView.CLOSED);
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
@@ -425,6 +425,9 @@ public final class Session {
         if (verb == Verb.END) {
             results.closeCursors();
         }
+        if (verb == Verb.END || verb == Verb.RELEASE) {
+            results.closeWriting();
+        }
         if (current == null) {
             current = take(null, verb.needsWriteLane() && !readOnly ? Access.WRITE : Access.READ);
         }
@@ -466,7 +469,7 @@ public final class Session {
         if (results.areOpen()) {
             throw Misuse.underCursor();
         }
-        results.closeThoseOfJdbc();
+        results.closeThoseOfJdbc(ResultView.MOVED);
         from.leave();
         telemetry.moves.increment();
         return take(from, Access.WRITE);
@@ -481,7 +484,7 @@ public final class Session {
 
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
-        results.close();
+        results.close(ResultView.COMMITTED);
         allowWrites(own);
         own.leave();
         lane = null;

@@ -28,9 +28,16 @@ final class StatementView {
     private final boolean keys;
     private final Statement proxy;
     private final StatementCalls calls = new StatementCalls();
-    private final List<ResultSet> results = new ArrayList<>();
-    /** Results that were read to their end: nothing is open in SQLite any more, but the driver has not closed them. */
-    private final List<ResultSet> finished = new ArrayList<>();
+    /** Those of the last run that are not closed. */
+    private final List<ResultView> results = new ArrayList<>(1);
+    /** The last run has a result that nobody has asked for yet. */
+    private boolean unasked;
+    /** What has closed it. */
+    private @Nullable String unaskedClosedBy;
+    /** The last run may have written. */
+    private boolean writing;
+
+    private boolean closesOnCompletion;
 
     private @Nullable Statement physical;
     private @Nullable Lane madeOn;
@@ -63,21 +70,56 @@ final class StatementView {
     }
 
     boolean hasOpenResults() {
-        results.removeIf(result -> !JdbcView.isOpen(result));
-        return !results.isEmpty();
+        return results.stream().anyMatch(ResultView::isOpen);
     }
 
     /** Closes the physical statement; the next use makes another. */
-    void release() {
-        results.forEach(JdbcView::closeQuietly);
-        results.clear();
-        finished.forEach(JdbcView::closeQuietly);
-        finished.clear();
+    void release(String reason) {
+        endResults(reason);
         if (physical != null) {
             JdbcView.closeQuietly(physical);
             physical = null;
         }
         session.lookWhatIsOpen();
+    }
+
+    private void endResults(String reason) {
+        results.forEach(result -> result.end(reason));
+        results.clear();
+        if (unasked) {
+            unasked = false;
+            unaskedClosedBy = reason;
+        }
+    }
+
+    /** Closes what would keep SQLite from ending a savepoint or a transaction: a statement that writes and has not ended. */
+    void releaseWriting(String reason) {
+        if (writing && (unasked || hasOpenResults())) {
+            release(reason);
+        }
+    }
+
+    /** The user has closed a result. */
+    void closed(ResultView result) {
+        results.remove(result);
+        if (closesOnCompletion && results.isEmpty()) {
+            close();
+        }
+    }
+
+    private void close() {
+        closed = true;
+        release(ResultView.CLOSED);
+        view.forget(this);
+    }
+
+    /** Whether {@code cancel} reaches what runs now. */
+    void isExecuting(boolean runs) {
+        executing = runs ? session.ticket() : null;
+    }
+
+    long timeoutNanos() {
+        return TimeUnit.SECONDS.toNanos(timeoutSeconds);
     }
 
     /** For anything but a run. */
@@ -95,7 +137,7 @@ final class StatementView {
 
     private Statement physical(Lane lane) throws Throwable {
         if (physical == null || madeOn != lane || physical.isClosed()) {
-            release();
+            release(madeOn == lane ? ResultView.FAILED : ResultView.MOVED);
             Connection connection = lane.engine().connection();
             Statement made = (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making));
             physical = made;
@@ -115,9 +157,7 @@ final class StatementView {
                 }
                 return null;
             case "close":
-                closed = true;
-                release();
-                view.forget(this);
+                close();
                 return null;
             case "isClosed":
                 return closed;
@@ -136,6 +176,19 @@ final class StatementView {
                 // The driver's own means patience with locks; ours interrupts.
                 timeoutSeconds = (Integer) Objects.requireNonNull(arguments[0]);
                 return null;
+            case "closeOnCompletion": // the driver's would close its statement, which is not this one
+                closesOnCompletion = true;
+                return null;
+            case "isCloseOnCompletion":
+                return closesOnCompletion;
+            case "getResultSet":
+                if (unaskedClosedBy != null) {
+                    throw ResultView.closed(unaskedClosedBy);
+                }
+                break;
+            case "getMoreResults":
+                unasked = false;
+                break;
             case "unwrap":
                 session.commits().handOut();
                 break;
@@ -149,7 +202,11 @@ final class StatementView {
         calls.made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
-        return isResult && answer instanceof ResultSet result ? tracked(result) : view.answer(answer, method);
+        if (isResult && answer instanceof ResultSet result) {
+            unasked = false;
+            return tracked(result).proxy();
+        }
+        return view.answer(answer, method);
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
@@ -160,6 +217,10 @@ final class StatementView {
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        endResults(ResultView.RUN_AGAIN); // as JDBC says, and before anything asks what is open
+        session.lookWhatIsOpen();
+        unaskedClosedBy = null;
+        writing = texts.stream().anyMatch(StatementView::mayWrite);
         if (isBatch && !texts.isEmpty()) {
             session.requireWritable(texts.get(0));
         }
@@ -199,7 +260,7 @@ final class StatementView {
         } catch (Throwable e) {
             if (isBatch) {
                 calls.forgetBatch(); // as the driver does, if it came so far
-                release();
+                release(ResultView.FAILED);
             }
             throw e;
         }
@@ -210,7 +271,13 @@ final class StatementView {
         if (isBatch) {
             calls.forgetBatch();
         }
-        return answer instanceof ResultSet result ? tracked(result) : answer;
+        unasked = Objects.equals(answer, true);
+        return answer instanceof ResultSet result ? tracked(result).proxy() : answer;
+    }
+
+    private static boolean mayWrite(String text) {
+        Verb verb = Verb.of(text);
+        return verb == Verb.CHANGE || verb == Verb.WITH && SqlText.contains(text, 0, "RETURNING");
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
@@ -259,15 +326,15 @@ final class StatementView {
             session.transaction().written().before(current, text, Verb.of(text));
         }
         Statement target = physical(current);
-        executing = session.ticket();
+        isExecuting(true);
         current.engine().generatedKeys(wantsKeys);
-        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+        current.beginStatement(timeoutNanos());
         try {
             return JdbcView.call(target, method, arguments);
         } catch (SQLException e) {
             throw current.explained(e);
         } finally {
-            executing = null;
+            isExecuting(false);
             current.endStatement();
             current.engine().generatedKeys(false);
         }
@@ -283,52 +350,10 @@ final class StatementView {
         return changed;
     }
 
-    private ResultSet tracked(ResultSet result) {
-        results.add(result);
+    private ResultView tracked(ResultSet result) {
+        ResultView tracked = new ResultView(view, this, result);
+        results.add(tracked);
         session.lookWhatIsOpen();
-        return JdbcView.proxy(ResultSet.class, (method, arguments) -> {
-            switch (method.getName()) {
-                case "close":
-                    result.close();
-                    results.remove(result);
-                    session.lookWhatIsOpen();
-                    finished.remove(result);
-                    return null;
-                case "isClosed":
-                    return result.isClosed();
-                default:
-            }
-            session.requireAlive();
-            if (method.getName().equals("getStatement")) {
-                return proxy;
-            }
-            if (method.getName().equals("unwrap")) {
-                session.commits().handOut();
-            }
-            Lane lane = session.lane();
-            if (lane == null) {
-                throw new SQLException("This result is closed: its transaction has been committed.", "24000");
-            }
-            boolean steps = method.getName().equals("next");
-            if (steps) {
-                executing = session.ticket();
-                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
-            }
-            try {
-                Object answer = JdbcView.call(result, method, arguments);
-                if (steps && Objects.equals(answer, false) && results.remove(result)) {
-                    finished.add(result);
-                    session.lookWhatIsOpen();
-                }
-                return view.answer(answer, method);
-            } catch (SQLException e) {
-                throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
-            } finally {
-                if (steps) {
-                    executing = null;
-                    lane.endStatement();
-                }
-            }
-        });
+        return tracked;
     }
 }

@@ -85,12 +85,20 @@ final class Statements {
             } else if (failure == Failure.READ_ONLY && session.canMove(current)) {
                 current = session.moveToWrite();
             } else {
-                SQLException failed = session.transaction().failed(current, error, verb);
+                SQLException failed = failed(current, error, verb);
                 throw failure == Failure.READ_ONLY && session.isReadOnly()
                         ? Misuse.readOnly("This statement", failed)
                         : failed;
             }
         }
+    }
+
+    /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
+    SQLException failed(Lane lane, SQLException error, Verb verb) {
+        if (TransactionScope.failure(lane, error) == Failure.INTERRUPTED) {
+            session.results().closeThoseOfJdbc(ResultView.INTERRUPTED);
+        }
+        return session.transaction().failed(lane, error, verb);
     }
 
     <X extends Exception> long run(
