@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.LinkedHashSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which any
@@ -55,8 +56,19 @@ public interface Engine {
     /** Makes a connection that can write refuse to, or write again. */
     void refuseWrites(boolean refuse) throws SQLException;
 
-    /** Whether the driver records generated keys; only users of JDBC need them, at a price. */
-    void generatedKeys(boolean wanted);
+    /** Whether the driver tells generated keys rightly; else {@link #insertedKey} does. */
+    boolean driverTellsKeys();
+
+    /**
+     * From here on looks which rows are inserted into a table, at a price.
+     *
+     * @param table without its schema; null to look no more
+     */
+    void watchInserts(@Nullable String table) throws SQLException;
+
+    /** The row id of the row that was inserted last since {@link #watchInserts}; null if there was none, or if it has no row id. */
+    @Nullable
+    Long insertedKey() throws SQLException;
 
     /**
      * Whether statements of different tasks may share the transaction that is open: not if its end could judge them together, as it does

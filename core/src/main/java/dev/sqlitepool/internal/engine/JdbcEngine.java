@@ -126,7 +126,17 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
-    public void generatedKeys(boolean wanted) {}
+    public boolean driverTellsKeys() {
+        return true;
+    }
+
+    @Override
+    public void watchInserts(@Nullable String table) {}
+
+    @Override
+    public @Nullable Long insertedKey() {
+        return null;
+    }
 
     @Override
     public boolean mayGroup() {

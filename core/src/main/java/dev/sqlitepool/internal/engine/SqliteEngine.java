@@ -34,6 +34,7 @@ final class SqliteEngine implements Engine {
     private final SQLiteConnection connection;
     private final Statement control;
     private final SqliteTransactions transactions;
+    private final InsertedKey inserts;
     private OpenFile.@Nullable Use file;
     private @Nullable WalFile wal;
     private boolean gated;
@@ -53,6 +54,7 @@ final class SqliteEngine implements Engine {
         this.connection = opened.unwrap(SQLiteConnection.class);
         this.control = connection.createStatement();
         this.transactions = new SqliteTransactions(connection);
+        this.inserts = new InsertedKey(connection);
         takeOver();
     }
 
@@ -137,8 +139,22 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public void generatedKeys(boolean wanted) {
-        connection.getConnectionConfig().setGetGeneratedKeys(wanted);
+    public boolean driverTellsKeys() {
+        return false;
+    }
+
+    @Override
+    public void watchInserts(@Nullable String table) throws SQLException {
+        if (table == null) {
+            inserts.end();
+        } else {
+            inserts.begin(table);
+        }
+    }
+
+    @Override
+    public @Nullable Long insertedKey() throws SQLException {
+        return inserts.key();
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds words and ends of statements in SQL text as SQLite's tokenizer does (<a
@@ -121,6 +122,38 @@ public final class SqlText {
                 || contains(sql, 0, "UPDATE")
                 || contains(sql, 0, "DELETE")
                 || contains(sql, 0, "REPLACE");
+    }
+
+    /** The table into which an INSERT or REPLACE inserts, without its schema and quotes; null if the statement is none. */
+    static @Nullable String insertsInto(String sql) {
+        int depth = 0;
+        for (int i = skipBlank(sql, 0, true); i < sql.length(); ) {
+            int end = tokenEnd(sql, i);
+            char c = sql.charAt(i);
+            depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+            int next = skipBlank(sql, end, false);
+            if (depth == 0 && end - i == 4 && sql.regionMatches(true, i, "INTO", 0, 4)) {
+                int nameEnd = next < sql.length() ? tokenEnd(sql, next) : next;
+                int dot = skipBlank(sql, nameEnd, false);
+                if (sql.startsWith(".", dot)) {
+                    next = skipBlank(sql, dot + 1, false);
+                    nameEnd = next < sql.length() ? tokenEnd(sql, next) : next;
+                }
+                return unquoted(sql.substring(next, nameEnd));
+            }
+            i = next;
+        }
+        return null;
+    }
+
+    private static String unquoted(String name) {
+        char quote = name.isEmpty() ? ' ' : name.charAt(0);
+        if (name.length() < 2 || "\"'`[".indexOf(quote) < 0) {
+            return name;
+        }
+        String inside = name.substring(1, name.length() - 1);
+        String one = String.valueOf(quote);
+        return inside.replace(one + one, one);
     }
 
     /** Whether a PRAGMA only tells something. */

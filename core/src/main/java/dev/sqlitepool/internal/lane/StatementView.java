@@ -30,6 +30,10 @@ final class StatementView {
     private final StatementCalls calls = new StatementCalls();
     /** Those of the last run that are not closed. */
     private final List<ResultView> results = new ArrayList<>(1);
+    /** Stands on no table, so nothing waits for it. */
+    private @Nullable ResultView keysResult;
+    /** Of the row that the last run inserted; null if it inserted none. */
+    private @Nullable Long key;
     /** The last run has a result that nobody has asked for yet. */
     private boolean unasked;
     /** What has closed it. */
@@ -86,6 +90,10 @@ final class StatementView {
     private void endResults(String reason) {
         results.forEach(result -> result.end(reason));
         results.clear();
+        if (keysResult != null) {
+            keysResult.end(reason);
+            keysResult = null;
+        }
         if (unasked) {
             unasked = false;
             unaskedClosedBy = reason;
@@ -102,7 +110,7 @@ final class StatementView {
     /** The user has closed a result. */
     void closed(ResultView result) {
         results.remove(result);
-        if (closesOnCompletion && results.isEmpty()) {
+        if (closesOnCompletion && results.isEmpty() && result != keysResult) {
             close();
         }
     }
@@ -189,6 +197,12 @@ final class StatementView {
             case "getMoreResults":
                 unasked = false;
                 break;
+            case "getGeneratedKeys":
+                Lane lane = session.ready("SELECT 1", Verb.READ);
+                if (!lane.engine().driverTellsKeys()) {
+                    return generatedKeys(lane);
+                }
+                break;
             case "unwrap":
                 session.commits().handOut();
                 break;
@@ -209,6 +223,20 @@ final class StatementView {
         return view.answer(answer, method);
     }
 
+    /** The key of the last run, or an empty result, under the driver's name for it. */
+    private ResultSet generatedKeys(Lane lane) throws SQLException {
+        if (keysResult != null) {
+            keysResult.end(ResultView.RUN_AGAIN);
+        }
+        Statement statement = lane.engine().connection().createStatement();
+        String one = "SELECT " + (key == null ? 1 : key) + " AS \"last_insert_rowid()\"";
+        ResultSet rows = statement.executeQuery(key == null ? one + " WHERE 0" : one);
+        statement.closeOnCompletion();
+        ResultView made = new ResultView(view, this, rows);
+        keysResult = made;
+        return made.proxy();
+    }
+
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
         List<String> texts = preparedSql != null
                 ? List.of(preparedSql)
@@ -220,6 +248,7 @@ final class StatementView {
         endResults(ResultView.RUN_AGAIN); // as JDBC says, and before anything asks what is open
         session.lookWhatIsOpen();
         unaskedClosedBy = null;
+        key = null;
         writing = texts.stream().anyMatch(StatementView::mayWrite);
         if (isBatch && !texts.isEmpty()) {
             session.requireWritable(texts.get(0));
@@ -326,17 +355,35 @@ final class StatementView {
             session.transaction().written().before(current, text, Verb.of(text));
         }
         Statement target = physical(current);
+        String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
+                ? SqlText.insertsInto(texts.get(0))
+                : null;
+        if (inserts != null) {
+            current.engine().watchInserts(inserts);
+        }
         isExecuting(true);
-        current.engine().generatedKeys(wantsKeys);
         current.beginStatement(timeoutNanos());
         try {
-            return JdbcView.call(target, method, arguments);
+            Object answer = JdbcView.call(target, method, arguments);
+            key = inserts == null ? null : insertedKey(current);
+            return answer;
         } catch (SQLException e) {
             throw current.explained(e);
         } finally {
             isExecuting(false);
             current.endStatement();
-            current.engine().generatedKeys(false);
+            if (inserts != null) {
+                current.engine().watchInserts(null);
+            }
+        }
+    }
+
+    /** The statement has run, whatever becomes of the question; an interrupt may strike it. */
+    private static @Nullable Long insertedKey(Lane lane) {
+        try {
+            return lane.engine().insertedKey();
+        } catch (SQLException e) {
+            return null;
         }
     }
 
