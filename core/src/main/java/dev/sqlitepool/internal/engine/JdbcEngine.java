@@ -64,7 +64,6 @@ final class JdbcEngine implements Engine {
     @Override
     public void commit(boolean stay) throws SQLException {
         connection.commit();
-        savepoints.clear();
         connection.setAutoCommit(true);
     }
 
@@ -89,6 +88,9 @@ final class JdbcEngine implements Engine {
 
     @Override
     public void savepoint(int level) throws SQLException {
+        while (savepoints.size() >= level) {
+            savepoints.pop(); // of a transaction that has ended
+        }
         savepoints.push(connection.setSavepoint());
     }
 

@@ -73,7 +73,7 @@ public final class Cursor<T> {
         boolean well = false;
         try {
             if (statement == null && own.access() == Access.WRITE) {
-                session.refuseWrites(own);
+                session.readOnly().refuse(own);
             }
             boolean more = read(own, most, System.nanoTime() + nanos, into);
             well = true;

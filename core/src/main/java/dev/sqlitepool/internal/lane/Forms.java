@@ -104,7 +104,7 @@ final class Forms {
     /** Begins a snapshot, in which nothing can write. */
     void openSnapshot(Lane own) throws SQLException {
         if (own.access() == Access.WRITE) {
-            session.refuseWrites(own);
+            session.readOnly().refuse(own);
         }
         begin(false);
     }
@@ -242,10 +242,9 @@ final class Forms {
         try {
             result = body.run();
             session.transaction().requireStanding();
-            session.requireTicket();
         } catch (Throwable e) {
             Ticket served = current.shield();
-            session.transaction().rollback(current, e);
+            undo(current, e);
             current.unshield(served);
             session.lookWhatIsOpen();
             throw e;
@@ -255,6 +254,7 @@ final class Forms {
         try {
             Ticket served = current.shield();
             try {
+                requireUnstruck(current);
                 commitUninterrupted();
             } finally {
                 current.unshield(served);
@@ -266,6 +266,24 @@ final class Forms {
             written.tell();
         }
         return result;
+    }
+
+    /** The connection is shielded; but what has struck before stays as long as a statement around is open. */
+    private void requireUnstruck(Lane current) throws SQLException {
+        try {
+            session.requireTicket();
+            current.requireInTime();
+        } catch (SQLException | RuntimeException e) {
+            undo(current, e);
+            throw e;
+        }
+    }
+
+    /** Rolls back; where that is impossible while a statement around is open, everything but the end of the transaction is refused. */
+    private void undo(Lane current, Throwable reason) {
+        if (!session.transaction().rollback(current, reason)) {
+            session.transaction().remains(reason);
+        }
     }
 
     /**

@@ -89,7 +89,7 @@ final class JdbcView {
         closeStatements(ResultView.CLOSED);
         statements.clear();
         closed = true;
-        session.readOnly(false);
+        session.readOnly().set(false);
     }
 
     /** The user has closed a result. */
@@ -161,7 +161,7 @@ final class JdbcView {
             case "close":
                 closed = true;
                 closeStatements(ResultView.CLOSED);
-                session.readOnly(false); // the work goes on without this view
+                session.readOnly().set(false); // the work goes on without this view
                 return null;
             case "isClosed":
                 return closed;
@@ -347,7 +347,7 @@ final class JdbcView {
             throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
         }
         readOnly = wanted;
-        session.readOnly(wanted);
+        session.readOnly().set(wanted);
     }
 
     /** A savepoint of this view. */

@@ -36,12 +36,7 @@ public final class Session {
     private @Nullable Thread owner;
 
     private final ReadClock reading;
-
-    /** Writes are switched off on the only lane, and must be switched on again. */
-    private boolean refusing;
-
-    /** The user's JDBC view is read-only: nothing is written, and nothing moves to the write lane. */
-    private boolean readOnly;
+    private final ReadOnly readOnly = new ReadOnly(this);
 
     /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
     private boolean wholesale;
@@ -148,66 +143,8 @@ public final class Session {
         lane = granted;
     }
 
-    /** Makes the only lane refuse writes until the session ends, or gives it up. */
-    void refuseWrites(Lane own) throws SQLException {
-        refusing = true;
-        switchWrites(own, true);
-    }
-
-    /** Not interruptible: an interrupted switch may have switched. */
-    private static void switchWrites(Lane own, boolean refuse) throws SQLException {
-        Ticket served = own.shield();
-        try {
-            own.engine().refuseWrites(refuse);
-        } finally {
-            own.unshield(served);
-        }
-    }
-
-    /** Whether the user's JDBC view is read-only. */
-    boolean isReadOnly() {
+    ReadOnly readOnly() {
         return readOnly;
-    }
-
-    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
-    void readOnly(boolean wanted) {
-        boolean before = readOnly;
-        readOnly = wanted;
-        if (before && !wanted) {
-            allowWrites(lane);
-        }
-    }
-
-    private void allowWrites(@Nullable Lane own) {
-        if (!refusing || own == null) {
-            return;
-        }
-        try {
-            switchWrites(own, false);
-            refusing = false;
-        } catch (SQLException e) {
-            own.doubt(CloseReason.DISCARDED);
-        }
-    }
-
-    /** Fails if nothing may be written. */
-    void requireWritable(String sql) throws SQLException {
-        if (readOnly) {
-            throw Misuse.readOnly(SqlText.label(sql), null);
-        }
-    }
-
-    /** What a statement is where nothing may be written; fails if it cannot but write. */
-    private Verb reading(String sql, Verb verb) throws SQLException {
-        boolean reads = verb == Verb.MAINTENANCE && SqlText.onlyAsks(sql);
-        boolean writes = verb == Verb.CHANGE
-                || verb == Verb.SCHEMA
-                || verb == Verb.MAINTENANCE && !reads
-                || verb == Verb.BEGIN && !transaction.isOpen();
-        if (writes) {
-            throw Misuse.readOnly(SqlText.label(sql), null);
-        }
-        return reads ? Verb.READ : verb;
     }
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
@@ -219,9 +156,7 @@ public final class Session {
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
-            if (last != null && refusing) {
-                last.engine().refuseWrites(false);
-            }
+            readOnly.end(last);
             if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
                 last.engine().syncByItself(false);
             }
@@ -232,7 +167,6 @@ public final class Session {
                 last.doubt(CloseReason.DISCARDED);
             }
         }
-        refusing = false;
         lane = null;
         ticket = Nobody.HERE;
         reading.look(false);
@@ -419,7 +353,7 @@ public final class Session {
         if (given != Verb.END) {
             transaction.requireStanding();
         }
-        Verb verb = readOnly ? reading(sql, given) : given;
+        Verb verb = readOnly.check(sql, given);
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
         if (verb == Verb.END) {
@@ -429,11 +363,9 @@ public final class Session {
             results.closeWriting();
         }
         if (current == null) {
-            current = take(null, verb.needsWriteLane() && !readOnly ? Access.WRITE : Access.READ);
+            current = take(null, verb.needsWriteLane() && !readOnly.isOn() ? Access.WRITE : Access.READ);
         }
-        if (readOnly && !refusing && current.access() == Access.WRITE) {
-            refuseWrites(current);
-        }
+        readOnly.keep(current);
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         }
@@ -457,7 +389,7 @@ public final class Session {
 
     boolean canMove(Lane current) {
         return commitsByItself()
-                && !readOnly
+                && !readOnly.isOn()
                 && current.access() == Access.READ
                 && host.hasReadLanes()
                 && !transaction.isOpen();
@@ -485,7 +417,7 @@ public final class Session {
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
         results.close(ResultView.COMMITTED);
-        allowWrites(own);
+        readOnly.end(own);
         own.leave();
         lane = null;
     }
@@ -539,7 +471,7 @@ public final class Session {
     /** As {@link #ready}, for data that writes whatever its verb says. */
     void readyToWrite(String sql) throws SQLException {
         requireAlive();
-        requireWritable(sql);
+        readOnly.requireOff(sql);
         Lane current = ready(sql, Verb.of(sql));
         if (canMove(current)) {
             moveToWrite();

@@ -137,7 +137,7 @@ final class StatementView {
         }
         Verb verb = Verb.of(preparedSql);
         // Where nothing may be written it is prepared all the same, and refused when it is run.
-        boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.ready(preparedSql, later ? Verb.READ : verb);
         session.commits().notBegun();
         return lane;
@@ -251,7 +251,7 @@ final class StatementView {
         key = null;
         writing = texts.stream().anyMatch(StatementView::mayWrite);
         if (isBatch && !texts.isEmpty()) {
-            session.requireWritable(texts.get(0));
+            session.readOnly().requireOff(texts.get(0));
         }
         Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
         for (String text : texts) {

@@ -71,6 +71,12 @@ final class TransactionScope {
         loseIfOpen(reason);
     }
 
+    /** It could not be rolled back: it stays open, as a lost one. */
+    void remains(Throwable reason) {
+        open = true;
+        lost = reason instanceof SQLException error ? error : new SQLException(reason.getMessage(), reason);
+    }
+
     /** The user ends a lost transaction: with ROLLBACK all is well, COMMIT says that there is nothing to commit. */
     void endLost(Lane lane, boolean rollback) throws SQLException {
         try {
