@@ -9,7 +9,7 @@ import java.util.concurrent.CompletableFuture;
  * <p>A lease begins as a reader on a read lane, which it keeps until it is released. Like {@link SqlitePool#connection}, it
  * moves to the write lane when a statement needs it. A transaction that one work begins with {@code BEGIN} stays open for
  * the next. When it has been committed the work goes on as soon as that is durable. Then the lease gives the write lane back and is a reader
- * again (therefore {@code last_insert_rowid()} and the like are refused until the next change; ask before {@code COMMIT}), unless it has changed the
+ * again (therefore {@code last_insert_rowid()} and the like are refused until its next change; ask before {@code COMMIT}), unless it has changed the
  * connection by {@code PRAGMA}, {@code ATTACH} or a temporary table: then it keeps the write lane until it is released.
  *
  * <p>Open leases and streams hold at most all but one of the read lanes, so that short reads always get through (with {@code poolSize} 2 there

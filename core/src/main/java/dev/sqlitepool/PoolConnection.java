@@ -120,6 +120,11 @@ public interface PoolConnection {
      * is closed when the work returns. {@code unwrap} to the driver's class gives the physical connection and makes the
      * pool discard it afterwards, or in memory undo what it can see.
      *
+     * <p>A result whose statement only reads stays open when a savepoint or a transaction ends. A commit that gives the connection back to
+     * the pool closes it, and so does an interrupt; from then on every use of the result throws an {@code SQLException} with SQLState 24000,
+     * since {@code next()} would otherwise seem to have come to the end. {@code setReadOnly(true)} makes the connection refuse whatever
+     * writes, with SQLState 25006. {@code getGeneratedKeys()} gives the row id of the last row that this run inserted, or nothing.
+     *
      * @return the same object on every call
      */
     Connection jdbc();

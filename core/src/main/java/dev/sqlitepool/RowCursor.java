@@ -28,7 +28,8 @@ public interface RowCursor<T> extends AutoCloseable {
      * @param most how many rows at most; at least 1
      * @param into is given the rows in order, also those before an error; must not use the connection
      * @return whether there may be more. If not, the cursor has closed itself, and further reads give nothing
-     * @throws SQLException if the statement or the mapper fails, which closes the cursor, or the cursor was closed before its end
+     * @throws SQLException if the statement or the mapper fails, which closes the cursor, or the cursor was closed before its end; so does
+     *     every further read
      * @throws IllegalArgumentException if {@code most} is less than 1
      */
     boolean read(int most, Consumer<? super T> into) throws SQLException;

@@ -69,7 +69,7 @@ public interface SqlitePool extends AutoCloseable {
      * {@code ATTACH} or the like, it gives that lane back, waits for the write lane, repeats the statement there and stays. After a {@code COMMIT} of its
      * own it gives the write lane back, goes on when the commit is durable, and waits for a lane again when it needs one:
      * transactions of others come in between. Therefore {@code last_insert_rowid()}, {@code changes()} and {@code
-     * total_changes()} are refused after a {@code COMMIT}, until the next change; ask before. While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
+     * total_changes()} are refused before the first change, and after a {@code COMMIT} until the next; ask between the two. While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
      * BEGIN} means {@code BEGIN IMMEDIATE}.
      *
      * <p>Cancelling the future, or an error, undoes only what has not been committed yet: an {@code INSERT … RETURNING} has

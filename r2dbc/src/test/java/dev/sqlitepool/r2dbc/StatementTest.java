@@ -90,6 +90,24 @@ class StatementTest {
     }
 
     @Test
+    void whatSqliteRemembersOfTheLastChangeIsToldOnlyInsideTheTransactionThatMadeIt() {
+        assertThat(counts(connection.createStatement("INSERT INTO t VALUES (41, 'a')")))
+                .containsExactly(1L);
+        for (String sql : List.of("SELECT last_insert_rowid()", "INSERT INTO t (v) VALUES (changes())")) {
+            assertThatThrownBy(() -> rows(connection.createStatement(sql)))
+                    .hasMessageContaining("tell of one SQLite connection");
+        }
+        connection.beginTransaction().block(PATIENCE);
+        assertThat(counts(connection.createStatement("INSERT INTO t VALUES (7, 'b')")))
+                .containsExactly(1L);
+        assertThat(rows(connection.createStatement("SELECT last_insert_rowid()")))
+                .containsExactly(7);
+        connection.commitTransaction().block(PATIENCE);
+        assertThatThrownBy(() -> rows(connection.createStatement("SELECT changes()")))
+                .hasMessageContaining("tell of one SQLite connection");
+    }
+
+    @Test
     void aNameIsBoundWithItsFirstCharacterOrWithout() {
         for (String name : List.of("x", ":x")) {
             assertThat(rows(connection

@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.LinkedHashSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which any
@@ -62,10 +63,10 @@ public interface Engine {
     /** Opens a savepoint inside a transaction; {@code level} distinguishes nested ones. */
     void savepoint(int level) throws SQLException;
 
-    /** Undoes what happened since the savepoint, and closes it. */
+    /** Undoes what happened since the savepoint, which stays open; those inside it are closed. */
     void rollbackTo(int level) throws SQLException;
 
-    /** Closes the savepoint and keeps what happened since. */
+    /** Closes the savepoint and those inside it, and keeps what happened since. */
     void release(int level) throws SQLException;
 
     /** Asks the engine itself whether a transaction is open. Costs statements; for use after errors. */
@@ -74,8 +75,19 @@ public interface Engine {
     /** Makes a connection that can write refuse to, or write again. */
     void refuseWrites(boolean refuse) throws SQLException;
 
-    /** Whether the driver records generated keys; only users of JDBC need them, at a price. */
-    void generatedKeys(boolean wanted);
+    /** Whether the driver tells generated keys rightly; else {@link #insertedKey} does. */
+    boolean driverTellsKeys();
+
+    /**
+     * From here on looks which rows are inserted into a table, at a price.
+     *
+     * @param table without its schema; null to look no more
+     */
+    void watchInserts(@Nullable String table) throws SQLException;
+
+    /** The row id of the row that was inserted last since {@link #watchInserts}; null if there was none, or if it has no row id. */
+    @Nullable
+    Long insertedKey() throws SQLException;
 
     /**
      * Whether statements of different tasks may follow this one in the transaction that is open: not if its end could judge them together, as

@@ -98,10 +98,13 @@ final class JdbcEngine implements Engine {
 
     @Override
     public void savepoint(int level) throws SQLException {
+        while (savepoints.size() >= level) {
+            savepoints.pop(); // of a transaction that has ended
+        }
         savepoints.push(connection.setSavepoint());
     }
 
-    /** Takes out the savepoint of the level; those inside it end with it. */
+    /** The savepoint of the level; those inside it end. */
     private static Savepoint savepoint(int level, Deque<Savepoint> open) throws SQLException {
         if (open.size() < level) {
             throw new SQLException("This savepoint has ended already.", "3B001");
@@ -109,7 +112,7 @@ final class JdbcEngine implements Engine {
         while (open.size() > level) {
             open.pop();
         }
-        return open.pop();
+        return open.element();
     }
 
     @Override
@@ -119,7 +122,9 @@ final class JdbcEngine implements Engine {
 
     @Override
     public void release(int level) throws SQLException {
-        connection.releaseSavepoint(savepoint(level, savepoints));
+        Savepoint released = savepoint(level, savepoints);
+        savepoints.pop();
+        connection.releaseSavepoint(released);
     }
 
     @Override
@@ -133,7 +138,17 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
-    public void generatedKeys(boolean wanted) {}
+    public boolean driverTellsKeys() {
+        return true;
+    }
+
+    @Override
+    public void watchInserts(@Nullable String table) {}
+
+    @Override
+    public @Nullable Long insertedKey() {
+        return null;
+    }
 
     @Override
     public boolean mayJoin(String sql) {

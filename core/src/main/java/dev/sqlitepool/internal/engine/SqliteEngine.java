@@ -40,6 +40,7 @@ final class SqliteEngine implements Engine {
     private final SQLiteConnection connection;
     private final Statement control;
     private final SqliteTransactions transactions;
+    private final InsertedKey inserts;
     private OpenFile.@Nullable Use file;
     /** Looks whether the file is the database still; null in memory. */
     private @Nullable Place place;
@@ -64,6 +65,7 @@ final class SqliteEngine implements Engine {
         this.connection = opened.unwrap(SQLiteConnection.class);
         this.control = connection.createStatement();
         this.transactions = new SqliteTransactions(connection);
+        this.inserts = new InsertedKey(connection);
         takeOver();
     }
 
@@ -147,18 +149,17 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void savepoint(int level) throws SQLException {
-        transactions.command("SAVEPOINT sqlitepool_" + level);
+        transactions.savepoint("SAVEPOINT", level);
     }
 
     @Override
     public void rollbackTo(int level) throws SQLException {
-        transactions.command("ROLLBACK TO sqlitepool_" + level);
-        transactions.command("RELEASE sqlitepool_" + level);
+        transactions.savepoint("ROLLBACK TO", level);
     }
 
     @Override
     public void release(int level) throws SQLException {
-        transactions.command("RELEASE sqlitepool_" + level);
+        transactions.savepoint("RELEASE", level);
     }
 
     @Override
@@ -172,8 +173,22 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public void generatedKeys(boolean wanted) {
-        connection.getConnectionConfig().setGetGeneratedKeys(wanted);
+    public boolean driverTellsKeys() {
+        return false;
+    }
+
+    @Override
+    public void watchInserts(@Nullable String table) throws SQLException {
+        if (table == null) {
+            inserts.end();
+        } else {
+            inserts.begin(table);
+        }
+    }
+
+    @Override
+    public @Nullable Long insertedKey() throws SQLException {
+        return inserts.key();
     }
 
     @Override

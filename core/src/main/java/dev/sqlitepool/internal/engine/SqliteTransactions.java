@@ -23,6 +23,8 @@ final class SqliteTransactions {
     private static final String STAY = "SELECT 1 FROM main.sqlite_schema";
     /** After how many transactions the read lock is taken anew. */
     private static final int STAYS = 64;
+    /** Savepoints inside each other beyond this number are rare, and their statements are not kept. */
+    private static final int KEPT_LEVELS = 8;
 
     private final SQLiteConnection connection;
     private final Map<String, CoreStatement> commands = new HashMap<>();
@@ -119,6 +121,21 @@ final class SqliteTransactions {
         }
         command("ROLLBACK");
         return false;
+    }
+
+    /** Opens or ends the savepoint of a level. */
+    void savepoint(String verb, int level) throws SQLException {
+        String sql = verb + " sqlitepool_" + level;
+        try {
+            command(sql);
+        } finally {
+            if (level > KEPT_LEVELS) {
+                CoreStatement statement = commands.remove(sql);
+                if (statement != null) {
+                    statement.pointer.close();
+                }
+            }
+        }
     }
 
     /** Runs a statement without rows or parameters: prepared once, since it would take as long to prepare as to run. */

@@ -25,6 +25,10 @@ final class ConnectionChanges {
             "user_version",
             "wal_checkpoint");
 
+    /** Pragmas that do something without being given a value. */
+    private static final Set<String> ACTING =
+            Set.of("incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint");
+
     private ConnectionChanges() {}
 
     /** Whether a statement that is neither data nor transaction control changes the connection. */
@@ -52,6 +56,12 @@ final class ConnectionChanges {
     static @Nullable String journalMode(String sql) {
         Tokens tokens = behindExplain(sql);
         return tokens.skip("PRAGMA") ? Pragma.of(tokens).journalMode() : null;
+    }
+
+    /** Whether a statement is a pragma that tells something and does nothing. */
+    static boolean onlyAsks(String sql) {
+        Tokens tokens = new Tokens(sql);
+        return tokens.skip("PRAGMA") && Pragma.of(tokens).onlyAsks();
     }
 
     private static Tokens behindExplain(String sql) {
@@ -119,10 +129,17 @@ final class ConnectionChanges {
             return new Pragma(schema, name, assigns ? tokens.name() : null);
         }
 
+        private boolean lists() {
+            return name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo");
+        }
+
+        boolean onlyAsks() {
+            return lists() || name.endsWith("_check") || value == null && !ACTING.contains(name);
+        }
+
         boolean changesConnection() {
-            boolean lists = name.endsWith("_list") || name.endsWith("_info") || name.endsWith("_xinfo");
             boolean ofDatabase = OF_DATABASE.contains(name) && !schema.equals(TEMPORARY);
-            return value != null && !lists && !ofDatabase;
+            return value != null && !lists() && !ofDatabase;
         }
 
         @Nullable

@@ -73,7 +73,7 @@ public final class Cursor<T> {
         boolean well = false;
         try {
             if (statement == null && own.access() == Access.WRITE) {
-                session.refuseWrites(own);
+                session.readOnly().refuse(own);
             }
             boolean more = read(own, most, System.nanoTime() + nanos, into);
             well = true;
@@ -141,7 +141,7 @@ public final class Cursor<T> {
     SQLException closed() {
         return new SQLException(
                 "The cursor of " + label()
-                        + " was closed before its end, by the end of its transaction or by an interrupt.",
+                        + " was closed before its end, by the end of its transaction, by an interrupt or by an error.",
                 "24000");
     }
 
@@ -157,6 +157,9 @@ public final class Cursor<T> {
     }
 
     private Prepared startOnce(Lane own) throws SQLException {
+        if (!held && SqlText.asksForLastChange(sql)) {
+            throw Misuse.alone();
+        }
         Prepared prepared = own.statements().take(sql);
         boolean started = false;
         try {

@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
@@ -94,14 +95,14 @@ final class Forms {
             result = body.run();
             session.transaction().requireStanding();
         } catch (Throwable e) {
-            session.results().close();
+            session.results().close(ResultView.CLOSED);
             Lane current = lane();
             current.leave();
             session.transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
         if (session.ticket().beginCommit() && !session.transaction().isRollbackOnly()) {
-            session.results().close();
+            session.results().close(ResultView.CLOSED);
             commit();
         } // else the session's end rolls back
         return result;
@@ -110,7 +111,7 @@ final class Forms {
     /** Begins a snapshot, in which nothing can write. */
     void openSnapshot(Lane own) throws SQLException {
         if (own.access() == Access.WRITE) {
-            session.refuseWrites(own);
+            session.readOnly().refuse(own);
         }
         begin(false);
     }
@@ -177,9 +178,14 @@ final class Forms {
         return result;
     }
 
+    /** Commits at the end of all work: nothing of it runs any more. */
     void commit() throws SQLException {
+        lane().leave();
+        commitUninterrupted();
+    }
+
+    private void commitUninterrupted() throws SQLException {
         Lane current = lane();
-        current.leave();
         Patience patience = session.patience();
         while (true) {
             try {
@@ -219,44 +225,46 @@ final class Forms {
     /** Runs work in a savepoint: when it throws, what it did is undone. */
     <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
         Lane current = lane();
-        int level = session.transaction().savepoint(current);
+        TransactionScope.Mark mark = session.transaction().savepoint(current, true);
         T result;
         try {
             result = body.run();
         } catch (Throwable e) {
-            session.results().closeThoseOfJdbc();
-            session.transaction().rollbackTo(current, level, e);
+            session.results().closeWriting();
+            session.transaction().rollbackTo(current, mark, e);
             throw e;
         }
-        session.results().closeThoseOfJdbc();
-        session.transaction().release(current, level);
+        session.results().closeWriting();
+        session.transaction().release(current, mark);
         return result;
     }
 
-    /** Runs work in a transaction inside a connection in autocommit mode. */
+    /** Runs work in a transaction inside a connection in autocommit mode. Statements that only read may be open around it, and go on. */
     <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
         Lane current = lane();
+        session.results().closeWriting(); // they commit now, and would keep this from it
         session.commits().before(current, "BEGIN", Verb.BEGIN);
         begin(true);
         T result;
         try {
             result = body.run();
             session.transaction().requireStanding();
-            session.takesEffect();
         } catch (Throwable e) {
-            current.leave();
-            session.transaction().rollback(current, e);
-            current.enter(session.ticket());
+            Ticket served = current.shield();
+            undo(current, e);
+            current.unshield(served);
             session.lookWhatIsOpen();
             throw e;
         }
         Written written = session.transaction().written();
         written.atOnce(false); // but after the sync
         try {
+            Ticket served = current.shield();
             try {
-                commit();
+                requireUnstruck(current);
+                commitUninterrupted();
             } finally {
-                current.enter(session.ticket());
+                current.unshield(served);
                 session.lookWhatIsOpen();
             }
             session.commits().committed(current);
@@ -265,6 +273,24 @@ final class Forms {
             written.tell();
         }
         return result;
+    }
+
+    /** The connection is shielded; but what has struck before stays as long as a statement around is open. */
+    private void requireUnstruck(Lane current) throws SQLException {
+        try {
+            session.takesEffect();
+            current.requireInTime();
+        } catch (SQLException | RuntimeException e) {
+            undo(current, e);
+            throw e;
+        }
+    }
+
+    /** Rolls back; where that is impossible while a statement around is open, everything but the end of the transaction is refused. */
+    private void undo(Lane current, Throwable reason) {
+        if (!session.transaction().rollback(current, reason)) {
+            session.transaction().remains(reason);
+        }
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.lane.TransactionScope.Mark;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -32,7 +33,7 @@ final class JdbcView {
     private final Session session;
     private final Connection proxy;
     private final List<StatementView> statements = new ArrayList<>();
-    private final List<ResultSet> metadataResults = new ArrayList<>();
+    private final List<ResultView> metadataResults = new ArrayList<>();
     private boolean autoCommit;
     private boolean readOnly;
     private boolean closed;
@@ -60,7 +61,7 @@ final class JdbcView {
 
     boolean hasOpenResults() {
         return statements.stream().anyMatch(StatementView::hasOpenResults)
-                || metadataResults.stream().anyMatch(JdbcView::isOpen);
+                || metadataResults.stream().anyMatch(ResultView::isOpen);
     }
 
     static boolean isOpen(ResultSet result) {
@@ -72,17 +73,33 @@ final class JdbcView {
     }
 
     /** Closes what is open on the lane; statements are prepared again when they are used again. */
-    void closeStatements() {
-        statements.forEach(StatementView::release);
-        metadataResults.forEach(JdbcView::closeQuietly);
+    void closeStatements(String reason) {
+        statements.forEach(statement -> statement.release(reason));
+        metadataResults.forEach(result -> result.end(reason));
         metadataResults.clear();
         session.lookWhatIsOpen();
     }
 
+    /** Closes the results of statements that write: with one of them SQLite ends neither savepoint nor transaction. */
+    void closeWriting() {
+        statements.forEach(statement -> statement.releaseWriting(ResultView.ENDED));
+    }
+
     void end() {
-        closeStatements();
+        closeStatements(ResultView.CLOSED);
         statements.clear();
         closed = true;
+        session.readOnly().set(false);
+    }
+
+    /** The user has closed a result. */
+    void closed(ResultView result, @Nullable StatementView statement) {
+        if (statement == null) {
+            metadataResults.remove(result);
+        } else {
+            statement.closed(result);
+        }
+        session.lookWhatIsOpen();
     }
 
     static void closeQuietly(AutoCloseable resource) {
@@ -143,7 +160,8 @@ final class JdbcView {
         switch (method.getName()) {
             case "close":
                 closed = true;
-                closeStatements();
+                closeStatements(ResultView.CLOSED);
+                session.readOnly().set(false); // the work goes on without this view
                 return null;
             case "isClosed":
                 return closed;
@@ -195,7 +213,7 @@ final class JdbcView {
             case "setSavepoint":
                 return setSavepoint(arguments.length == 0 ? null : (String) arguments[0]);
             case "releaseSavepoint":
-                session.transaction().release(lane(), savepoint(arguments[0]).level);
+                releaseSavepoint(savepoint(arguments[0]));
                 return null;
             case "isReadOnly":
                 return readOnly;
@@ -249,9 +267,12 @@ final class JdbcView {
                                     lane(), Verb.READ, null, lane -> ofSchema(lane, maker, method, arguments))
                     : call(Objects.requireNonNull(delegate(maker, new Object[0])), method, arguments);
             if (answer instanceof ResultSet result) {
-                metadataResults.add(result);
+                metadataResults.forEach(other -> other.giveWay(result));
+                metadataResults.removeIf(ResultView::isClosed);
+                ResultView made = new ResultView(this, null, result);
+                metadataResults.add(made);
                 session.lookWhatIsOpen();
-                return metadataResult(result);
+                return made.proxy();
             }
             return answer;
         });
@@ -263,29 +284,6 @@ final class JdbcView {
         lane.engine().lookAtSchema();
         Object driver = call(lane.engine().connection(), maker, new Object[0]);
         return Objects.requireNonNull(call(Objects.requireNonNull(driver), method, arguments));
-    }
-
-    /** A result that leads to no statement, as JDBC allows, since that would lead to the driver's connection. */
-    private ResultSet metadataResult(ResultSet result) {
-        return proxy(ResultSet.class, (method, arguments) -> {
-            switch (method.getName()) {
-                case "close":
-                    result.close();
-                    metadataResults.remove(result);
-                    session.lookWhatIsOpen();
-                    return null;
-                case "isClosed":
-                    return result.isClosed();
-                case "getStatement":
-                    return null;
-                case "unwrap":
-                    session.commits().handOut();
-                    break;
-                default:
-            }
-            session.requireAlive();
-            return answer(call(result, method, arguments), method);
-        });
     }
 
     /** The driver answers with its own statement or result: as what was asked for, since that would lead to its connection. */
@@ -342,8 +340,11 @@ final class JdbcView {
         if (autoCommit) {
             throw new SQLException(method + " needs setAutoCommit(false) before.", "25000");
         }
-        closeStatements();
         if (session.transaction().isOpen()) {
+            Lane own = Objects.requireNonNull(session.lane());
+            if (sql.equals("COMMIT") && session.commits().givesBack(own)) {
+                closeStatements(ResultView.COMMITTED);
+            }
             session.statements().run(sql, new Object[0], null, false);
         }
     }
@@ -357,15 +358,16 @@ final class JdbcView {
             throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
         }
         readOnly = wanted;
+        session.readOnly().set(wanted);
     }
 
     /** A savepoint of this view. */
     private static final class View implements Savepoint {
-        private final int level;
+        private final Mark mark;
         private final @Nullable String name;
 
-        View(int level, @Nullable String name) {
-            this.level = level;
+        View(Mark mark, @Nullable String name) {
+            this.mark = mark;
             this.name = name;
         }
 
@@ -374,7 +376,7 @@ final class JdbcView {
             if (name != null) {
                 throw new SQLException("This savepoint has a name, and no number.");
             }
-            return level;
+            return mark.number();
         }
 
         @Override
@@ -386,9 +388,9 @@ final class JdbcView {
         }
     }
 
-    private static View savepoint(@Nullable Object given) throws SQLException {
+    private static Mark savepoint(@Nullable Object given) throws SQLException {
         if (given instanceof View view) {
-            return view;
+            return view.mark;
         }
         throw new SQLException("This savepoint was not set on this connection.", "3B001");
     }
@@ -398,18 +400,21 @@ final class JdbcView {
             throw new SQLException("setSavepoint() needs setAutoCommit(false) before.", "25000");
         }
         beginIfNeeded();
-        return new View(session.transaction().savepoint(lane()), name);
+        return new View(session.transaction().savepoint(lane(), false), name);
     }
 
-    private void rollbackTo(View savepoint) throws SQLException {
-        closeStatements();
-        SQLException failed =
-                new SQLException("The rollback to the savepoint failed; the transaction cannot go on.", "25P02");
-        session.transaction().rollbackTo(lane(), savepoint.level, failed);
-        if (failed.getSuppressed().length > 0) {
-            throw failed;
-        }
-        session.transaction().savepoint(lane()); // JDBC keeps the savepoint after a rollback to it
+    private void releaseSavepoint(Mark savepoint) throws SQLException {
+        Lane lane = lane();
+        session.transaction().requireOpen(savepoint);
+        closeWriting();
+        session.transaction().userReleases(lane, savepoint);
+    }
+
+    private void rollbackTo(Mark savepoint) throws SQLException {
+        Lane lane = lane();
+        session.transaction().requireOpen(savepoint);
+        closeWriting();
+        session.transaction().userRollsBackTo(lane, savepoint);
     }
 
     static boolean returnsKeys(@Nullable Object[] arguments) {

@@ -4,12 +4,9 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.Row;
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
@@ -36,7 +33,6 @@ public final class Lane {
 
     /** What those who came before in a group wait for one who takes longer than it used to. */
     private static final long HURRY_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
-
     private final Engine engine;
     private final Access access;
     private final int generation;
@@ -224,14 +220,57 @@ public final class Lane {
         }
     }
 
-    /** After this no interrupt that was meant for the owner's ticket reaches the connection, and no cursor is open. */
+    /** After this no interrupt that was meant for the owner's ticket reaches the connection, and no statement runs: it ends them all. */
     void leave() {
         enter(null);
         hurryNanos = 0;
         limitNanos = 0;
-        if (statements.closeRunning()) {
+        statements.closeRunning();
+        if (depth != 0) { // the stack overflowed, or memory ran out, before a statement was ended
             depth = 1;
             endStatement();
+        }
+    }
+
+    /**
+     * From here to {@link #unshield} no interrupt reaches the connection: neither one that is meant for the owner's ticket, which is returned, nor the
+     * timeout of a statement around. Unlike {@link #leave} it ends none of those that run.
+     */
+    @Nullable
+    Ticket shield() {
+        gate.lock();
+        try {
+            Ticket served = ticket;
+            ticket = null;
+            timed = false;
+            return served;
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    /** Fails if the statement around has run into its timeout: until it has ended, SQLite interrupts whatever comes. */
+    void requireInTime() throws SQLException {
+        gate.lock();
+        try {
+            if (timeoutNanos > 0 && timedOut) {
+                throw late(timeoutNanos, null);
+            }
+        } finally {
+            gate.unlock();
+        }
+    }
+
+    void unshield(@Nullable Ticket served) {
+        gate.lock();
+        try {
+            ticket = served;
+            timed = timeoutNanos > 0;
+            if (timed) {
+                watchUntil(statementDeadline, Math.max(0, statementDeadline - telemetry.now()));
+            }
+        } finally {
+            gate.unlock();
         }
     }
 
@@ -365,47 +404,8 @@ public final class Lane {
         return statements;
     }
 
-    /**
-     * Runs one statement to its end.
-     *
-     * @param sink is given each row; null to pass rows over
-     * @param needsRows whether a statement that returns no columns is an error, found before it runs
-     * @return the rows changed, as the verb allows
-     */
-    <X extends Exception> long run(
-            String sql,
-            Verb verb,
-            @Nullable Object[] values,
-            @Nullable SqlAction<? super Row, X> sink,
-            boolean needsRows)
-            throws SQLException, X {
-        Prepared prepared = statements.take(sql);
-        long started = access == Access.WRITE ? telemetry.now() : 0;
-        try {
-            beginStatement(0);
-            StatementCache.check(prepared, values, needsRows);
-            prepared.start(values);
-            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
-            while (prepared.next()) {
-                if (sink != null && row != null) {
-                    row.alive(true);
-                    try {
-                        sink.accept(row);
-                    } finally {
-                        row.alive(false);
-                    }
-                }
-            }
-            return verb.counts(sql, prepared.returnsRows()) ? prepared.changes() : 0;
-        } catch (SQLException e) {
-            throw explained(e);
-        } finally {
-            statements.give(sql, prepared);
-            endStatement();
-            if (access == Access.WRITE) {
-                texts.took(sql, telemetry.now() - started);
-            }
-        }
+    long now() {
+        return telemetry.now();
     }
 
     /** Until {@link #leave} a statement that takes longer is interrupted; 0 for no limit. */

@@ -50,10 +50,29 @@ final class Misuse {
                 "0A000");
     }
 
+    static SQLException readOnly(String what, @Nullable SQLException cause) {
+        return new SQLException(
+                what
+                        + " would write or lock the database, and this connection is read-only. Nothing was written; end the"
+                        + " transaction, if one is open, and call setReadOnly(false) first.",
+                "25006",
+                cause == null ? 0 : cause.getErrorCode(),
+                cause);
+    }
+
+    static SQLException alone() {
+        return new SQLException(
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and this call runs on any of"
+                        + " them, with the changes of others before it. Ask inside the connection(…) or transaction(…) that"
+                        + " changes something, or use INSERT … RETURNING.",
+                "25000");
+    }
+
     static SQLException elsewhere() {
         return new SQLException(
-                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and after a commit"
-                        + " this work may go on on another. Ask before COMMIT, or use INSERT … RETURNING.",
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, on which this work has"
+                        + " changed nothing, or nothing since its last commit, after which it may go on on another. Ask before COMMIT,"
+                        + " or use INSERT … RETURNING.",
                 "25000");
     }
 

@@ -34,8 +34,8 @@ final class OpenResults {
     }
 
     /** Closes what JDBC statements and cursors have left open. */
-    void close() {
-        closeThoseOfJdbc();
+    void close(String reason) {
+        closeThoseOfJdbc(reason);
         closeCursors();
     }
 
@@ -46,9 +46,16 @@ final class OpenResults {
         }
     }
 
-    void closeThoseOfJdbc() {
+    void closeThoseOfJdbc(String reason) {
         if (view != null) {
-            view.closeStatements();
+            view.closeStatements(reason);
+        }
+    }
+
+    /** Before the end of a savepoint: results of statements that only read stay open, as SQLite allows. */
+    void closeWriting() {
+        if (view != null) {
+            view.closeWriting();
         }
     }
 

@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.lane.Work.Form;
 import java.io.IOException;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which nobody has the
  * driver's connection, and which nobody gets before its end. If the BEGIN fails, SQLite syncs again. If it succeeds nothing commits before
- * its end, not even a result that was left open before it. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
+ * its end, not even a result that was left open before it. A result that stays open over its end only reads: one that writes is closed
+ * before. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
  * comes next outside a transaction, a SELECT too, passes {@link #before} first, which makes SQLite sync again, before it runs.
  */
 final class OwnCommits {
@@ -27,7 +29,7 @@ final class OwnCommits {
     private final Host host;
     /** The journal mode that connections are set up with; null if that is nobody's but the connection's. */
     private final @Nullable String journal;
-    /** The write lane was given back, and with it what SQLite remembers of the last change. */
+    /** What SQLite remembers of the last change is not this work's: it has changed nothing yet, or has given the write lane back. */
     private boolean elsewhere;
     /** Of work whose commits the end of its task acknowledges. */
     private boolean committed;
@@ -38,6 +40,7 @@ final class OwnCommits {
         this.session = session;
         this.host = host;
         this.journal = settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
+        this.elsewhere = session.form() == Form.CONNECTION;
     }
 
     /** The pool has committed, or is about to, for work that does not commit by itself; perhaps so that the gate must sync it. */
@@ -63,7 +66,7 @@ final class OwnCommits {
         if (old.doubt() != null) {
             throw Misuse.ofOldFile();
         }
-        session.results().closeThoseOfJdbc();
+        session.results().closeThoseOfJdbc(ResultView.MOVED);
         old.leave();
         return session.take(old, old.access());
     }
@@ -73,10 +76,17 @@ final class OwnCommits {
         elsewhere = true;
     }
 
+    private void refuseLastChange(String sql) throws SQLException {
+        boolean nothingChanged = session.form() == Form.READ; // and with a single lane another's change would be told
+        if ((elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
+            throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
+        }
+    }
+
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane lane, String sql, Verb verb) throws SQLException {
-        if (elsewhere && SqlText.asksForLastChange(sql)) {
-            throw Misuse.elsewhere();
+        if (verb != Verb.SCHEMA) { // what a trigger or a view asks for it asks when it runs
+            refuseLastChange(sql);
         }
         if (verb == Verb.MAINTENANCE) {
             requireJournal(sql);
@@ -93,7 +103,7 @@ final class OwnCommits {
         if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
             return;
         }
-        elsewhere &= verb != Verb.CHANGE;
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
         host.requireTrust(lane);
         if (session.transaction().isOpen()) {
             if (verb == Verb.END || verb == Verb.RELEASE) {
@@ -142,8 +152,8 @@ final class OwnCommits {
 
     /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
     Lane handOut() throws SQLException {
-        Lane lane = session.ready(
-                "PRAGMA user_version", session.form() == Work.Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
+        Lane lane =
+                session.ready("PRAGMA user_version", session.form() == Form.CONNECTION ? Verb.MAINTENANCE : Verb.READ);
         if (session.commitsByItself()
                 && session.transaction().isOpen()
                 && lane.engine().needsSync()) {
@@ -156,6 +166,7 @@ final class OwnCommits {
         session.takesEffect();
         lane.doubt(CloseReason.CHANGED);
         session.transaction().written().handedOut();
+        elsewhere = false; // it may change anything
         return lane;
     }
 
@@ -197,6 +208,11 @@ final class OwnCommits {
         }
     }
 
+    /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
+    boolean givesBack(Lane lane) {
+        return session.commitsByItself() && lane.engine().needsSync() && lane.doubt() == null && host.hasReadLanes();
+    }
+
     /** After a COMMIT has succeeded: goes on when the disk has it. What was written is told then, too. */
     void committed(Lane lane) {
         if (!session.commitsByItself()) {
@@ -206,9 +222,7 @@ final class OwnCommits {
             requireInPlace(lane);
             return;
         }
-        boolean giveBack = lane.doubt() == null
-                && host.hasReadLanes()
-                && !session.results().areOpen();
+        boolean giveBack = givesBack(lane) && !session.results().areOpen();
         Written written = session.transaction().written();
         written.atOnce(false);
         boolean goesOn = true;

@@ -36,9 +36,7 @@ public final class Session {
     private @Nullable Thread owner;
 
     private final ReadClock reading;
-
-    /** Writes are switched off on the only lane, and must be switched on again. */
-    private boolean refusing;
+    private final ReadOnly readOnly = new ReadOnly(this);
 
     /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
     private boolean wholesale;
@@ -174,15 +172,8 @@ public final class Session {
         lane = granted;
     }
 
-    /** Makes the only lane refuse writes until the session ends. Not interruptible: an interrupted switch may have switched. */
-    void refuseWrites(Lane own) throws SQLException {
-        refusing = true;
-        own.leave();
-        try {
-            own.engine().refuseWrites(true);
-        } finally {
-            own.enter(ticket);
-        }
+    ReadOnly readOnly() {
+        return readOnly;
     }
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
@@ -190,13 +181,11 @@ public final class Session {
         Lane last = lane;
         try {
             leave(last);
-            results.close();
+            results.close(ResultView.CLOSED);
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
-            if (last != null && refusing) {
-                last.engine().refuseWrites(false);
-            }
+            readOnly.end(last);
             if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
                 last.engine().syncByItself(false);
             }
@@ -207,7 +196,6 @@ public final class Session {
                 last.doubt(CloseReason.DISCARDED);
             }
         }
-        refusing = false;
         lane = null;
         ticket = Nobody.HERE;
         reading.look(false);
@@ -387,22 +375,27 @@ public final class Session {
     }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    Lane ready(String sql, Verb verb) throws SQLException {
+    Lane ready(String sql, Verb given) throws SQLException {
         requireAlive();
-        if (form != Form.CONNECTION && verb.isRefusedInside()) {
-            throw Misuse.inside(form, sql, verb);
+        if (form != Form.CONNECTION && given.isRefusedInside()) {
+            throw Misuse.inside(form, sql, given);
         }
-        if (verb != Verb.END) {
+        if (given != Verb.END) {
             transaction.requireStanding();
         }
+        Verb verb = readOnly.check(sql, given);
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
         if (verb == Verb.END) {
             results.closeCursors();
         }
-        if (current == null) {
-            current = take(null, verb.needsWriteLane() ? Access.WRITE : Access.READ);
+        if (verb == Verb.END || verb == Verb.RELEASE) {
+            results.closeWriting();
         }
+        if (current == null) {
+            current = take(null, verb.needsWriteLane() && !readOnly.isOn() ? Access.WRITE : Access.READ);
+        }
+        readOnly.keep(current);
         if (verb.needsWriteLane() && canMove(current)) {
             current = move();
         } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
@@ -426,7 +419,11 @@ public final class Session {
     }
 
     boolean canMove(Lane current) {
-        return commitsByItself() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
+        return commitsByItself()
+                && !readOnly.isOn()
+                && current.access() == Access.READ
+                && host.hasReadLanes()
+                && !transaction.isOpen();
     }
 
     /** Goes to the write lane. */
@@ -435,7 +432,7 @@ public final class Session {
         if (results.areOpen()) {
             throw Misuse.underCursor();
         }
-        results.closeThoseOfJdbc();
+        results.closeThoseOfJdbc(ResultView.MOVED);
         from.leave();
         telemetry.moves.increment();
         return take(from, Access.WRITE);
@@ -444,13 +441,14 @@ public final class Session {
     /** As {@link #move}, for a statement that has turned out to write. */
     Lane moveToWrite() throws SQLException {
         Lane to = move();
-        commits.before(to, "", Verb.WITH);
+        commits.before(to, "", Verb.CHANGE);
         return to;
     }
 
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
-        results.close();
+        results.close(ResultView.COMMITTED);
+        readOnly.end(own);
         own.leave();
         lane = null;
     }
@@ -501,6 +499,8 @@ public final class Session {
 
     /** As {@link #ready}, for data that writes whatever its verb says. */
     void readyToWrite(String sql) throws SQLException {
+        requireAlive();
+        readOnly.requireOff(sql);
         Lane current = ready(sql, Verb.of(sql));
         if (canMove(current)) {
             moveToWrite();

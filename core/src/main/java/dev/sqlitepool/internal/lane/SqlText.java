@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds words and ends of statements in SQL text as SQLite's tokenizer does (<a
@@ -65,7 +66,10 @@ public final class SqlText {
     }
 
     /** Whether the statement asks for what SQLite remembers of a connection's last change. */
-    static boolean asksForLastChange(String sql) {
+    public static boolean asksForLastChange(String sql) {
+        if (!callsWithoutArguments(sql)) {
+            return false; // hardly any does, and this is quick
+        }
         int i = 0;
         while (i < sql.length()) {
             int end = tokenEnd(sql, i);
@@ -79,6 +83,55 @@ public final class SqlText {
             i = end;
         }
         return false;
+    }
+
+    private static boolean callsWithoutArguments(String sql) {
+        for (int open = sql.indexOf('('); open >= 0; open = sql.indexOf('(', open + 1)) {
+            if (sql.startsWith(")", skipBlank(sql, open + 1, false))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether a statement that begins with WITH changes rows. */
+    static boolean changesRows(String sql) {
+        return contains(sql, 0, "INSERT")
+                || contains(sql, 0, "UPDATE")
+                || contains(sql, 0, "DELETE")
+                || contains(sql, 0, "REPLACE");
+    }
+
+    /** The table into which an INSERT or REPLACE inserts, without its schema and quotes; null if the statement is none. */
+    static @Nullable String insertsInto(String sql) {
+        int depth = 0;
+        for (int i = skipBlank(sql, 0, true); i < sql.length(); ) {
+            int end = tokenEnd(sql, i);
+            char c = sql.charAt(i);
+            depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+            int next = skipBlank(sql, end, false);
+            if (depth == 0 && end - i == 4 && sql.regionMatches(true, i, "INTO", 0, 4)) {
+                int nameEnd = next < sql.length() ? tokenEnd(sql, next) : next;
+                int dot = skipBlank(sql, nameEnd, false);
+                if (sql.startsWith(".", dot)) {
+                    next = skipBlank(sql, dot + 1, false);
+                    nameEnd = next < sql.length() ? tokenEnd(sql, next) : next;
+                }
+                return unquoted(sql.substring(next, nameEnd));
+            }
+            i = next;
+        }
+        return null;
+    }
+
+    private static String unquoted(String name) {
+        char quote = name.isEmpty() ? ' ' : name.charAt(0);
+        if (name.length() < 2 || "\"'`[".indexOf(quote) < 0) {
+            return name;
+        }
+        String inside = name.substring(1, name.length() - 1);
+        String one = String.valueOf(quote);
+        return inside.replace(one + one, one);
     }
 
     /** The index behind the token at {@code at}: a word, a quoted text, a comment, or a single character. */

@@ -29,9 +29,20 @@ final class StatementView {
     private final boolean keys;
     private final Statement proxy;
     private final StatementCalls calls = new StatementCalls();
-    private final List<ResultSet> results = new ArrayList<>();
-    /** Results that were read to their end: nothing is open in SQLite any more, but the driver has not closed them. */
-    private final List<ResultSet> finished = new ArrayList<>();
+    /** Those of the last run that are not closed. */
+    private final List<ResultView> results = new ArrayList<>(1);
+    /** Stands on no table, so nothing waits for it. */
+    private @Nullable ResultView keysResult;
+    /** Of the row that the last run inserted; null if it inserted none. */
+    private @Nullable Long key;
+    /** The last run has a result that nobody has asked for yet. */
+    private boolean unasked;
+    /** What has closed it. */
+    private @Nullable String unaskedClosedBy;
+    /** The last run may have written. */
+    private boolean writing;
+
+    private boolean closesOnCompletion;
 
     /** It has run, and its result, its count or its keys may still be asked for. */
     private boolean mayBeAsked;
@@ -69,16 +80,12 @@ final class StatementView {
     }
 
     boolean hasOpenResults() {
-        results.removeIf(result -> !JdbcView.isOpen(result));
-        return !results.isEmpty();
+        return results.stream().anyMatch(ResultView::isOpen);
     }
 
     /** Closes the physical statement; the next use makes another. */
-    void release() {
-        results.forEach(JdbcView::closeQuietly);
-        results.clear();
-        finished.forEach(JdbcView::closeQuietly);
-        finished.clear();
+    void release(String reason) {
+        endResults(reason);
         mayBeAsked = false;
         if (physical != null) {
             JdbcView.closeQuietly(physical);
@@ -87,19 +94,65 @@ final class StatementView {
         session.lookWhatIsOpen();
     }
 
+    private void endResults(String reason) {
+        results.forEach(result -> result.end(reason));
+        results.clear();
+        if (keysResult != null) {
+            keysResult.end(reason);
+            keysResult = null;
+        }
+        if (unasked) {
+            unasked = false;
+            unaskedClosedBy = reason;
+        }
+    }
+
+    /** Closes what would keep SQLite from ending a savepoint or a transaction: a statement that writes and has not ended. */
+    void releaseWriting(String reason) {
+        if (writing && (unasked || hasOpenResults())) {
+            release(reason);
+        }
+    }
+
+    /** The user has closed a result. */
+    void closed(ResultView result) {
+        results.remove(result);
+        if (closesOnCompletion && results.isEmpty() && result != keysResult) {
+            close();
+        }
+    }
+
+    private void close() {
+        closed = true;
+        release(ResultView.CLOSED);
+        view.forget(this);
+    }
+
+    /** Whether {@code cancel} reaches what runs now. */
+    void isExecuting(boolean runs) {
+        executing = runs ? session.ticket() : null;
+    }
+
+    long timeoutNanos() {
+        return TimeUnit.SECONDS.toNanos(timeoutSeconds);
+    }
+
     /** For anything but a run. */
     private Lane ready() throws SQLException {
         if (preparedSql == null) {
             return session.ready("SELECT 1", Verb.READ);
         }
-        Lane lane = session.ready(preparedSql, Verb.of(preparedSql));
+        Verb verb = Verb.of(preparedSql);
+        // Where nothing may be written it is prepared all the same, and refused when it is run.
+        boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        Lane lane = session.ready(preparedSql, later ? Verb.READ : verb);
         session.commits().notBegun();
         return lane;
     }
 
     private Statement physical(Lane lane) throws Throwable {
         if (physical == null || madeOn != lane || physical.isClosed()) {
-            release();
+            release(madeOn == lane ? ResultView.FAILED : ResultView.MOVED);
             Connection connection = lane.engine().connection();
             if (answersFromSchema) {
                 lane.engine().lookAtSchema();
@@ -129,9 +182,7 @@ final class StatementView {
                 }
                 return null;
             case "close":
-                closed = true;
-                release();
-                view.forget(this);
+                close();
                 return null;
             case "isClosed":
                 return closed;
@@ -143,8 +194,8 @@ final class StatementView {
         }
         switch (name) {
             case "getMetaData":
-                if (!mayBeAsked && !hasOpenResults() && finished.isEmpty()) {
-                    release();
+                if (!mayBeAsked && results.isEmpty()) {
+                    release(ResultView.RUN_AGAIN);
                     session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, null, this::current);
                 }
                 break;
@@ -156,6 +207,25 @@ final class StatementView {
                 // The driver's own means patience with locks; ours interrupts.
                 timeoutSeconds = (Integer) Objects.requireNonNull(arguments[0]);
                 return null;
+            case "closeOnCompletion": // the driver's would close its statement, which is not this one
+                closesOnCompletion = true;
+                return null;
+            case "isCloseOnCompletion":
+                return closesOnCompletion;
+            case "getResultSet":
+                if (unaskedClosedBy != null) {
+                    throw ResultView.closed(unaskedClosedBy);
+                }
+                break;
+            case "getMoreResults":
+                unasked = false;
+                break;
+            case "getGeneratedKeys":
+                Lane lane = session.ready("SELECT 1", Verb.READ);
+                if (!lane.engine().driverTellsKeys()) {
+                    return generatedKeys(lane);
+                }
+                break;
             case "unwrap":
                 session.commits().handOut();
                 break;
@@ -169,7 +239,25 @@ final class StatementView {
         calls.made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
-        return isResult && answer instanceof ResultSet result ? tracked(result) : view.answer(answer, method);
+        if (isResult && answer instanceof ResultSet result) {
+            unasked = false;
+            return tracked(result).proxy();
+        }
+        return view.answer(answer, method);
+    }
+
+    /** The key of the last run, or an empty result, under the driver's name for it. */
+    private ResultSet generatedKeys(Lane lane) throws SQLException {
+        if (keysResult != null) {
+            keysResult.end(ResultView.RUN_AGAIN);
+        }
+        Statement statement = lane.engine().connection().createStatement();
+        String one = "SELECT " + (key == null ? 1 : key) + " AS \"last_insert_rowid()\"";
+        ResultSet rows = statement.executeQuery(key == null ? one + " WHERE 0" : one);
+        statement.closeOnCompletion();
+        ResultView made = new ResultView(view, this, rows);
+        keysResult = made;
+        return made.proxy();
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
@@ -180,6 +268,14 @@ final class StatementView {
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        endResults(ResultView.RUN_AGAIN); // as JDBC says, and before anything asks what is open
+        session.lookWhatIsOpen();
+        unaskedClosedBy = null;
+        key = null;
+        writing = texts.stream().anyMatch(StatementView::mayWrite);
+        if (isBatch && !texts.isEmpty()) {
+            session.readOnly().requireOff(texts.get(0));
+        }
         Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
         for (String text : texts) {
             SqlText.requireSingle(text);
@@ -216,7 +312,7 @@ final class StatementView {
         } catch (Throwable e) {
             if (isBatch) {
                 calls.forgetBatch(); // as the driver does, if it came so far
-                release();
+                release(ResultView.FAILED);
             }
             throw e;
         }
@@ -228,7 +324,13 @@ final class StatementView {
             calls.forgetBatch();
         }
         mayBeAsked = mayReturnNothing;
-        return answer instanceof ResultSet result ? tracked(result) : answer;
+        unasked = Objects.equals(answer, true);
+        return answer instanceof ResultSet result ? tracked(result).proxy() : answer;
+    }
+
+    private static boolean mayWrite(String text) {
+        Verb verb = Verb.of(text);
+        return verb == Verb.CHANGE || verb == Verb.WITH && SqlText.contains(text, 0, "RETURNING");
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
@@ -280,20 +382,38 @@ final class StatementView {
         if (preparedSql == null && !ends) {
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
         } else if (answersFromSchema) {
-            release(); // as in StatementCache
+            release(ResultView.RUN_AGAIN); // as in StatementCache
         }
         Statement target = physical(current);
-        executing = session.ticket();
-        current.engine().generatedKeys(wantsKeys);
-        current.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
+        String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
+                ? SqlText.insertsInto(texts.get(0))
+                : null;
+        if (inserts != null) {
+            current.engine().watchInserts(inserts);
+        }
+        isExecuting(true);
+        current.beginStatement(timeoutNanos());
         try {
-            return JdbcView.call(target, method, arguments);
+            Object answer = JdbcView.call(target, method, arguments);
+            key = inserts == null ? null : insertedKey(current);
+            return answer;
         } catch (SQLException e) {
             throw current.explained(e);
         } finally {
-            executing = null;
+            isExecuting(false);
             current.endStatement();
-            current.engine().generatedKeys(false);
+            if (inserts != null) {
+                current.engine().watchInserts(null);
+            }
+        }
+    }
+
+    /** The statement has run, whatever becomes of the question; an interrupt may strike it. */
+    private static @Nullable Long insertedKey(Lane lane) {
+        try {
+            return lane.engine().insertedKey();
+        } catch (SQLException e) {
+            return null;
         }
     }
 
@@ -307,52 +427,10 @@ final class StatementView {
         return changed;
     }
 
-    private ResultSet tracked(ResultSet result) {
-        results.add(result);
+    private ResultView tracked(ResultSet result) {
+        ResultView tracked = new ResultView(view, this, result);
+        results.add(tracked);
         session.lookWhatIsOpen();
-        return JdbcView.proxy(ResultSet.class, (method, arguments) -> {
-            switch (method.getName()) {
-                case "close":
-                    result.close();
-                    results.remove(result);
-                    session.lookWhatIsOpen();
-                    finished.remove(result);
-                    return null;
-                case "isClosed":
-                    return result.isClosed();
-                default:
-            }
-            session.requireAlive();
-            if (method.getName().equals("getStatement")) {
-                return proxy;
-            }
-            if (method.getName().equals("unwrap")) {
-                session.commits().handOut();
-            }
-            Lane lane = session.lane();
-            if (lane == null) {
-                throw new SQLException("This result is closed: its transaction has been committed.", "24000");
-            }
-            boolean steps = method.getName().equals("next");
-            if (steps) {
-                executing = session.ticket();
-                lane.beginStatement(TimeUnit.SECONDS.toNanos(timeoutSeconds));
-            }
-            try {
-                Object answer = JdbcView.call(result, method, arguments);
-                if (steps && Objects.equals(answer, false) && results.remove(result)) {
-                    finished.add(result);
-                    session.lookWhatIsOpen();
-                }
-                return view.answer(answer, method);
-            } catch (SQLException e) {
-                throw steps ? session.transaction().failed(lane, lane.explained(e), Verb.READ) : e;
-            } finally {
-                if (steps) {
-                    executing = null;
-                    lane.endStatement();
-                }
-            }
-        });
+        return tracked;
     }
 }

@@ -1,8 +1,10 @@
 package dev.sqlitepool.internal.lane;
 
+import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.lane.Forms.Patience;
 import java.sql.SQLException;
 import java.util.Objects;
@@ -94,7 +96,10 @@ final class Statements {
                 if (failure == Failure.READ_ONLY && unread) {
                     session.refused(error);
                 }
-                throw session.transaction().failed(current, error, verb);
+                SQLException failed = failed(current, error, verb);
+                throw failure == Failure.READ_ONLY && session.readOnly().isOn()
+                        ? Misuse.readOnly("This statement", failed)
+                        : failed;
             }
         }
     }
@@ -102,6 +107,14 @@ final class Statements {
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
     private static boolean ends(Verb verb) {
         return verb == Verb.END || verb == Verb.RELEASE;
+    }
+
+    /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
+    SQLException failed(Lane lane, SQLException error, Verb verb) {
+        if (TransactionScope.failure(lane, error) == Failure.INTERRUPTED) {
+            session.results().closeThoseOfJdbc(ResultView.INTERRUPTED);
+        }
+        return session.transaction().failed(lane, error, verb);
     }
 
     <X extends Exception> long run(
@@ -117,9 +130,53 @@ final class Statements {
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
             session.transaction().written().before(current, text, verb);
-            return current.run(text, verb, values, delivery, needsRows);
+            return once(current, text, verb, values, delivery, needsRows);
         });
         session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
+    }
+
+    /**
+     * Runs one statement to its end, once.
+     *
+     * @param sink is given each row; null to pass rows over
+     * @param needsRows whether a statement that returns no columns is an error, found before it runs
+     * @return the rows changed, as the verb allows
+     */
+    private static <X extends Exception> long once(
+            Lane lane,
+            String sql,
+            Verb verb,
+            @Nullable Object[] values,
+            @Nullable SqlAction<? super Row, X> sink,
+            boolean needsRows)
+            throws SQLException, X {
+        Prepared prepared = lane.statements().take(sql);
+        long started = lane.access() == Access.WRITE ? lane.now() : 0;
+        lane.beginStatement(0);
+        try {
+            StatementCache.check(prepared, values, needsRows);
+            prepared.start(values);
+            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
+            while (prepared.next()) {
+                if (sink != null && row != null) {
+                    row.alive(true);
+                    try {
+                        sink.accept(row);
+                    } finally {
+                        row.alive(false);
+                    }
+                }
+            }
+            return verb.counts(sql, prepared.returnsRows()) ? prepared.changes() : 0;
+        } catch (SQLException e) {
+            throw lane.explained(e);
+        } finally {
+            lane.statements().give(sql, prepared);
+            lane.endStatement();
+            if (lane.access() == Access.WRITE) {
+                lane.texts().took(sql, lane.now() - started);
+            }
+        }
     }
 }

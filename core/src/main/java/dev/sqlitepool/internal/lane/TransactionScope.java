@@ -27,13 +27,34 @@ final class TransactionScope {
 
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
-    private int savepoints;
     /** What is to be done after the commit, in order. */
     private final List<Runnable> hooks = new ArrayList<>();
-    /** How many hooks there were when each open savepoint was set. */
-    private final List<Integer> marks = new ArrayList<>();
+    /** The savepoints that are open, from the outermost on. */
+    private final List<Mark> marks = new ArrayList<>();
+    /** How many savepoints the session has set. */
+    private int numbered;
     /** The hooks of the transaction that was committed last. */
     private List<Runnable> due = List.of();
+
+    /** A savepoint, by identity: it is open exactly if {@link #marks} holds it. */
+    static final class Mark {
+        private final int number;
+        private final int level;
+        private final int hooks;
+        private final boolean ofFunction;
+
+        private Mark(int number, int level, int hooks, boolean ofFunction) {
+            this.number = number;
+            this.level = level;
+            this.hooks = hooks;
+            this.ofFunction = ofFunction;
+        }
+
+        /** No other savepoint of the session has it. */
+        int number() {
+            return number;
+        }
+    }
 
     TransactionScope(Host host) {
         this.host = host;
@@ -51,6 +72,12 @@ final class TransactionScope {
     /** What the transaction has done must not be kept: everything but its end is refused from now on. */
     void lose(SQLException reason) {
         loseIfOpen(reason);
+    }
+
+    /** It could not be rolled back: it stays open, as a lost one. */
+    void remains(Throwable reason) {
+        open = true;
+        lost = reason instanceof SQLException error ? error : new SQLException(reason.getMessage(), reason);
     }
 
     /** The user ends a lost transaction: with ROLLBACK all is well, COMMIT says that there is nothing to commit. */
@@ -120,7 +147,6 @@ final class TransactionScope {
     void ended() {
         open = false;
         lost = null;
-        savepoints = 0;
         hooks.clear();
         marks.clear();
     }
@@ -299,40 +325,48 @@ final class TransactionScope {
                 cause);
     }
 
-    /** Opens a savepoint and returns its level. */
-    int savepoint(Lane lane) throws SQLException {
+    /**
+     * Opens a savepoint.
+     *
+     * @param ofFunction it ends with a function of the user's that runs inside it, and not before
+     */
+    Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
         requireStanding();
+        int level = marks.isEmpty() ? 1 : marks.get(marks.size() - 1).level + 1;
         try {
-            lane.engine().savepoint(savepoints + 1);
+            lane.engine().savepoint(level);
         } catch (SQLException e) {
             throw failed(lane, e, Verb.BEGIN); // virtual tables write now
         }
-        marks.add(hooks.size());
-        return ++savepoints;
+        Mark mark = new Mark(++numbered, level, hooks.size(), ofFunction);
+        marks.add(mark);
+        return mark;
     }
 
-    void release(Lane lane, int level) throws SQLException {
+    /** Keeps what a function has done. */
+    void release(Lane lane, Mark mark) throws SQLException {
         requireStanding();
         try {
-            lane.engine().release(level);
+            lane.engine().release(mark.level);
         } catch (SQLException e) {
             loseIfOpen(e); // what was to be kept or undone is neither
             throw failed(lane, e, Verb.RELEASE);
         }
-        closeSavepoint(level);
+        close(mark);
     }
 
-    /** Undoes a savepoint after an error; if that is impossible the whole transaction is lost. */
-    void rollbackTo(Lane lane, int level, Throwable reason) {
-        if (level <= marks.size()) { // else it has ended already, and SQLite will say so
-            hooks.subList(marks.get(level - 1), hooks.size()).clear();
+    /** Undoes what a function has done that failed; if that is impossible the whole transaction is lost. */
+    void rollbackTo(Lane lane, Mark mark, Throwable reason) {
+        if (marks.contains(mark)) {
+            forgetHooks(mark);
         }
-        closeSavepoint(level);
+        close(mark);
         if (lost != null) {
             return;
         }
         try {
-            lane.engine().rollbackTo(level);
+            lane.engine().rollbackTo(mark.level);
+            lane.engine().release(mark.level);
         } catch (SQLException e) {
             lane.doubt(CloseReason.DISCARDED);
             loseIfOpen(e);
@@ -342,8 +376,69 @@ final class TransactionScope {
         }
     }
 
-    private void closeSavepoint(int level) {
-        savepoints = level - 1;
-        marks.subList(Math.min(savepoints, marks.size()), marks.size()).clear();
+    private void forgetHooks(Mark mark) {
+        hooks.subList(mark.hooks, hooks.size()).clear();
+    }
+
+    /** The savepoint and those inside it are no more. */
+    private void close(Mark mark) {
+        int at = marks.indexOf(mark);
+        if (at >= 0) {
+            marks.subList(at, marks.size()).clear();
+        }
+    }
+
+    // ---- savepoints that the user ends
+
+    /** Fails, and costs nothing, if the user cannot end the savepoint. */
+    void requireOpen(Mark mark) throws SQLException {
+        int at = marks.indexOf(mark);
+        if (at < 0) {
+            throw notOpen(null);
+        }
+        if (marks.subList(at + 1, marks.size()).stream().anyMatch(inner -> inner.ofFunction)) {
+            throw new SQLException(
+                    "This savepoint lies outside the savepoint(…) whose function runs; return from that first. Nothing was"
+                            + " undone, and the transaction goes on.",
+                    "3B001");
+        }
+    }
+
+    private static SQLException notOpen(@Nullable SQLException cause) {
+        return new SQLException(
+                "This savepoint is not open: it was released, its transaction or a savepoint around it has ended, or it was"
+                        + " set on another connection. Nothing was undone, and the transaction goes on.",
+                "3B001",
+                cause);
+    }
+
+    void userReleases(Lane lane, Mark mark) throws SQLException {
+        requireOpen(mark);
+        try {
+            lane.engine().release(mark.level);
+        } catch (SQLException e) {
+            throw userFailed(lane, mark, e);
+        }
+        close(mark);
+    }
+
+    /** The savepoint itself stays open, as JDBC says. */
+    void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
+        requireOpen(mark);
+        try {
+            lane.engine().rollbackTo(mark.level);
+        } catch (SQLException e) {
+            throw userFailed(lane, mark, e);
+        }
+        forgetHooks(mark);
+        marks.subList(marks.indexOf(mark) + 1, marks.size()).clear();
+    }
+
+    private SQLException userFailed(Lane lane, Mark mark, SQLException error) {
+        if (failure(lane, error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
+            marks.remove(mark);
+            return notOpen(error);
+        }
+        return failed(lane, error, Verb.RELEASE);
     }
 }

@@ -56,6 +56,9 @@ public sealed interface Work<T> {
         }
 
         T run(SessionConnection connection) throws SQLException {
+            if (verb != Verb.SCHEMA && SqlText.asksForLastChange(sql)) {
+                throw Misuse.alone();
+            }
             return shape.run(connection, sql, rows);
         }
     }

@@ -48,12 +48,12 @@ final class WorkCursor<T> implements RowCursor<T> {
         }
         Lane own = session.ready(sql, Verb.READ);
         if (begun != null && !isOpen(own)) {
-            over = true;
-            throw cursor.closed();
+            throw cursor.closed(); // each time: it must not seem to have ended
         }
         boolean more = false;
         try {
             more = cursor.read(own, most, System.nanoTime() + Long.MAX_VALUE / 2, into);
+            over = !more;
         } finally {
             Prepared statement = cursor.statement();
             Lane now = session.lane();
@@ -74,7 +74,6 @@ final class WorkCursor<T> implements RowCursor<T> {
     private void settle(Lane now, Prepared statement, boolean more) {
         begun = now;
         if (!more) {
-            over = true;
             now.statements().give(sql, statement);
         }
     }

@@ -142,6 +142,23 @@ class JdbcEngineTest {
     }
 
     @Test
+    void aSavepointThatACommitHasEndedIsNotTakenForALaterOne() throws SQLException {
+        db.useConnection(c -> {
+            Connection jdbc = c.jdbc();
+            jdbc.setAutoCommit(false);
+            jdbc.setSavepoint();
+            c.execute("INSERT INTO users VALUES (1, 'Ann')");
+            jdbc.commit();
+            c.execute("INSERT INTO users VALUES (2, 'Bob')");
+            Savepoint later = jdbc.setSavepoint();
+            c.execute("INSERT INTO users VALUES (3, 'Cid')");
+            jdbc.rollback(later);
+            jdbc.commit();
+        });
+        assertThat(ids()).containsExactly(1L, 2L);
+    }
+
+    @Test
     void aReleaseOfAnOuterJdbcSavepointKeepsEverything() throws SQLException {
         db.useTransaction(tx -> {
             Savepoint outer = tx.jdbc().setSavepoint();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SqlTextTest {
@@ -382,5 +383,54 @@ class SqlTextTest {
         assertThat(SqlText.asksForLastChange("SELECT changes FROM t")).isFalse();
         assertThat(SqlText.asksForLastChange("SELECT changes(x) FROM t")).isFalse();
         assertThat(SqlText.asksForLastChange("SELECT 'changes()'")).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '#',
+            quoteCharacter = '~',
+            value = {
+                "INSERT INTO t VALUES (1) # t",
+                "insert or ignore into main.Some_table(x) VALUES (1) # Some_table",
+                "REPLACE INTO \"a\"\"b\" DEFAULT VALUES # a\"b",
+                "INSERT INTO [main] . /* here */ `t 1` SELECT 1 # t 1",
+                "WITH n(i) AS (SELECT replace(into_, 1, 2) FROM x) INSERT INTO t SELECT * FROM n # t",
+                "UPDATE t SET x = 'INSERT INTO u' #",
+                "WITH n AS (SELECT 1) SELECT * FROM n #",
+                "INSERT INTO #",
+            })
+    void theTableOfAnInsertIsFound(String sql, String table) {
+        String found = SqlText.insertsInto(sql);
+        assertThat(found == null || found.isEmpty() ? null : found).isEqualTo(table);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "PRAGMA user_version",
+                "pragma main.user_version;",
+                "PRAGMA table_info(t)",
+                "PRAGMA \"main\".table_xinfo('t')",
+                "PRAGMA foreign_key_check(t)",
+                "PRAGMA integrity_check"
+            })
+    void aPragmaThatOnlyAsksIsKnown(String sql) {
+        assertThat(ConnectionChanges.onlyAsks(sql)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "PRAGMA user_version = 1",
+                "PRAGMA user_version(1)",
+                "PRAGMA query_only=OFF",
+                "PRAGMA main.wal_checkpoint",
+                "PRAGMA optimize",
+                "PRAGMA incremental_vacuum(3)",
+                "VACUUM",
+                "ATTACH 'x' AS y"
+            })
+    void whatDoesMoreThanAskIsKnown(String sql) {
+        assertThat(ConnectionChanges.onlyAsks(sql)).isFalse();
     }
 }

@@ -169,14 +169,16 @@ class OpenResultsTest {
     // ---- the end of what they stand in
 
     @Test
-    void aRollbackToASavepointClosesResults() throws SQLException {
+    void aResultStaysOpenOverARollbackToASavepoint() throws SQLException {
         onConnection(c -> {
             Connection jdbc = c.jdbc();
             jdbc.setAutoCommit(false);
             Savepoint savepoint = jdbc.setSavepoint();
             ResultSet rows = rows(jdbc.createStatement());
             jdbc.rollback(savepoint);
-            assertThat(rows.isClosed()).isTrue();
+            assertThat(rows.isClosed()).isFalse();
+            assertThat(rows.next()).isTrue();
+            assertThat(rows.getInt(1)).isEqualTo(2);
             jdbc.releaseSavepoint(savepoint);
             assertThatThrownBy(() -> jdbc.rollback(savepoint)).isInstanceOf(SQLException.class);
         });
@@ -195,11 +197,14 @@ class OpenResultsTest {
     }
 
     @Test
-    void aSavepointOfATransactionClosesResultsAtItsEnd() {
+    void aResultStaysOpenOverTheEndOfASavepoint() {
         open(builder -> builder);
         pool.useTransaction(tx -> {
                     ResultSet kept = tx.savepoint(inner -> rows(inner.jdbc().createStatement()));
-                    assertThat(kept.isClosed()).isTrue();
+                    assertThat(kept.isClosed()).isFalse();
+                    assertThat(kept.next()).isTrue();
+                    assertThat(kept.getInt(1)).isEqualTo(2);
+                    assertThat(kept.next()).isFalse();
                 })
                 .join();
     }

@@ -1,0 +1,98 @@
+package dev.sqlitepool.internal.lane;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What keeps a session from writing: its form, or its JDBC view that the user has made read-only. Owned by the session's owner.
+ *
+ * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
+ */
+final class ReadOnly {
+    private final Session session;
+    /** The user has made the JDBC view read-only. */
+    private boolean on;
+    /** The lane could write, and refuses to. */
+    private boolean refusing;
+
+    ReadOnly(Session session) {
+        this.session = session;
+    }
+
+    /** Whether the user's JDBC view is read-only. */
+    boolean isOn() {
+        return on;
+    }
+
+    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
+    void set(boolean wanted) {
+        boolean before = on;
+        on = wanted;
+        if (before && !wanted) {
+            end(session.lane());
+        }
+    }
+
+    /** What a statement is where nothing may be written; fails if it cannot but write. */
+    Verb check(String sql, Verb verb) throws SQLException {
+        if (!on) {
+            return verb;
+        }
+        boolean asks = verb == Verb.MAINTENANCE && ConnectionChanges.onlyAsks(sql);
+        boolean writes = verb == Verb.CHANGE
+                || verb == Verb.SCHEMA
+                || verb.isMaintenance() && !asks
+                || verb == Verb.BEGIN && !session.transaction().isOpen();
+        if (writes) {
+            requireOff(sql);
+        }
+        return asks ? Verb.READ : verb;
+    }
+
+    /** Fails if nothing may be written. */
+    void requireOff(String sql) throws SQLException {
+        if (on) {
+            throw Misuse.readOnly(SqlText.label(sql), null);
+        }
+    }
+
+    /** Before a statement runs on a lane. */
+    void keep(Lane own) throws SQLException {
+        if (on && !refusing && own.access() == Access.WRITE) {
+            refuse(own);
+        }
+    }
+
+    /** Makes a lane that could write refuse to, until the session ends or gives it up. */
+    void refuse(Lane own) throws SQLException {
+        refusing = true;
+        switchWrites(own, true);
+    }
+
+    /** The session gives its lane up, or may write again. A lane that cannot be switched back is not trusted. */
+    void end(@Nullable Lane own) {
+        boolean was = refusing;
+        refusing = false;
+        if (!was || own == null) {
+            return;
+        }
+        try {
+            switchWrites(own, false);
+        } catch (SQLException | RuntimeException e) {
+            own.doubt(CloseReason.DISCARDED);
+        }
+    }
+
+    /** Not interruptible: an interrupted switch may have switched. */
+    private static void switchWrites(Lane own, boolean refuse) throws SQLException {
+        Ticket served = own.shield();
+        try {
+            own.engine().refuseWrites(refuse);
+        } finally {
+            own.unshield(served);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package dev.sqlitepool.internal.lane;
+
+import java.lang.reflect.Method;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A result of JDBC as the user sees it. Owned by the session's owner.
+ *
+ * <p><b>Invariant: it never answers that there are no more rows unless the statement has said so.</b> The driver answers {@code false} to
+ * {@code next()} on a result that is closed, and has one and the same result for all runs of a statement. So what has closed a result is
+ * noted here, and from then on every use fails and says why.
+ */
+final class ResultView {
+    static final String CLOSED = "it, its statement or its connection was closed";
+    static final String RUN_AGAIN = "its statement was used again";
+    static final String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
+    static final String ENDED =
+            "its statement writes, and the savepoint or the transaction in which it was read has ended";
+    static final String MOVED = "this work has gone on on another connection of the pool";
+    static final String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
+    static final String FAILED = "reading it has failed";
+
+    private final JdbcView view;
+    private final Session session;
+    private final @Nullable StatementView statement;
+    private final ResultSet driver;
+    private final ResultSet proxy;
+    /** The statement has no more rows. */
+    private boolean finished;
+
+    private @Nullable String closedBy;
+
+    /**
+     * A result that is open.
+     *
+     * @param statement whose it is; null for one of metadata, which leads to no statement, as JDBC allows, since that would lead to the
+     *     driver's connection
+     */
+    ResultView(JdbcView view, @Nullable StatementView statement, ResultSet driver) {
+        this.view = view;
+        this.session = view.session();
+        this.statement = statement;
+        this.driver = driver;
+        this.proxy = JdbcView.proxy(ResultSet.class, this::onResult);
+    }
+
+    ResultSet proxy() {
+        return proxy;
+    }
+
+    /** Whether there may be more rows. */
+    boolean isOpen() {
+        return !finished && !isClosed();
+    }
+
+    boolean isClosed() {
+        if (closedBy == null && !JdbcView.isOpen(driver)) {
+            closedBy = RUN_AGAIN; // the driver does so when its statement gets a batch, or is asked for more results
+        }
+        return closedBy != null;
+    }
+
+    /** Closes it; who uses it from now on is told the reason. */
+    void end(String reason) {
+        if (!isClosed()) {
+            closedBy = reason;
+            JdbcView.closeQuietly(driver);
+        }
+    }
+
+    /** The driver has given the same result again, for another run. */
+    void giveWay(ResultSet again) {
+        if (driver == again && closedBy == null) {
+            closedBy = RUN_AGAIN;
+        }
+    }
+
+    /** What is said to those who want more of a result that is closed. */
+    static SQLException closed(String reason) {
+        return new SQLException(
+                "This result is closed: " + reason
+                        + ". Its rows may not all have been read; read them to the end before.",
+                "24000");
+    }
+
+    private @Nullable Object onResult(Method method, @Nullable Object[] arguments) throws Throwable {
+        switch (method.getName()) {
+            case "close":
+                close();
+                return null;
+            case "isClosed":
+                return isClosed();
+            default:
+        }
+        session.requireAlive();
+        if (isClosed()) {
+            throw closed(Objects.requireNonNull(closedBy));
+        }
+        switch (method.getName()) {
+            case "getStatement":
+                return statement == null ? null : statement.proxy();
+            case "next":
+                return next(method, arguments);
+            case "unwrap":
+                session.commits().handOut();
+                break;
+            default:
+        }
+        return view.answer(JdbcView.call(driver, method, arguments), method);
+    }
+
+    private void close() throws SQLException {
+        if (isClosed()) {
+            return;
+        }
+        closedBy = CLOSED;
+        try {
+            driver.close();
+        } finally {
+            view.closed(this, statement);
+        }
+    }
+
+    private @Nullable Object next(Method method, @Nullable Object[] arguments) throws Throwable {
+        Lane lane = Objects.requireNonNull(session.lane());
+        if (statement != null) {
+            statement.isExecuting(true);
+        }
+        lane.beginStatement(statement == null ? 0 : statement.timeoutNanos());
+        try {
+            Object answer = JdbcView.call(driver, method, arguments);
+            if (Objects.equals(answer, false)) {
+                finished = true;
+                session.lookWhatIsOpen();
+            }
+            return answer;
+        } catch (SQLException e) {
+            SQLException explained = lane.explained(e);
+            end(FAILED); // the driver would begin again with the first row
+            throw session.statements().failed(lane, explained, Verb.READ);
+        } finally {
+            if (statement != null) {
+                statement.isExecuting(false);
+            }
+            lane.endStatement();
+        }
+    }
+}
