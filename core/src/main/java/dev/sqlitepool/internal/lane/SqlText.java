@@ -73,7 +73,7 @@ public final class SqlText {
         int i = 0;
         while (i < sql.length()) {
             int end = tokenEnd(sql, i);
-            if (LAST_CHANGE.contains(sql.substring(i, end).toUpperCase(Locale.ROOT))) {
+            if (LAST_CHANGE.contains(unquoted(sql.substring(i, end)).toUpperCase(Locale.ROOT))) {
                 int open = skipBlank(sql, end, false);
                 // Without arguments, unlike the columns of a table with such a name.
                 if (sql.startsWith("(", open) && sql.startsWith(")", skipBlank(sql, open + 1, false))) {

@@ -376,6 +376,8 @@ class SqlTextTest {
     @Test
     void whatSqliteRemembersOfTheLastChangeIsAskedForWithoutArguments() {
         assertThat(SqlText.asksForLastChange("SELECT last_insert_rowid()")).isTrue();
+        assertThat(SqlText.asksForLastChange("SELECT \"last_insert_rowid\"()")).isTrue();
+        assertThat(SqlText.asksForLastChange("SELECT [changes] ()")).isTrue();
         assertThat(SqlText.asksForLastChange("SELECT Changes /* of */ ( /* none */ )"))
                 .isTrue();
         assertThat(SqlText.asksForLastChange("SELECT 1; SELECT total_changes()"))
