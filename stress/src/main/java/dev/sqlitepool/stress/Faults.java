@@ -97,7 +97,7 @@ final class Faults {
             }
             recovered = first != 'x' && first != '?';
         }
-        boolean all = ended && acknowledged.size() + failed.size() + doubts == TRANSACTIONS;
+        boolean all = ended && acknowledged.size() + failed.size() + doubts >= TRANSACTIONS;
         boolean over = !fault.contains("+") && !fault.contains(".."); // else it may last to the end
         if (!all || over && !recovered) {
             stuck++;

@@ -32,6 +32,8 @@ final class NumberWriter {
     private final SqlitePool pool;
     private final int last;
     private final AtomicInteger numbers;
+    /** What was told last is not an acknowledgement. */
+    private volatile boolean hasFailed;
 
     /** The command that starts it, without what it runs under. */
     static List<String> command(Path database, Durability durability, int transactions) {
@@ -63,6 +65,15 @@ final class NumberWriter {
                 clients[i] = writer.next();
             }
             CompletableFuture.allOf(clients).join();
+            writer.recover();
+        }
+    }
+
+    /** A fault can strike the last ones: the pool works again when one more is acknowledged. */
+    private void recover() {
+        for (int tries = 0; hasFailed && tries < MOST_TRIES; tries++) {
+            int number = numbers.incrementAndGet();
+            write(number).exceptionally(error -> failed(number, error)).join();
         }
     }
 
@@ -140,15 +151,16 @@ final class NumberWriter {
 
     private Void failed(int number, Throwable error) {
         Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-        say((cause instanceof OutcomeUnknownException ? "?" : "x") + number);
+        say((cause instanceof OutcomeUnknownException ? "?" : "x") + number, true);
         return null;
     }
 
     private void acknowledged(int number) {
-        say(Integer.toString(number));
+        say(Integer.toString(number), false);
     }
 
-    private void say(String line) {
+    private synchronized void say(String line, boolean failure) {
+        hasFailed = failure;
         try {
             output.write((line + "\n").getBytes(StandardCharsets.US_ASCII));
         } catch (IOException e) {
