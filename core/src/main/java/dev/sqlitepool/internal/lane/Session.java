@@ -357,6 +357,7 @@ public final class Session {
 
     /** Every use passes here first: is the session alive, on its thread, and wanted? */
     void requireAlive() {
+        StackRoom.require();
         if (!alive) {
             throw Misuse.returned();
         }

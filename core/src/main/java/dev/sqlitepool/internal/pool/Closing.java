@@ -96,7 +96,7 @@ final class Closing implements PoolFuture.Origin {
         boolean interrupted = false;
         while (true) {
             try {
-                future.get();
+                future.await();
                 break;
             } catch (InterruptedException e) {
                 interrupted = true;

@@ -20,6 +20,7 @@ import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
@@ -324,36 +325,42 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.CONNECTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.TRANSACTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.READ, work, work));
     }
 
     @Override
     public CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.READ, Work.of(action), action));
     }
@@ -387,17 +394,20 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public <T> CompletableFuture<List<T>> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return submit(query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> CompletableFuture<Optional<T>> queryOne(
             String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         Objects.requireNonNull(mapper, "mapper");
         if (Verb.of(sql).needsWriteLane()) {
             throw new IllegalArgumentException(
@@ -406,6 +416,7 @@ public final class LanePool implements SqlitePool, Host {
         }
         @Nullable Object[] values = Values.encode(parameters);
         return subscriber -> {
+            StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
             new RowStream<T>(this, sql, mapper, values, subscriber).begin();
         };
@@ -413,11 +424,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Long> execute(String sql, Object... parameters) {
+        StackRoom.require();
         return submit(statement(sql, parameters));
     }
 
     @Override
     public CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows) {
+        StackRoom.require();
         return submit(batch(sql, rows));
     }
 
@@ -425,11 +438,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Lease> acquire() {
+        StackRoom.require();
         return lend(new LaneLease(this, Form.CONNECTION), read);
     }
 
     @Override
     public CompletableFuture<Lease> acquire(Access access) {
+        StackRoom.require();
         boolean reads = access == Access.READ;
         return lend(new LaneLease(this, reads ? Form.READ : Form.CONNECTION), reads ? read : write);
     }
@@ -442,11 +457,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Void> backup(Path target) {
+        StackRoom.require();
         return backUp(target, null);
     }
 
     @Override
     public CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress) {
+        StackRoom.require();
         return backUp(target, Objects.requireNonNull(progress, "progress"));
     }
 
@@ -460,6 +477,7 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public Flow.Publisher<Set<String>> changes(String... tables) {
+        StackRoom.require();
         return changes.of(tables);
     }
 
@@ -470,11 +488,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Void> closeAsync() {
+        StackRoom.require();
         return closing.begin();
     }
 
     @Override
     public void close() {
+        StackRoom.require();
         closing.beginAndWait();
     }
 

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -86,16 +87,19 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public boolean cancel(boolean mayInterruptIfRunning) {
+        StackRoom.require();
         return origin.end(null, new CancellationException("The future was cancelled.")) || isCancelled();
     }
 
     @Override
     public boolean complete(T value) {
+        StackRoom.require();
         return origin.end(value, null);
     }
 
     @Override
     public boolean completeExceptionally(Throwable error) {
+        StackRoom.require();
         return origin.end(null, error);
     }
 
@@ -149,6 +153,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T join() {
+        StackRoom.require();
         Held held = beginWait();
         try {
             return outcome == null ? super.join() : outcome.join();
@@ -159,6 +164,12 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T get() throws InterruptedException, ExecutionException {
+        StackRoom.require();
+        return await();
+    }
+
+    /** As {@link #get}, for a method of the pool that has asked for room before it submitted the task. */
+    T await() throws InterruptedException, ExecutionException {
         Held held = beginWait();
         try {
             return outcome == null ? super.get() : outcome.get();
@@ -169,6 +180,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
+        StackRoom.require();
         Held held = beginWait();
         try {
             return outcome == null ? super.get(timeout, unit) : outcome.get(timeout, unit);

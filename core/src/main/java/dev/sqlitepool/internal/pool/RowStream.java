@@ -5,6 +5,7 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.lane.Cursor;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.ArrayList;
@@ -131,6 +132,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     public void request(long n) {
+        StackRoom.require();
         if (n <= 0) {
             if (end(End.of(new IllegalArgumentException(
                     "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).")))) {
@@ -157,6 +159,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     public void cancel() {
+        StackRoom.require();
         if (end(End.CANCELLED)) {
             pool.telemetry().cancelled.increment();
         }
