@@ -283,6 +283,28 @@ final class LaneGroup {
     }
 
     /**
+     * A waiter takes the lane of one who has been granted it and has not begun, and who goes back to the head of the queue.
+     *
+     * @return false if it does not wait any more, and nothing has happened
+     */
+    boolean goesBefore(Waiter waiter, Waiter granted, Lane lane, long now) {
+        lock.lock();
+        try {
+            if (waiter.state() != State.QUEUED || !waiter.grant(lane)) {
+                return false;
+            }
+            queue.withdrawn();
+            borrowed.pass(lane, waiter, now);
+            if (granted.move(State.RUNNING, State.QUEUED)) { // else it has ended meanwhile
+                queue.putBack(granted);
+            }
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
      * What these have done is undone: they wait again, at the head of the queue, in the same order, and the time that they have held the
      * lane is not theirs. Those who have ended do not.
      *

@@ -267,7 +267,7 @@ public final class LanePool implements SqlitePool, Host {
             }
         }
         gate.driveAlone(turn);
-        turn.await();
+        turn.await(gate);
         return true;
     }
 

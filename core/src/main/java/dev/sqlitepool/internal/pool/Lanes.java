@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -314,6 +315,25 @@ final class Lanes {
         for (Waiter waiter : undone) { // their deadlines may be before the one for which the expiry is armed
             workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
         }
+        armExpiry();
+    }
+
+    /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
+    void goesBefore(Waiter claim) {
+        Task<?> stranded = access == Access.WRITE ? workers.withdraw(this) : null;
+        if (stranded == null) {
+            return;
+        }
+        Lane lane = Objects.requireNonNull(stranded.lane());
+        long now = telemetry.now();
+        if (!group.goesBefore(claim, stranded, lane, now)) {
+            workers.execute(stranded);
+            return;
+        }
+        if (lane.engine().isReading()) {
+            lane.engine().endRead();
+        }
+        workers.after(Math.max(0, stranded.deadline() - now), this::expireNow); // may be before the one for which it is armed
         armExpiry();
     }
 
