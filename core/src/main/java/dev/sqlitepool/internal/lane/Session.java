@@ -190,11 +190,11 @@ public final class Session {
                 last.engine().syncByItself(false);
             }
             forms.end(last);
-        } catch (SQLException | RuntimeException e) {
-            telemetry.debug("a connection could not be handed over clean", e);
+        } catch (Throwable e) { // memory may run out here, too
             if (last != null) {
                 last.doubt(CloseReason.DISCARDED);
             }
+            telemetry.debug("a connection could not be handed over clean", e);
         }
         lane = null;
         ticket = Nobody.HERE;

@@ -134,7 +134,7 @@ final class BlockingView implements BlockingPool {
                 pool.workers().execute(served.rest());
             }
             if (served.settle() != null) {
-                served.settle().run();
+                Workers.settle(served.settle());
             } else {
                 pool.gate().driveAlone(task.atGate());
             }
@@ -174,6 +174,8 @@ final class BlockingView implements BlockingPool {
                 } catch (InterruptedException e) {
                     interrupted = true;
                     task.end(null, Refusal.interrupted());
+                } catch (OutOfMemoryError e) {
+                    Workers.pause(); // waiting takes memory
                 } catch (ExecutionException e) {
                     // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
                     throw BlockingView.<RuntimeException>unchecked(future.failure());

@@ -39,6 +39,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private final @Nullable Throwable submittedAt;
 
     private final ReentrantLock lock = new ReentrantLock();
+    /** Made before a lane is granted. */
+    private final Runnable handing = this::hand;
 
     @GuardedBy("lock")
     private final Deque<LeaseWork<?>> queue = new ArrayDeque<>();
@@ -124,7 +126,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @Override
     void granted() {
-        pool.workers().execute(this::hand);
+        pool.workers().execute(handing);
     }
 
     private void hand() {

@@ -163,7 +163,13 @@ public final class LanePool implements SqlitePool, Host {
     /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
     @Nullable
     Runnable release(Lane lane) {
-        return lanesOf(lane).release(lane);
+        while (true) {
+            try {
+                return lanesOf(lane).release(lane);
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // it has not been taken back
+            }
+        }
     }
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
@@ -184,7 +190,14 @@ public final class LanePool implements SqlitePool, Host {
     /** Interrupts what an ended waiter runs, until it has left its session. */
     void interrupt(Session session, Waiter waiter) {
         telemetry.interrupts.increment();
-        interruptAgain(session, waiter);
+        while (true) {
+            try {
+                interruptAgain(session, waiter);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     private void interruptAgain(Session session, Waiter waiter) {
@@ -208,7 +221,14 @@ public final class LanePool implements SqlitePool, Host {
 
     /** From now to {@link #ended} the pool is not closed, though it may hold no lane; called while it holds one. */
     void runsOn(Waiter waiter) {
-        closing.runsOn(waiter);
+        while (true) {
+            try {
+                closing.runsOn(waiter);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Its work has ended. */
@@ -260,7 +280,7 @@ public final class LanePool implements SqlitePool, Host {
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
             Waiter owner = (Waiter) session.ticket();
-            closing.runsOn(owner);
+            runsOn(owner);
             giveBack(lane, owner);
             if (owner.goesOnAfter(turn)) {
                 return false;

@@ -63,14 +63,29 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         return (outcome == null || settle(outcome, value, error)) && settleStages(value, error);
     }
 
+    /** What memory does not allow now is tried again: nobody else would settle it. Then it may be settled although this says so of another. */
     @SuppressWarnings("unchecked") // the task's own result
     private boolean settleStages(@Nullable Object value, @Nullable Throwable error) {
-        return error == null ? super.complete((T) value) : super.completeExceptionally(error);
+        boolean settled = false;
+        while (true) {
+            try {
+                return (error == null ? super.complete((T) value) : super.completeExceptionally(error)) || settled;
+            } catch (OutOfMemoryError e) {
+                settled = isDone();
+                Workers.pause();
+            }
+        }
     }
 
     @SuppressWarnings("unchecked") // the task's own result
     private static <T> boolean settle(CompletableFuture<T> future, @Nullable Object value, @Nullable Throwable error) {
-        return error == null ? future.complete((T) value) : future.completeExceptionally(error);
+        while (true) {
+            try {
+                return error == null ? future.complete((T) value) : future.completeExceptionally(error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Whether those who wait have the outcome; the user's executor may not have run, or even taken, the stages. */

@@ -62,6 +62,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private long burst;
 
     private final ReentrantLock lock = new ReentrantLock();
+    /** Made before a lane is granted. */
+    private final Runnable taking = this::take;
 
     /** Rows asked for and not stepped to; {@link Long#MAX_VALUE} for no limit. */
     @GuardedBy("lock")
@@ -234,7 +236,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     void granted() {
-        pool.workers().execute(this::take);
+        pool.workers().execute(taking);
     }
 
     private void take() {

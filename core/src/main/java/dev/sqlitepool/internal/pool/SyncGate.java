@@ -228,11 +228,11 @@ final class SyncGate {
      */
     void add(Engine engine, boolean written, boolean committed, Outcome outcome) {
         boolean watch;
-        Entry entry = new Entry(engine, written, committed, outcome);
+        while (!isAdded(engine, written, committed, outcome)) {
+            Workers.pause();
+        }
         lock();
         try {
-            entries.add(entry);
-            waitingInPool.incrementAndGet();
             watch = !watched;
             watched = true;
         } finally {
@@ -240,6 +240,22 @@ final class SyncGate {
         }
         if (watch) {
             pool.workers().after(HUNG_NANOS / 4, watcher);
+        }
+    }
+
+    private boolean isAdded(Engine engine, boolean written, boolean committed, Outcome outcome) {
+        try {
+            Entry entry = new Entry(engine, written, committed, outcome);
+            lock();
+            try {
+                entries.add(entry);
+                waitingInPool.incrementAndGet();
+            } finally {
+                lock.unlock();
+            }
+            return true;
+        } catch (OutOfMemoryError e) {
+            return false; // nothing has happened
         }
     }
 

@@ -325,11 +325,23 @@ final class Workers implements Executor {
 
     private void completeRest(Iterator<Runnable> remaining) {
         while (remaining.hasNext()) {
+            Runnable rest = rest(remaining);
             Runnable settle = remaining.next();
             if (!remaining.hasNext()) {
-                settle.run();
-            } else if (!publish(settle, () -> completeRest(remaining))) {
+                settle(settle);
+            } else if (!publish(settle, rest)) {
                 return;
+            }
+        }
+    }
+
+    /** A new one each time, so that the timer can tell one from the next. */
+    private Runnable rest(Iterator<Runnable> remaining) {
+        while (true) {
+            try {
+                return () -> completeRest(remaining);
+            } catch (OutOfMemoryError e) {
+                pause();
             }
         }
     }
