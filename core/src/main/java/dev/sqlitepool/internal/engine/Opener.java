@@ -161,7 +161,10 @@ public final class Opener {
         SqliteEngine sqlite = (SqliteEngine) engine;
         boolean mine = use.takeTurn();
         try {
-            file.admit(sqlite, Objects.requireNonNull(new SqliteSetup(settings, sqlite.driver()).databaseFile()), expected);
+            file.admit(
+                    sqlite,
+                    Objects.requireNonNull(new SqliteSetup(settings, sqlite.driver()).databaseFile()),
+                    expected);
         } finally {
             if (mine) {
                 use.endTurn();

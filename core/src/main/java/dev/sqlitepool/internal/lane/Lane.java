@@ -33,6 +33,7 @@ public final class Lane {
 
     /** What those who came before in a group wait for one who takes longer than it used to. */
     private static final long HURRY_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
     private final Engine engine;
     private final Access access;
     private final int generation;

@@ -215,6 +215,16 @@ public final class Session {
      * over if it can be given back.
      */
     public @Nullable Lane pause() {
+        try {
+            return tryToPause();
+        } catch (Throwable e) {
+            struckBy(e);
+            telemetry.debug("a work of a lease did not end clean", e);
+            return end();
+        }
+    }
+
+    private @Nullable Lane tryToPause() {
         Lane current = lane;
         if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));

@@ -118,7 +118,8 @@ final class Claim extends Waiter {
                     if (session.ticket().isEnded() && withdraw()) {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
-                    boolean alone = pool.workers().isShort(); // then the lane may be granted to somebody without a thread
+                    boolean alone =
+                            pool.workers().isShort(); // then the lane may be granted to somebody without a thread
                     LockSupport.parkNanos(this, alone ? SHORT_NANOS : LanePool.LOOK_AGAIN_NANOS);
                     if (alone) {
                         target.goesBefore(this);

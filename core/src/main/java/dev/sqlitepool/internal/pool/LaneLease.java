@@ -42,6 +42,8 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     /** Made before a lane is granted. */
     private final Runnable handing = this::hand;
 
+    private final Runnable drain = this::drain;
+
     @GuardedBy("lock")
     private final Deque<LeaseWork<?>> queue = new ArrayDeque<>();
 
@@ -305,7 +307,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(this::drain);
+        pool.workers().execute(drain);
     }
 
     void drain() {

@@ -349,7 +349,8 @@ final class Lanes {
         if (lane.engine().isReading()) {
             lane.engine().endRead();
         }
-        workers.after(Math.max(0, stranded.deadline() - now), this::expireNow); // may be before the one for which it is armed
+        workers.after(
+                Math.max(0, stranded.deadline() - now), this::expireNow); // may be before the one for which it is armed
         armExpiry();
     }
 

@@ -65,6 +65,11 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Made before a lane is granted. */
     private final Runnable taking = this::take;
 
+    private final Runnable fetching = () -> goOnHere(Step.FETCH);
+    private final Runnable leaving = () -> goOnHere(Step.LAST_SIGNAL);
+    private final Runnable farewellSaid = this::sayFarewell;
+    private final Runnable givingBack = this::giveBack;
+
     /** Rows asked for and not stepped to; {@link Long#MAX_VALUE} for no limit. */
     @GuardedBy("lock")
     private long demand;
@@ -227,7 +232,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         if (back) {
             Held.nowHolds(this, null);
-            pool.workers().execute(this::giveBack);
+            pool.workers().execute(givingBack);
         }
         start();
     }
@@ -312,7 +317,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Passes the turn to a worker. */
     private void goOn(Step step) {
         if (step != Step.NOTHING) {
-            pool.workers().execute(() -> goOnHere(step));
+            pool.workers().execute(step == Step.FETCH ? fetching : leaving);
         }
     }
 
@@ -320,7 +325,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private void goOnHere(Step first) {
         Step last = first == Step.FETCH ? fetchAll() : first;
         if (last == Step.LAST_SIGNAL) {
-            recipient.signal(this::sayFarewell);
+            recipient.signal(farewellSaid);
         }
     }
 

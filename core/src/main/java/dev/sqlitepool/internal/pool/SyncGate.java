@@ -116,8 +116,7 @@ final class SyncGate {
         private @Nullable OutcomeUnknownException unknown;
 
         private boolean waits = true;
-        /** Which is to be settled after it. */
-        @GuardedBy("lock")
+        /** Which is to be settled after it; guarded by the lock of the gate. */
         private @Nullable Entry next;
 
         Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {
@@ -182,7 +181,7 @@ final class SyncGate {
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
-    private final Runnable settler = () -> settleAfter(null);
+    private final Runnable settler = this::settleFirst;
     private final Runnable watcher = this::watch;
 
     @GuardedBy("lock")
@@ -344,7 +343,7 @@ final class SyncGate {
     }
 
     /** What comes after an outcome that was settled by the owner of a lane; new each time, so that the timer can tell one from the next. */
-    private final class GoOn implements Workers.Ordered {
+    private static final class GoOn implements Workers.Ordered {
         private final Entry settled;
         private final Runnable rest;
 
@@ -482,6 +481,10 @@ final class SyncGate {
             lock.unlock();
         }
         pool.workers().execute(settler);
+    }
+
+    private void settleFirst() {
+        settleAfter(null);
     }
 
     /** By one who has settled something, or would begin to. */
@@ -692,8 +695,9 @@ final class SyncGate {
     private boolean isQuietSoon() throws InterruptedException {
         lock();
         try {
-            if (driven || !entries.isEmpty()) {
-                long unused = quiet.awaitNanos(HELP_NANOS);
+            long left = HELP_NANOS;
+            while (left > 0 && (driven || !entries.isEmpty())) {
+                left = quiet.awaitNanos(left);
             }
             return !driven && entries.isEmpty();
         } finally {

@@ -24,6 +24,7 @@ final class WaitQueue {
 
     /** Linked: an array that could not grow would lose those who are in it. */
     private final LinkedList<Waiter> waiters = new LinkedList<>();
+
     private int waiting;
     private final int limitInPool;
     /** Those who wait in all queues of the pool. */

@@ -215,12 +215,13 @@ final class Workers implements Executor {
     /** Takes back one that waits for a thread and whose lane is of that group; null if there is none. */
     @Nullable
     Task<?> withdraw(Lanes lanes) {
+        Task<?> first = null;
         for (Runnable body : overflow) {
-            if (body instanceof Task<?> task && task.lanes() == lanes && overflow.remove(body)) {
-                return task;
+            if (first == null && body instanceof Task<?> task && task.lanes() == lanes) {
+                first = task;
             }
         }
-        return null;
+        return first != null && overflow.remove(first) ? first : null; // else it has found a thread
     }
 
     /** By a worker that has done its work. */
@@ -283,7 +284,8 @@ final class Workers implements Executor {
     void after(long nanos, Runnable task) {
         while (true) {
             try {
-                Future<?> scheduled = timer.schedule(() -> insist(task, "a task of the timer has failed"), nanos, TimeUnit.NANOSECONDS);
+                Future<?> scheduled = timer.schedule(
+                        () -> insist(task, "a task of the timer has failed"), nanos, TimeUnit.NANOSECONDS);
                 if (ended && nanos > FAR_NANOS) {
                     scheduled.cancel(false);
                 }
