@@ -65,8 +65,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Made before a lane is granted. */
     private final Runnable taking = this::take;
 
-    private final Runnable fetching = () -> goOnHere(Step.FETCH);
-    private final Runnable leaving = () -> goOnHere(Step.LAST_SIGNAL);
+    private final Runnable fetching = this::fetchHere;
+    private final Runnable leaving = this::leaveHere;
     private final Runnable farewellSaid = this::sayFarewell;
     private final Runnable givingBack = this::giveBack;
 
@@ -319,6 +319,14 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         if (step != Step.NOTHING) {
             pool.workers().execute(step == Step.FETCH ? fetching : leaving);
         }
+    }
+
+    private void fetchHere() {
+        goOnHere(Step.FETCH);
+    }
+
+    private void leaveHere() {
+        goOnHere(Step.LAST_SIGNAL);
     }
 
     /** Does what there is to do, on a worker. */

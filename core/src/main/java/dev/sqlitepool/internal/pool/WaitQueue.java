@@ -23,6 +23,7 @@ final class WaitQueue {
     static final int NOBODY = -1;
 
     /** Linked: an array that could not grow would lose those who are in it. */
+    @SuppressWarnings("JdkObsolete")
     private final LinkedList<Waiter> waiters = new LinkedList<>();
 
     private int waiting;
