@@ -344,9 +344,9 @@ public final class Lane {
     @GuardedBy("gate")
     private void watchUntil(long deadline, long nanos) {
         if (!watched || deadline - watchedUntil < 0) {
+            Future<?> unused = timer.schedule(() -> watch(deadline), nanos, TimeUnit.NANOSECONDS);
             watched = true;
             watchedUntil = deadline;
-            Future<?> unused = timer.schedule(() -> watch(deadline), nanos, TimeUnit.NANOSECONDS);
         }
     }
 

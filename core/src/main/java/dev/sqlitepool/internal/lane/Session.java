@@ -190,11 +190,11 @@ public final class Session {
                 last.engine().syncByItself(false);
             }
             forms.end(last);
-        } catch (SQLException | RuntimeException e) {
-            telemetry.debug("a connection could not be handed over clean", e);
+        } catch (Throwable e) { // memory may run out here, too
             if (last != null) {
                 last.doubt(CloseReason.DISCARDED);
             }
+            telemetry.debug("a connection could not be handed over clean", e);
         }
         lane = null;
         ticket = Nobody.HERE;
@@ -215,6 +215,16 @@ public final class Session {
      * over if it can be given back.
      */
     public @Nullable Lane pause() {
+        try {
+            return tryToPause();
+        } catch (Throwable e) {
+            struckBy(e);
+            telemetry.debug("a work of a lease did not end clean", e);
+            return end();
+        }
+    }
+
+    private @Nullable Lane tryToPause() {
         Lane current = lane;
         if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
@@ -357,6 +367,7 @@ public final class Session {
 
     /** Every use passes here first: is the session alive, on its thread, and wanted? */
     void requireAlive() {
+        StackRoom.require();
         if (!alive) {
             throw Misuse.returned();
         }

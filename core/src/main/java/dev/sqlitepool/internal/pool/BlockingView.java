@@ -6,6 +6,7 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.invoke.MethodHandle;
@@ -23,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * The pool for code that waits. Thread-safe.
  *
  * <p>On a platform thread the caller runs its work itself: code always, data if a lane is idle. It never runs anybody else's: when
- * it gives its lane back and somebody waits, a worker goes on.
+ * it gives its lane back and somebody waits, a worker goes on. Each method asks for room on the stack first ({@link StackRoom}): the frames
+ * between a grant and the return of the lane find it.
  */
 final class BlockingView implements BlockingPool {
     /** {@code Thread.isVirtual}, which Java 17 does not have. */
@@ -54,51 +56,61 @@ final class BlockingView implements BlockingPool {
 
     @Override
     public <T, X extends Exception> T connection(SqlWork<? super PoolConnection, ? extends T, X> work) {
+        StackRoom.require();
         return this.<T>run(new Work.Code<>(Form.CONNECTION, work, work));
     }
 
     @Override
     public <T, X extends Exception> T transaction(SqlWork<? super Transaction, ? extends T, X> work) {
+        StackRoom.require();
         return this.<T>run(new Work.Code<>(Form.TRANSACTION, work, work));
     }
 
     @Override
     public <T, X extends Exception> T read(SqlWork<? super PoolConnection, ? extends T, X> work) {
+        StackRoom.require();
         return this.<T>run(new Work.Code<>(Form.READ, work, work));
     }
 
     @Override
     public <X extends Exception> void useConnection(SqlAction<? super PoolConnection, X> action) {
+        StackRoom.require();
         run(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
     }
 
     @Override
     public <X extends Exception> void useTransaction(SqlAction<? super Transaction, X> action) {
+        StackRoom.require();
         run(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
     }
 
     @Override
     public <X extends Exception> void useRead(SqlAction<? super PoolConnection, X> action) {
+        StackRoom.require();
         run(new Work.Code<>(Form.READ, Work.of(action), action));
     }
 
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return run(pool.query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return run(pool.query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public long execute(String sql, Object... parameters) {
+        StackRoom.require();
         return run(pool.statement(sql, parameters));
     }
 
     @Override
     public long[] executeBatch(String sql, Collection<? extends Object[]> rows) {
+        StackRoom.require();
         return run(pool.batch(sql, rows));
     }
 
@@ -122,7 +134,7 @@ final class BlockingView implements BlockingPool {
                 pool.workers().execute(served.rest());
             }
             if (served.settle() != null) {
-                served.settle().run();
+                Workers.settle(served.settle());
             } else {
                 pool.gate().driveAlone(task.atGate());
             }
@@ -158,10 +170,12 @@ final class BlockingView implements BlockingPool {
         try {
             while (true) {
                 try {
-                    return future.get();
+                    return future.await();
                 } catch (InterruptedException e) {
                     interrupted = true;
                     task.end(null, Refusal.interrupted());
+                } catch (OutOfMemoryError e) {
+                    Workers.pause(); // waiting takes memory
                 } catch (ExecutionException e) {
                     // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
                     throw BlockingView.<RuntimeException>unchecked(future.failure());

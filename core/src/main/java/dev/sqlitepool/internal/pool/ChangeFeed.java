@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -36,7 +37,10 @@ final class ChangeFeed {
         for (String table : tables) {
             wanted.put(folded(table), table);
         }
-        return subscriber -> subscribe(new ChangeSubscription(pool, this, wanted, subscriber));
+        return subscriber -> {
+            StackRoom.require();
+            subscribe(new ChangeSubscription(pool, this, wanted, subscriber));
+        };
     }
 
     /** SQLite compares names so, for ASCII; beyond that two tables may count as one. */

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.Collections;
 import java.util.LinkedHashSet;
@@ -119,6 +120,7 @@ final class ChangeSubscription implements Flow.Subscription {
 
     @Override
     public void request(long n) {
+        StackRoom.require();
         lock.lock();
         try {
             if (n <= 0) {
@@ -135,6 +137,7 @@ final class ChangeSubscription implements Flow.Subscription {
 
     @Override
     public void cancel() {
+        StackRoom.require();
         lock.lock();
         try {
             recipient = null;

@@ -99,6 +99,8 @@ final class Checkpointer {
      */
     private @Nullable Engine engine;
 
+    private final Runnable look = this::look;
+
     private volatile int generation;
     private volatile boolean keptOpen;
 
@@ -288,7 +290,7 @@ final class Checkpointer {
 
     private void watch(long nanos) {
         if (!watching.get() && watching.compareAndSet(false, true)) {
-            workers.after(nanos, this::look);
+            workers.after(nanos, look);
         }
     }
 
@@ -308,8 +310,9 @@ final class Checkpointer {
     }
 
     private void startPass(boolean quiet) {
+        Runnable pass = () -> pass(quiet);
         if (running.compareAndSet(false, true)) {
-            workers.execute(() -> pass(quiet));
+            workers.execute(pass);
         }
     }
 
@@ -419,16 +422,17 @@ final class Checkpointer {
      * @return whether the connection is closed; else {@link LanePool#advanceClose} is called when it is
      */
     boolean closed() {
+        Runnable close = () -> {
+            closeConnection();
+            running.set(false);
+            pool.advanceClose();
+        };
         if (!running.compareAndSet(false, true)) {
             return false;
         }
         boolean open = engine != null;
         if (open) {
-            workers.execute(() -> {
-                closeConnection();
-                running.set(false);
-                pool.advanceClose();
-            });
+            workers.execute(close);
         } else {
             running.set(false);
         }

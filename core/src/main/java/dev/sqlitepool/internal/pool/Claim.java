@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A running session's wait for another lane, on the session's own thread. Then, in its owner's name, the holder of that lane. */
 final class Claim extends Waiter {
+    private static final long SHORT_NANOS = 10_000_000;
+
     private final LanePool pool;
     private final Waiter owner;
     private final Lanes target;
@@ -116,7 +118,12 @@ final class Claim extends Waiter {
                     if (session.ticket().isEnded() && withdraw()) {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
-                    LockSupport.parkNanos(this, LanePool.LOOK_AGAIN_NANOS);
+                    boolean alone =
+                            pool.workers().isShort(); // then the lane may be granted to somebody without a thread
+                    LockSupport.parkNanos(this, alone ? SHORT_NANOS : LanePool.LOOK_AGAIN_NANOS);
+                    if (alone) {
+                        target.goesBefore(this);
+                    }
                     if (Thread.interrupted()) {
                         interrupted = true;
                         if (withdraw()) {

@@ -96,7 +96,7 @@ final class Closing implements PoolFuture.Origin {
         boolean interrupted = false;
         while (true) {
             try {
-                future.get();
+                future.await();
                 break;
             } catch (InterruptedException e) {
                 interrupted = true;
@@ -167,11 +167,19 @@ final class Closing implements PoolFuture.Origin {
         }
     }
 
-    /** Takes the next steps, as far as they can be taken now. */
+    /** Takes the next steps, as far as they can be taken now; each may be looked at again. */
     void advance() {
-        if (!begun.get()) {
-            return;
+        while (begun.get()) {
+            try {
+                advanceOnce();
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
+    }
+
+    private void advanceOnce() {
         boolean checkpointed = pool.checkpointer().closed(); // begins to close it, too
         if (!finished.get() && !(checkpointed && backups.isTerminated())) {
             return; // the writer must be the last to close

@@ -40,7 +40,9 @@ final class Group {
     private final Lanes where;
     private final Lane lane;
     /** Changed by the worker that owns the lane; read by the one who closes the pool, too. */
-    private final List<Task<?>> members = Collections.synchronizedList(new ArrayList<>());
+    private final ArrayList<Task<?>> list = new ArrayList<>(4);
+
+    private final List<Task<?>> members = Collections.synchronizedList(list);
 
     /** A group of one, which has been granted the write lane. */
     Group(LanePool pool, Task<?> first) {
@@ -50,15 +52,26 @@ final class Group {
         this.lane = Objects.requireNonNull(first.lane());
     }
 
-    /** As {@link Task#serve}. */
-    Task.Served serve() {
-        Task.Served unfit = first.unfit(where, lane);
-        if (unfit != null) {
-            return unfit;
+    /** As {@link Task#serve}; alone, if there is no memory for a group. */
+    static Task.Served serve(LanePool pool, Task<?> first) {
+        Group group;
+        Held held;
+        try {
+            group = new Group(pool, first);
+            Task.Served unfit = first.unfit(group.where, group.lane);
+            if (unfit != null) {
+                return unfit;
+            }
+            group.members.add(first);
+            held = Held.push(pool, first.heldAs(), group.where);
+        } catch (OutOfMemoryError e) {
+            return first.serve();
         }
-        members.add(first);
+        return group.serve(held);
+    }
+
+    private Task.Served serve(Held held) {
         long began = pool.telemetry().now();
-        Held held = Held.push(pool, first.heldAs(), where);
         boolean stands;
         try {
             stands = first.openGroup(lane, this) && runAll();
@@ -74,15 +87,30 @@ final class Group {
         Lane last = Objects.requireNonNull(first.closeGroup());
         if (repeat) {
             Task<?> culprit = members.get(members.size() - 1);
-            members.forEach(member -> member.undone(errorStands && member == culprit));
-            where.repeat(members, began);
-            return new Task.Served(Task::nothing, pool.release(last), false);
+            for (int i = 0; i < members.size(); i++) {
+                Task<?> member = members.get(i);
+                member.undone(errorStands && member == culprit);
+            }
+            repeat(began);
+            return Task.served(Task.NOTHING, pool.release(last), false);
         }
-        for (Task<?> member : members) {
+        for (int i = 0; i < members.size(); i++) {
+            Task<?> member = members.get(i);
             boolean kept = committed && !member.hasFailed();
             pool.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
         }
-        return new Task.Served(null, pool.release(last), false);
+        return Task.served(null, pool.release(last), false);
+    }
+
+    private void repeat(long began) {
+        while (true) {
+            try {
+                where.repeat(members, began);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // who waits again already is not touched
+            }
+        }
     }
 
     /** The pool closes without the group, whose last member, or its COMMIT, does not return: nobody knows what becomes of the others. */
@@ -110,7 +138,7 @@ final class Group {
             }
             runs += member.runs();
             boolean more = runs < RUNS && pool.telemetry().now() - until < 0 && (member != first || mayGroup());
-            if (!more || !(where.join(lane) instanceof Task<?> next)) {
+            if (!more || !(next() instanceof Task<?> next)) {
                 return true;
             }
             members.add(next);
@@ -118,10 +146,22 @@ final class Group {
         }
     }
 
+    /** Who joins; there is room for him before he is granted the lane. */
+    private @Nullable Waiter next() {
+        try {
+            synchronized (members) {
+                list.ensureCapacity(list.size() + 1);
+            }
+            return where.join(lane);
+        } catch (OutOfMemoryError e) {
+            return null;
+        }
+    }
+
     private boolean mayGroup() {
         try {
             return where.isAwaited() && lane.mayGroup(first.sql());
-        } catch (SQLException | RuntimeException e) {
+        } catch (SQLException | RuntimeException | OutOfMemoryError e) {
             pool.telemetry().debug("a group could not be formed", e);
             return false;
         }
@@ -129,7 +169,11 @@ final class Group {
 
     /** Null if it is committed. */
     private @Nullable Throwable commit() {
-        if (members.stream().allMatch(Task::hasFailed)) {
+        boolean nothing = true;
+        for (int i = 0; i < members.size(); i++) {
+            nothing &= members.get(i).hasFailed();
+        }
+        if (nothing) {
             return null; // there is nothing to commit
         }
         try {

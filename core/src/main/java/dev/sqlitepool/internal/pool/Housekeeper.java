@@ -31,6 +31,8 @@ final class Housekeeper {
     private final Opener opener;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
+    private final Runnable sweeping = this::sweepAndSchedule;
+    private final Runnable next = this::sweepElsewhere;
     /** Who looks at the file, and will close what is stale. */
     private volatile @Nullable Thread sweeper;
     /** Loans that have been reported; confined to the sweep. */
@@ -55,19 +57,23 @@ final class Housekeeper {
     }
 
     private void schedule() {
-        workers.after(
-                period(),
-                () -> workers.execute(() -> {
-                    try {
-                        sweep();
-                    } catch (Throwable e) {
-                        telemetry.warn("a health check failed", e); // and the next one comes
-                    } finally {
-                        if (!pool.isClosed()) {
-                            schedule();
-                        }
-                    }
-                }));
+        workers.after(period(), next);
+    }
+
+    private void sweepElsewhere() {
+        workers.execute(sweeping);
+    }
+
+    private void sweepAndSchedule() {
+        try {
+            sweep();
+        } catch (Throwable e) {
+            telemetry.warn("a health check failed", e); // and the next one comes
+        } finally {
+            if (!pool.isClosed()) {
+                schedule();
+            }
+        }
     }
 
     /** Often enough for every limit. */

@@ -33,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * First come, first served: waiters leave at the head, and nobody is granted a lane past them. Those who ended while queued are
  * skipped; the queue is swept when they are more than those who wait. Idle lanes are a stack: the warmest is used, the others can
  * expire.
+ *
+ * <p>If memory runs out in a method it has changed nothing, or waits for memory: to lend, to take back and to pass on needs none.
  */
 final class LaneGroup {
     /** What a submission led to. */
@@ -67,7 +69,7 @@ final class LaneGroup {
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
-    private final Deque<Lane> idle = new ArrayDeque<>();
+    private final Deque<Lane> idle;
 
     @GuardedBy("lock")
     private final Loans borrowed;
@@ -90,7 +92,8 @@ final class LaneGroup {
     LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
         this.max = max;
         this.queue = queue;
-        this.borrowed = new Loans(waitNanos, holdNanos);
+        this.borrowed = new Loans(max, waitNanos, holdNanos);
+        this.idle = new ArrayDeque<>(max + 1); // so that it never grows
     }
 
     int max() {
@@ -276,9 +279,41 @@ final class LaneGroup {
             if (again) {
                 queue.putBack(waiter);
             }
-            return new Unfit(true, again, offerIdle(now));
+            return unfit(again, offerIdle(now));
         } finally {
             lock.unlock();
+        }
+    }
+
+    /**
+     * A waiter takes the lane of one who has been granted it and has not begun, and who goes back to the head of the queue.
+     *
+     * @return false if it does not wait any more, and nothing has happened
+     */
+    boolean goesBefore(Waiter waiter, Waiter granted, Lane lane, long now) {
+        lock.lock();
+        try {
+            if (waiter.state() != State.QUEUED || !waiter.grant(lane)) {
+                return false;
+            }
+            queue.withdrawn();
+            borrowed.pass(lane, waiter, now);
+            if (granted.move(State.RUNNING, State.QUEUED)) { // else it has ended meanwhile
+                queue.putBack(granted);
+            }
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static Unfit unfit(boolean again, @Nullable Waiter next) {
+        while (true) {
+            try {
+                return new Unfit(true, again, next);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
     }
 
@@ -330,13 +365,23 @@ final class LaneGroup {
         lock.lock();
         try {
             opening--;
-            if (closed && queue.size() == 0) {
+            boolean close = closed && queue.size() == 0;
+            if (close) {
                 closing++;
-                return new Opened(null, true);
             }
-            return new Opened(offer(lane, now), false);
+            return opened(close ? null : offer(lane, now), close);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private static Opened opened(@Nullable Waiter waiter, boolean close) {
+        while (true) {
+            try {
+                return new Opened(waiter, close);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
     }
 
@@ -350,9 +395,19 @@ final class LaneGroup {
             if (open) {
                 opening++;
             }
-            return new OpenFailed(head, open);
+            return openFailed(head, open);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private static OpenFailed openFailed(@Nullable Waiter waiter, boolean open) {
+        while (true) {
+            try {
+                return new OpenFailed(waiter, open);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
     }
 

@@ -8,6 +8,7 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.SQLException;
@@ -38,6 +39,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private final @Nullable Throwable submittedAt;
 
     private final ReentrantLock lock = new ReentrantLock();
+    /** Made before a lane is granted. */
+    private final Runnable handing = this::hand;
+
+    private final Runnable drain = this::drain;
 
     @GuardedBy("lock")
     private final Deque<LeaseWork<?>> queue = new ArrayDeque<>();
@@ -123,7 +128,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @Override
     void granted() {
-        pool.workers().execute(this::hand);
+        pool.workers().execute(handing);
     }
 
     private void hand() {
@@ -221,12 +226,14 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @Override
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
     public CompletableFuture<Void> commit() {
+        StackRoom.require();
         SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
         return submit(
                 new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
@@ -262,6 +269,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @Override
     public CompletableFuture<Void> release() {
+        StackRoom.require();
         lock.lock();
         try {
             released = true;
@@ -299,7 +307,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(this::drain);
+        pool.workers().execute(drain);
     }
 
     void drain() {

@@ -20,6 +20,7 @@ import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
@@ -162,7 +163,13 @@ public final class LanePool implements SqlitePool, Host {
     /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
     @Nullable
     Runnable release(Lane lane) {
-        return lanesOf(lane).release(lane);
+        while (true) {
+            try {
+                return lanesOf(lane).release(lane);
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // it has not been taken back
+            }
+        }
     }
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
@@ -183,7 +190,14 @@ public final class LanePool implements SqlitePool, Host {
     /** Interrupts what an ended waiter runs, until it has left its session. */
     void interrupt(Session session, Waiter waiter) {
         telemetry.interrupts.increment();
-        interruptAgain(session, waiter);
+        while (true) {
+            try {
+                interruptAgain(session, waiter);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     private void interruptAgain(Session session, Waiter waiter) {
@@ -207,7 +221,14 @@ public final class LanePool implements SqlitePool, Host {
 
     /** From now to {@link #ended} the pool is not closed, though it may hold no lane; called while it holds one. */
     void runsOn(Waiter waiter) {
-        closing.runsOn(waiter);
+        while (true) {
+            try {
+                closing.runsOn(waiter);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Its work has ended. */
@@ -259,14 +280,14 @@ public final class LanePool implements SqlitePool, Host {
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
             Waiter owner = (Waiter) session.ticket();
-            closing.runsOn(owner);
+            runsOn(owner);
             giveBack(lane, owner);
             if (owner.goesOnAfter(turn)) {
                 return false;
             }
         }
         gate.driveAlone(turn);
-        turn.await();
+        turn.await(gate);
         return true;
     }
 
@@ -324,36 +345,42 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.CONNECTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.TRANSACTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work) {
+        StackRoom.require();
         Objects.requireNonNull(work, "work");
         return submit(new Work.Code<>(Form.READ, work, work));
     }
 
     @Override
     public CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action) {
+        StackRoom.require();
         Objects.requireNonNull(action, "action");
         return submit(new Work.Code<>(Form.READ, Work.of(action), action));
     }
@@ -387,17 +414,20 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public <T> CompletableFuture<List<T>> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return submit(query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> CompletableFuture<Optional<T>> queryOne(
             String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         return submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters) {
+        StackRoom.require();
         Objects.requireNonNull(mapper, "mapper");
         if (Verb.of(sql).needsWriteLane()) {
             throw new IllegalArgumentException(
@@ -406,6 +436,7 @@ public final class LanePool implements SqlitePool, Host {
         }
         @Nullable Object[] values = Values.encode(parameters);
         return subscriber -> {
+            StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
             new RowStream<T>(this, sql, mapper, values, subscriber).begin();
         };
@@ -413,11 +444,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Long> execute(String sql, Object... parameters) {
+        StackRoom.require();
         return submit(statement(sql, parameters));
     }
 
     @Override
     public CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows) {
+        StackRoom.require();
         return submit(batch(sql, rows));
     }
 
@@ -425,11 +458,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Lease> acquire() {
+        StackRoom.require();
         return lend(new LaneLease(this, Form.CONNECTION), read);
     }
 
     @Override
     public CompletableFuture<Lease> acquire(Access access) {
+        StackRoom.require();
         boolean reads = access == Access.READ;
         return lend(new LaneLease(this, reads ? Form.READ : Form.CONNECTION), reads ? read : write);
     }
@@ -442,11 +477,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Void> backup(Path target) {
+        StackRoom.require();
         return backUp(target, null);
     }
 
     @Override
     public CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress) {
+        StackRoom.require();
         return backUp(target, Objects.requireNonNull(progress, "progress"));
     }
 
@@ -460,6 +497,7 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public Flow.Publisher<Set<String>> changes(String... tables) {
+        StackRoom.require();
         return changes.of(tables);
     }
 
@@ -470,11 +508,13 @@ public final class LanePool implements SqlitePool, Host {
 
     @Override
     public CompletableFuture<Void> closeAsync() {
+        StackRoom.require();
         return closing.begin();
     }
 
     @Override
     public void close() {
+        StackRoom.require();
         closing.beginAndWait();
     }
 

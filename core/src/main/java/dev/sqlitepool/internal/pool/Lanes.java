@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -33,6 +34,8 @@ final class Lanes {
     /** With an acquire timeout of zero nobody waits for others; an opening may take as long as by default. */
     private static final long OPENING_NANOS = TimeUnit.SECONDS.toNanos(30);
 
+    private static final Fitness FIT = new Fitness(true, null, false);
+
     private final Access access;
     private final LanePool pool;
     private final Settings settings;
@@ -41,6 +44,8 @@ final class Lanes {
     private final Opener opener;
     private final LaneGroup group;
     private final AtomicBoolean expiryArmed = new AtomicBoolean();
+    private final Runnable expiry = this::expire;
+    private final Runnable opening = this::open;
 
     Lanes(
             Access access,
@@ -146,7 +151,7 @@ final class Lanes {
             }
             next = group.nextDeadline();
         }
-        workers.after(Math.max(0, next - telemetry.now()), this::expire);
+        workers.after(Math.max(0, next - telemetry.now()), expiry);
     }
 
     private void expire() {
@@ -160,15 +165,26 @@ final class Lanes {
     private void expireNow() {
         List<Waiter> expired = group.expire(telemetry.now());
         if (!expired.isEmpty()) {
-            PoolStats stats = pool.stats();
-            List<Runnable> settles = new ArrayList<>();
-            for (Waiter waiter : expired) {
-                Runnable settle = waiter.failed(timedOut(waiter, stats));
-                if (settle != null) {
-                    settles.add(settle);
+            failAll(expired);
+        }
+    }
+
+    private void failAll(List<Waiter> expired) {
+        while (true) {
+            try {
+                PoolStats stats = pool.stats();
+                List<Runnable> settles = new ArrayList<>();
+                for (Waiter waiter : expired) {
+                    Runnable settle = waiter.failed(timedOut(waiter, stats));
+                    if (settle != null) {
+                        settles.add(settle);
+                    }
                 }
+                workers.completeAll(settles);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // nobody else would fail them
             }
-            workers.completeAll(settles);
         }
     }
 
@@ -197,7 +213,8 @@ final class Lanes {
         long now = telemetry.now();
         CloseReason reason = reasonToClose(lane, now);
         if (reason != null) {
-            return next(group.retire(lane, now), () -> close(lane, reason));
+            Runnable close = () -> close(lane, reason);
+            return next(group.retire(lane, now), close);
         }
         if (lane.doubt() != null) {
             restore(lane); // in memory; whatever the first reason, there may be a second
@@ -317,6 +334,26 @@ final class Lanes {
         armExpiry();
     }
 
+    /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
+    void goesBefore(Waiter claim) {
+        Task<?> stranded = access == Access.WRITE ? workers.withdraw(this) : null;
+        if (stranded == null) {
+            return;
+        }
+        Lane lane = Objects.requireNonNull(stranded.lane());
+        long now = telemetry.now();
+        if (!group.goesBefore(claim, stranded, lane, now)) {
+            workers.execute(stranded);
+            return;
+        }
+        if (lane.engine().isReading()) {
+            lane.engine().endRead();
+        }
+        workers.after(
+                Math.max(0, stranded.deadline() - now), this::expireNow); // may be before the one for which it is armed
+        armExpiry();
+    }
+
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
         if (first == null && waiter instanceof Task<?> task && !task.hasCaller()) {
             return task;
@@ -367,6 +404,16 @@ final class Lanes {
 
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
     Fitness fitness(Lane lane, Waiter waiter) {
+        while (true) {
+            try {
+                return lookAt(lane, waiter);
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // before anything has happened
+            }
+        }
+    }
+
+    private Fitness lookAt(Lane lane, Waiter waiter) {
         long now = telemetry.now();
         opener.lookAgain(now);
         CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
@@ -378,25 +425,36 @@ final class Lanes {
             reason = CloseReason.STALE;
         }
         if (reason == null) {
-            return new Fitness(true, null, false);
+            return FIT;
         }
         CloseReason why = reason;
+        Runnable close = () -> close(lane, why);
         LaneGroup.Unfit unfit = group.unfit(lane, waiter, now);
         if (!unfit.taken()) {
-            return new Fitness(true, null, false);
+            return FIT;
         }
         if (unfit.again()) {
             // Its deadline may be before the one for which the expiry is armed.
             workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
             armExpiry();
         }
-        return new Fitness(false, next(unfit.waiter(), () -> close(lane, why)), unfit.again());
+        return unfit(next(unfit.waiter(), close), unfit.again());
+    }
+
+    private static Fitness unfit(@Nullable Runnable rest, boolean again) {
+        while (true) {
+            try {
+                return new Fitness(false, rest, again);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     // ---- opening and closing
 
     private void startOpening() {
-        workers.execute(this::open);
+        workers.execute(opening);
     }
 
     private void open() {
@@ -420,9 +478,17 @@ final class Lanes {
         }
         long now = telemetry.now();
         telemetry.opened.increment();
-        telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
+        try {
+            telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
+        } catch (OutOfMemoryError e) {
+            telemetry.debug("an event is lost", e);
+        }
         LaneGroup.Opened result = group.opened(lane, now);
-        Runnable rest = result.close() ? () -> close(lane, CloseReason.POOL_CLOSED) : next(result.waiter(), null);
+        if (result.close()) {
+            close(lane, CloseReason.POOL_CLOSED);
+            return;
+        }
+        Runnable rest = next(result.waiter(), null);
         if (rest != null) {
             rest.run();
         } else if (group.isClosed()) {
@@ -442,7 +508,11 @@ final class Lanes {
 
     private void openFailed(Throwable error) {
         telemetry.openFailures.increment();
-        telemetry.tell(listener -> listener.openFailed(access, error));
+        try {
+            telemetry.tell(listener -> listener.openFailed(access, error));
+        } catch (OutOfMemoryError e) {
+            telemetry.debug("an event is lost", e);
+        }
         LaneGroup.OpenFailed failed = group.openFailed();
         if (failed.open()) {
             startOpening();
@@ -451,7 +521,15 @@ final class Lanes {
         if (failed.waiter() == null) {
             telemetry.debug("a connection could not be opened, and nobody waits for it any more", error);
         } else {
-            fail(failed.waiter(), error);
+            Waiter waiter = failed.waiter();
+            while (true) {
+                try {
+                    fail(waiter, error);
+                    return;
+                } catch (OutOfMemoryError e) {
+                    Workers.pause();
+                }
+            }
         }
     }
 
@@ -469,8 +547,12 @@ final class Lanes {
             telemetry.warn("a connection could not be closed", e);
         }
         telemetry.closed(reason);
-        Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
-        telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
+        try {
+            Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
+            telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
+        } catch (OutOfMemoryError e) {
+            telemetry.debug("an event is lost", e);
+        }
         if (group.closed()) {
             startOpening();
         }

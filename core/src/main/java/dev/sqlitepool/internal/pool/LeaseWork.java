@@ -78,19 +78,35 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         }
         T result = value;
         Throwable failure = error;
-        if (turn != null) {
-            turn.then(unknown -> durable(result, unknown == null ? failure : unknown));
-            return null;
+        SyncGate.Turn waits = turn;
+        while (waits != null) {
+            try {
+                waits.then(unknown -> durable(result, unknown == null ? failure : unknown));
+                return null;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
         return outcome(result, failure);
     }
 
     private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
+        Runnable settle = settling(value, error);
         if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
             return () -> {};
         }
         (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
-        return () -> future.settle(value, error);
+        return settle;
+    }
+
+    private Runnable settling(@Nullable T value, @Nullable Throwable error) {
+        while (true) {
+            try {
+                return () -> future.settle(value, error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /**
@@ -98,8 +114,19 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
      * the stages, which may wait for either, do not hold it up.
      */
     private void durable(@Nullable T value, @Nullable Throwable error) {
-        pool.feed().publish(session.written());
         Runnable settle = outcome(value, error);
+        while (true) {
+            try {
+                goesOn(settle);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private void goesOn(Runnable settle) {
+        pool.feed().publish(session.written());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {

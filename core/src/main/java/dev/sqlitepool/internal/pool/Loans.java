@@ -7,33 +7,37 @@ import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/** The borrowed lanes of a group: who holds each, and since when. Guarded by the group's lock. */
+/**
+ * The borrowed lanes of a group: who holds each, and since when. Guarded by the group's lock. Lending and taking back need no memory.
+ */
 final class Loans {
     /** A lane in somebody's hands. */
     record Loan(Waiter holder, long since) {}
 
-    private final IdentityHashMap<Lane, Loan> loans = new IdentityHashMap<>();
+    private final IdentityHashMap<Lane, Waiter> loans;
     private final LongAdder waitNanos;
     private final LongAdder holdNanos;
     private int leases;
 
-    Loans(LongAdder waitNanos, LongAdder holdNanos) {
+    Loans(int max, LongAdder waitNanos, LongAdder holdNanos) {
+        this.loans = new IdentityHashMap<>(max + 1); // so that it never grows
         this.waitNanos = waitNanos;
         this.holdNanos = holdNanos;
     }
 
     void add(Lane lane, Waiter waiter, long now) {
-        loans.put(lane, new Loan(waiter, now));
+        loans.put(lane, waiter);
         borrows(waiter, now);
     }
 
     /** From its holder to the next. */
     void pass(Lane lane, Waiter next, long now) {
-        returns(loans.put(lane, new Loan(next, now)), now);
+        returns(loans.put(lane, next), now);
         borrows(next, now);
     }
 
     private void borrows(Waiter waiter, long now) {
+        waiter.heldSince(now);
         waitNanos.add(now - waiter.queuedAt());
         if (waiter.isLease()) {
             leases++;
@@ -44,12 +48,12 @@ final class Loans {
         returns(loans.remove(lane), now);
     }
 
-    private void returns(@Nullable Loan loan, long now) {
-        if (loan == null) {
+    private void returns(@Nullable Waiter holder, long now) {
+        if (holder == null) {
             throw new IllegalStateException("a lane was released that nobody had borrowed");
         }
-        holdNanos.add(now - loan.since());
-        if (loan.holder().isLease()) {
+        holdNanos.add(now - holder.heldSince());
+        if (holder.isLease()) {
             leases--;
         }
     }
@@ -66,19 +70,19 @@ final class Loans {
     /** The one that has lasted longest; null if there is none. */
     @Nullable
     Loan oldest() {
-        Loan oldest = null;
-        for (Loan loan : loans.values()) {
-            if (oldest == null || loan.since() - oldest.since() < 0) {
-                oldest = loan;
+        Waiter oldest = null;
+        for (Waiter holder : loans.values()) {
+            if (oldest == null || holder.heldSince() - oldest.heldSince() < 0) {
+                oldest = holder;
             }
         }
-        return oldest;
+        return oldest == null ? null : new Loan(oldest, oldest.heldSince());
     }
 
     /** The holders, and since when. */
     Map<Waiter, Long> holders() {
         Map<Waiter, Long> holders = new HashMap<>();
-        loans.values().forEach(loan -> holders.put(loan.holder(), loan.since()));
+        loans.values().forEach(holder -> holders.put(holder, holder.heldSince()));
         return holders;
     }
 }

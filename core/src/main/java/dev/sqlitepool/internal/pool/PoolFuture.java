@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -62,14 +63,29 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         return (outcome == null || settle(outcome, value, error)) && settleStages(value, error);
     }
 
+    /** What memory does not allow now is tried again: nobody else would settle it. Then it may be settled although this says so of another. */
     @SuppressWarnings("unchecked") // the task's own result
     private boolean settleStages(@Nullable Object value, @Nullable Throwable error) {
-        return error == null ? super.complete((T) value) : super.completeExceptionally(error);
+        boolean settled = false;
+        while (true) {
+            try {
+                return (error == null ? super.complete((T) value) : super.completeExceptionally(error)) || settled;
+            } catch (OutOfMemoryError e) {
+                settled = isDone();
+                Workers.pause();
+            }
+        }
     }
 
     @SuppressWarnings("unchecked") // the task's own result
     private static <T> boolean settle(CompletableFuture<T> future, @Nullable Object value, @Nullable Throwable error) {
-        return error == null ? future.complete((T) value) : future.completeExceptionally(error);
+        while (true) {
+            try {
+                return error == null ? future.complete((T) value) : future.completeExceptionally(error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Whether those who wait have the outcome; the user's executor may not have run, or even taken, the stages. */
@@ -86,16 +102,19 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public boolean cancel(boolean mayInterruptIfRunning) {
+        StackRoom.require();
         return origin.end(null, new CancellationException("The future was cancelled.")) || isCancelled();
     }
 
     @Override
     public boolean complete(T value) {
+        StackRoom.require();
         return origin.end(value, null);
     }
 
     @Override
     public boolean completeExceptionally(Throwable error) {
+        StackRoom.require();
         return origin.end(null, error);
     }
 
@@ -149,6 +168,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T join() {
+        StackRoom.require();
         Held held = beginWait();
         try {
             return outcome == null ? super.join() : outcome.join();
@@ -159,6 +179,12 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T get() throws InterruptedException, ExecutionException {
+        StackRoom.require();
+        return await();
+    }
+
+    /** As {@link #get}, for a method of the pool that has asked for room before it submitted the task. */
+    T await() throws InterruptedException, ExecutionException {
         Held held = beginWait();
         try {
             return outcome == null ? super.get() : outcome.get();
@@ -169,6 +195,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
 
     @Override
     public T get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
+        StackRoom.require();
         Held held = beginWait();
         try {
             return outcome == null ? super.get(timeout, unit) : outcome.get(timeout, unit);

@@ -5,6 +5,7 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.lane.Cursor;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.ArrayList;
@@ -61,6 +62,13 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private long burst;
 
     private final ReentrantLock lock = new ReentrantLock();
+    /** Made before a lane is granted. */
+    private final Runnable taking = this::take;
+
+    private final Runnable fetching = this::fetchHere;
+    private final Runnable leaving = this::leaveHere;
+    private final Runnable farewellSaid = this::sayFarewell;
+    private final Runnable givingBack = this::giveBack;
 
     /** Rows asked for and not stepped to; {@link Long#MAX_VALUE} for no limit. */
     @GuardedBy("lock")
@@ -131,6 +139,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     public void request(long n) {
+        StackRoom.require();
         if (n <= 0) {
             if (end(End.of(new IllegalArgumentException(
                     "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).")))) {
@@ -157,6 +166,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     public void cancel() {
+        StackRoom.require();
         if (end(End.CANCELLED)) {
             pool.telemetry().cancelled.increment();
         }
@@ -222,7 +232,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         if (back) {
             Held.nowHolds(this, null);
-            pool.workers().execute(this::giveBack);
+            pool.workers().execute(givingBack);
         }
         start();
     }
@@ -231,7 +241,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     void granted() {
-        pool.workers().execute(this::take);
+        pool.workers().execute(taking);
     }
 
     private void take() {
@@ -307,15 +317,23 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Passes the turn to a worker. */
     private void goOn(Step step) {
         if (step != Step.NOTHING) {
-            pool.workers().execute(() -> goOnHere(step));
+            pool.workers().execute(step == Step.FETCH ? fetching : leaving);
         }
+    }
+
+    private void fetchHere() {
+        goOnHere(Step.FETCH);
+    }
+
+    private void leaveHere() {
+        goOnHere(Step.LAST_SIGNAL);
     }
 
     /** Does what there is to do, on a worker. */
     private void goOnHere(Step first) {
         Step last = first == Step.FETCH ? fetchAll() : first;
         if (last == Step.LAST_SIGNAL) {
-            recipient.signal(this::sayFarewell);
+            recipient.signal(farewellSaid);
         }
     }
 

@@ -4,13 +4,12 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.engine.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,10 +29,16 @@ import org.jspecify.annotations.Nullable;
  * after a sync that began after it was added, or if it needs none; if it has committed, only after the file was seen in its place since. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
  * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
  * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
+ *
+ * <p>Why nobody waits for a thread that cannot be had: somebody who was only {@link #called} holds nothing, and whoever waits here does it
+ * himself if nobody has come after a moment ({@link #help}). Why an error of the machine stops nothing: what takes memory comes before a
+ * change, so that a step that fails is tried again.
  */
 final class SyncGate {
     /** How long a sync may take before the outcome of what it covers is called unknown. */
     private static final long HUNG_NANOS = TimeUnit.SECONDS.toNanos(30);
+    /** How long somebody waits for one who was called. */
+    private static final long HELP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** What to do when the disk has it; may be called twice, and decides once. */
     interface Outcome {
@@ -71,19 +76,76 @@ final class SyncGate {
         }
 
         /** Waits, as long as a sync can take; an interrupt does not shorten it, and is not lost. */
-        void await() {
+        void await(SyncGate gate) {
+            boolean interrupted = false;
             try {
-                end.join();
-            } catch (CompletionException e) {
-                throw (OutcomeUnknownException) e.getCause();
+                while (true) {
+                    try {
+                        end.get(HELP_NANOS, TimeUnit.NANOSECONDS);
+                        return;
+                    } catch (TimeoutException | OutOfMemoryError e) {
+                        gate.help(this);
+                    } catch (InterruptedException e) {
+                        interrupted = true;
+                    } catch (ExecutionException e) {
+                        throw (OutcomeUnknownException) e.getCause();
+                    }
+                }
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }
 
-    /** An outcome on its way; what is written is not synced yet, what is committed must be in the database. */
-    private record Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {}
+    /**
+     * An outcome on its way. As a rest it is what comes after its own settlement: that of the next. What needs memory to settle it is made
+     * with it.
+     */
+    private final class Entry implements Workers.Ordered {
+        final Engine engine;
+        /** What is written is not synced yet. */
+        final boolean written;
+        /** What is committed must be in the database. */
+        final boolean committed;
 
-    private record Settlement(Entry entry, @Nullable OutcomeUnknownException unknown) {}
+        final Outcome outcome;
+        final Runnable settle = this::settle;
+        /** What became of it; written before it is to be settled. */
+        private @Nullable OutcomeUnknownException unknown;
+
+        private boolean waits = true;
+        /** Which is to be settled after it; guarded by the lock of the gate. */
+        private @Nullable Entry next;
+
+        Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {
+            this.engine = engine;
+            this.written = written;
+            this.committed = committed;
+            this.outcome = outcome;
+        }
+
+        /** May be repeated by the one who has it in hand. */
+        private void settle() {
+            if (waits) {
+                waits = false;
+                waitingInPool.decrementAndGet();
+            }
+            outcome.settle(committed ? unknown : null);
+        }
+
+        /** A stage may be overtaken, an acknowledgement not, even if its thread is not running at the moment. */
+        @Override
+        public boolean isReady() {
+            return outcome.isSettled();
+        }
+
+        @Override
+        public void run() {
+            settleAfter(this);
+        }
+    }
 
     private final LanePool pool;
     private final AtomicInteger waitingInPool;
@@ -98,15 +160,29 @@ final class SyncGate {
 
     @GuardedBy("lock")
     private boolean driven;
+    /** Somebody will come who drives; whoever comes before him may do it. */
+    @GuardedBy("lock")
+    private boolean called;
     /** When the sync that runs began; meaningful while something is taken. */
     @GuardedBy("lock")
     private long syncedSince;
 
+    /** To be settled, in a chain. */
     @GuardedBy("lock")
-    private final Deque<Settlement> settlements = new ArrayDeque<>();
+    private @Nullable Entry first;
 
     @GuardedBy("lock")
-    private boolean settling;
+    private @Nullable Entry last;
+    /** Is being settled. The next may be when this one is, or when its settler comes back. */
+    @GuardedBy("lock")
+    private @Nullable Entry inHand;
+
+    @GuardedBy("lock")
+    private boolean settlerCalled;
+
+    private final Runnable driver = this::drive;
+    private final Runnable settler = this::settleFirst;
+    private final Runnable watcher = this::watch;
 
     @GuardedBy("lock")
     private boolean watched;
@@ -151,34 +227,78 @@ final class SyncGate {
      */
     void add(Engine engine, boolean written, boolean committed, Outcome outcome) {
         boolean watch;
-        lock.lock();
+        while (!isAdded(engine, written, committed, outcome)) {
+            Workers.pause();
+        }
+        lock();
         try {
-            entries.add(new Entry(engine, written, committed, outcome));
-            waitingInPool.incrementAndGet();
             watch = !watched;
             watched = true;
         } finally {
             lock.unlock();
         }
         if (watch) {
-            pool.workers().after(HUNG_NANOS / 4, this::watch);
+            pool.workers().after(HUNG_NANOS / 4, watcher);
         }
     }
 
-    /** Drives on this thread of the pool, if nobody does. */
+    private boolean isAdded(Engine engine, boolean written, boolean committed, Outcome outcome) {
+        try {
+            Entry entry = new Entry(engine, written, committed, outcome);
+            lock();
+            try {
+                entries.add(entry);
+                waitingInPool.incrementAndGet();
+            } finally {
+                lock.unlock();
+            }
+            return true;
+        } catch (OutOfMemoryError e) {
+            return false; // nothing has happened
+        }
+    }
+
+    /** Waiting for a lock takes memory in some releases of Java. */
+    private void lock() {
+        while (true) {
+            try {
+                lock.lock();
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /** Drives on this thread of the pool, if nobody does, and settles. */
     void drive() {
+        syncAll();
+        settleAfter(null);
+    }
+
+    /** Drives on this thread, if nobody does; others settle. */
+    private void syncAll() {
         List<Entry> batch = begin(null);
-        if (batch != null) {
-            run(batch);
+        while (batch != null) {
+            batch = next(batch, sync(batch));
+            if (batch != null) {
+                settleElsewhere();
+            }
         }
     }
 
     /** Sees to it that somebody drives, on another thread. */
     void driveElsewhere() {
-        List<Entry> batch = begin(null);
-        if (batch != null) {
-            pool.workers().execute(() -> run(batch));
+        lock();
+        try {
+            if (driven || called || entries.isEmpty()) {
+                return;
+            }
+            called = true;
+        } finally {
+            lock.unlock();
         }
+        pool.workers().execute(driver);
     }
 
     /**
@@ -189,12 +309,16 @@ final class SyncGate {
      * @return whether the caller shall do the rest now; else somebody else does
      */
     boolean driveBefore(Runnable rest) {
+        List<Entry> mine = empty();
         Entry only = null;
-        lock.lock();
+        lock();
         try {
-            boolean idle = !driven && !settling && settlements.isEmpty();
-            if (idle && entries.size() == 1 && !entries.get(0).written()) {
-                only = entries.remove(0);
+            boolean idle = !driven && inHand == null && first == null;
+            if (idle && entries.size() == 1 && !entries.get(0).written) {
+                only = entries.get(0);
+                List<Entry> batch = entries;
+                entries = mine;
+                mine = batch;
             }
         } finally {
             lock.unlock();
@@ -203,8 +327,40 @@ final class SyncGate {
             driveElsewhere();
             return true;
         }
-        Settlement settlement = new Settlement(only, sync(List.of(only)));
-        return pool.workers().publish(() -> settle(settlement), new GoOn(rest, only.outcome()));
+        only.unknown = sync(mine);
+        Entry settled = only;
+        return pool.workers().publish(settled.settle, after(settled, rest));
+    }
+
+    private Workers.Ordered after(Entry settled, Runnable rest) {
+        while (true) {
+            try {
+                return new GoOn(settled, rest);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /** What comes after an outcome that was settled by the owner of a lane; new each time, so that the timer can tell one from the next. */
+    private static final class GoOn implements Workers.Ordered {
+        private final Entry settled;
+        private final Runnable rest;
+
+        GoOn(Entry settled, Runnable rest) {
+            this.settled = settled;
+            this.rest = rest;
+        }
+
+        @Override
+        public boolean isReady() {
+            return settled.isReady();
+        }
+
+        @Override
+        public void run() {
+            rest.run();
+        }
     }
 
     /** For a caller that has just added one: syncs here if there is nothing else, since a lone writer needs no hop. */
@@ -214,151 +370,209 @@ final class SyncGate {
             driveElsewhere();
             return;
         }
+        Entry only = mine.get(0);
         OutcomeUnknownException unknown = sync(mine);
-        boolean others;
-        lock.lock();
+        boolean here;
+        lock();
         try {
-            others = settling || !settlements.isEmpty();
-            if (others) {
-                mine.forEach(entry -> settlements.add(new Settlement(entry, unknown)));
+            here = inHand == null && first == null;
+            if (here) {
+                only.unknown = unknown;
+                inHand = only; // its future is known to this caller alone
+            } else {
+                toSettle(mine, unknown);
             }
+            stopDriving();
         } finally {
             lock.unlock();
         }
-        if (!others) {
-            mine.forEach(entry -> settle(new Settlement(entry, unknown))); // its future is known to this caller alone
+        if (here) {
+            Workers.settle(only.settle);
+            leave(only);
+        } else {
+            settleElsewhere();
         }
-        List<Entry> next = next();
-        if (next != null) {
-            pool.workers().execute(() -> run(next));
-        }
+        driveElsewhere();
     }
 
     /** Becomes the driver, with all that is there; for a caller only if its own entry is all. Null if somebody drives already. */
     private @Nullable List<Entry> begin(@Nullable Outcome alone) {
-        lock.lock();
+        List<Entry> fresh = empty();
+        lock();
         try {
-            boolean only =
-                    alone == null || entries.size() == 1 && entries.get(0).outcome() == alone;
+            called &= alone != null;
+            boolean only = alone == null || entries.size() == 1 && entries.get(0).outcome == alone;
             if (driven || entries.isEmpty() || !only) {
                 return null;
             }
             driven = true;
-            return take();
+            return take(fresh);
         } finally {
             lock.unlock();
         }
     }
 
+    private static List<Entry> empty() {
+        while (true) {
+            try {
+                return new ArrayList<>();
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
     @GuardedBy("lock")
-    private List<Entry> take() {
+    private List<Entry> take(List<Entry> fresh) {
         taken = entries;
-        entries = new ArrayList<>();
+        entries = fresh;
         syncedSince = pool.telemetry().now();
         return taken;
     }
 
     // ---- driving
 
-    /** By the driver: what to sync next; null if there is nothing, and it is the driver no more. */
-    private @Nullable List<Entry> next() {
-        lock.lock();
+    /** By the driver: what he has synced is to be settled; what to sync next; null if there is nothing, and it is the driver no more. */
+    private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
+        List<Entry> fresh = empty();
+        lock();
         try {
+            toSettle(synced, unknown);
             if (entries.isEmpty()) {
-                taken = List.of();
-                driven = false;
-                quiet.signalAll();
+                stopDriving();
                 return null;
             }
-            return take();
+            return take(fresh);
         } finally {
             lock.unlock();
         }
     }
 
-    /** By the driver. */
-    private void run(List<Entry> first) {
-        List<Entry> batch = first;
-        while (batch != null) {
-            OutcomeUnknownException unknown = sync(batch);
-            boolean settle;
-            lock.lock();
-            try {
-                batch.forEach(entry -> settlements.add(new Settlement(entry, unknown)));
-                settle = !settling;
-                settling = true;
-            } finally {
-                lock.unlock();
+    @GuardedBy("lock")
+    private void stopDriving() {
+        taken = List.of();
+        driven = false;
+        quiet.signalAll();
+    }
+
+    @GuardedBy("lock")
+    private void toSettle(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
+        for (int i = 0; i < synced.size(); i++) {
+            Entry entry = synced.get(i);
+            entry.unknown = unknown;
+            if (last == null) {
+                first = entry;
+            } else {
+                last.next = entry;
             }
-            batch = next();
-            if (settle && batch == null) {
-                settleAll();
-            } else if (settle) {
-                pool.workers().execute(this::settleAll);
-            }
+            last = entry;
         }
     }
 
-    /** By the one who settles. */
-    private void settleAll() {
-        while (true) {
-            Settlement next;
-            lock.lock();
-            try {
-                next = settlements.poll();
-                settling = next != null;
-            } finally {
-                lock.unlock();
+    /** Sees to it that somebody settles, on another thread. */
+    private void settleElsewhere() {
+        lock();
+        try {
+            if (settlerCalled || first == null || inHand != null) {
+                return; // who has one in hand comes back
             }
+            settlerCalled = true;
+        } finally {
+            lock.unlock();
+        }
+        pool.workers().execute(settler);
+    }
+
+    private void settleFirst() {
+        settleAfter(null);
+    }
+
+    /** By one who has settled something, or would begin to. */
+    private void settleAfter(@Nullable Entry settled) {
+        Entry next = nextToSettle(settled);
+        while (next != null) {
+            if (!pool.workers().publish(next.settle, next)) {
+                return; // another thread settles the rest
+            }
+            next = nextToSettle(next);
+        }
+        pool.advanceClose();
+    }
+
+    /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
+    private @Nullable Entry nextToSettle(@Nullable Entry settled) {
+        lock();
+        try {
+            settlerCalled = false;
+            if (inHand != null && inHand != settled && !inHand.isReady()) {
+                return null;
+            }
+            inHand = first;
+            if (inHand != null) {
+                first = inHand.next;
+                last = first == null ? null : last;
+            }
+            return inHand;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** By one who has settled something, and leaves what comes after it to others. */
+    private void leave(Entry settled) {
+        lock();
+        try {
+            if (inHand == settled) {
+                inHand = null;
+            }
+        } finally {
+            lock.unlock();
+        }
+        settleElsewhere();
+        pool.advanceClose();
+    }
+
+    /**
+     * By a thread that has waited for a turn: does what nobody has come for. It runs the stages of others only where the pool can have no
+     * other thread, since its own work may not be done.
+     */
+    private void help(Outcome turn) {
+        syncAll();
+        Entry settled = null;
+        while (pool.workers().isShort() && !turn.isSettled()) {
+            Entry next = nextToSettle(settled);
             if (next == null) {
                 pool.advanceClose();
                 return;
             }
-            if (!pool.workers()
-                    .publish(
-                            () -> settle(next),
-                            new GoOn(this::settleAll, next.entry().outcome()))) {
-                return; // another thread settles the rest
-            }
+            settled = next;
+            Workers.settle(next.settle);
         }
-    }
-
-    /** What comes after an outcome is settled; a new object each time, so that the timer can tell one time from the next. */
-    private static final class GoOn implements Workers.Ordered {
-        private final Runnable rest;
-        private final Outcome before;
-
-        GoOn(Runnable rest, Outcome before) {
-            this.rest = rest;
-            this.before = before;
+        if (settled != null) {
+            leave(settled);
+        } else {
+            settleElsewhere();
         }
-
-        /** A stage may be overtaken, an acknowledgement not, even if its thread is not running at the moment. */
-        @Override
-        public boolean isReady() {
-            return before.isSettled();
-        }
-
-        @Override
-        public void run() {
-            rest.run();
-        }
-    }
-
-    private void settle(Settlement settlement) {
-        waitingInPool.decrementAndGet();
-        Entry entry = settlement.entry();
-        entry.outcome().settle(entry.committed() ? settlement.unknown() : null);
     }
 
     /** Never throws: the driver must not die. */
     private @Nullable OutcomeUnknownException sync(List<Entry> batch) {
+        while (true) {
+            try {
+                return syncOnce(batch);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private @Nullable OutcomeUnknownException syncOnce(List<Entry> batch) {
         Engine engine = null;
         boolean written = false;
         for (Entry entry : batch) {
-            if (entry.committed()) {
-                engine = entry.engine(); // the same for all: the gate is drained before its connection is closed
-                written |= entry.written();
+            if (entry.committed) {
+                engine = entry.engine; // the same for all: the gate is drained before its connection is closed
+                written |= entry.written;
             }
         }
         if (engine == null) {
@@ -366,14 +580,21 @@ final class SyncGate {
         }
         Throwable failure = null;
         if (!broken || !written) {
+            boolean synced = !written;
             try {
-                if (written) {
+                if (!synced) {
                     engine.sync();
+                    synced = true;
                 }
                 engine.requireInPlace();
                 return null;
             } catch (DisplacedException e) {
                 return displaced(e); // the disk has done what it should
+            } catch (OutOfMemoryError e) {
+                if (synced) {
+                    throw e; // the look is repeated
+                }
+                failure = e; // perhaps in place of an error of the disk, after which another sync proves nothing
             } catch (Throwable e) {
                 failure = e;
             }
@@ -404,15 +625,17 @@ final class SyncGate {
     /** On the timer, as long as anything is synced: what waits for a sync that hangs cannot wait for ever. */
     void watch() {
         boolean hung;
-        lock.lock();
+        boolean again;
+        lock();
         try {
             hung = driven && pool.telemetry().now() - syncedSince >= HUNG_NANOS;
-            watched = driven || !entries.isEmpty();
-            if (watched) {
-                pool.workers().after(HUNG_NANOS / 4, this::watch);
-            }
+            again = driven || !entries.isEmpty();
+            watched = again;
         } finally {
             lock.unlock();
+        }
+        if (again) {
+            pool.workers().after(HUNG_NANOS / 4, watcher);
         }
         if (hung) {
             abandon("the disk has not answered for 30 s");
@@ -423,7 +646,7 @@ final class SyncGate {
     void abandon(String why) {
         broken = true;
         List<Entry> all = new ArrayList<>();
-        lock.lock();
+        lock();
         try {
             all.addAll(taken);
             all.addAll(entries);
@@ -432,16 +655,16 @@ final class SyncGate {
         }
         List<Runnable> settles = new ArrayList<>();
         for (Entry entry : all) {
-            settles.add(() -> entry.outcome().settle(entry.written() ? unknown(why, null) : null));
+            settles.add(() -> entry.outcome.settle(entry.written ? unknown(why, null) : null));
         }
         pool.workers().completeAll(settles);
     }
 
     /** After {@link #drain}: whether everything is settled, too; else {@link LanePool#advanceClose} is called when it is. */
     boolean isSettled() {
-        lock.lock();
+        lock();
         try {
-            return !settling; // who drives hands on what he has synced before he stops
+            return inHand == null && first == null; // who drives hands on what he has synced before he stops
         } finally {
             lock.unlock();
         }
@@ -450,27 +673,40 @@ final class SyncGate {
     /** Before a connection is closed: waits until nothing of it is to be synced; if the disk does not answer, not for ever. */
     void drain() {
         driveElsewhere();
-        boolean interrupted = false;
-        boolean left;
+        boolean interrupted = Thread.interrupted();
         long deadline = System.nanoTime() + HUNG_NANOS;
-        lock.lock();
-        try {
-            while (driven && System.nanoTime() - deadline < 0) {
-                try {
-                    long unused = quiet.awaitNanos(deadline - System.nanoTime());
-                } catch (InterruptedException e) {
-                    interrupted = true;
+        boolean left = true;
+        while (left && System.nanoTime() - deadline < 0) {
+            try {
+                left = !isQuietSoon();
+                if (left) {
+                    syncAll();
+                    settleElsewhere();
                 }
+            } catch (InterruptedException e) {
+                interrupted = true;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
             }
-            left = driven;
-        } finally {
-            lock.unlock();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
         if (left) {
             abandon("the disk has not answered for 30 s");
+        }
+    }
+
+    private boolean isQuietSoon() throws InterruptedException {
+        lock();
+        try {
+            long left = HELP_NANOS;
+            while (left > 0 && (driven || !entries.isEmpty())) {
+                left = quiet.awaitNanos(left);
+            }
+            return !driven && entries.isEmpty();
+        } finally {
+            lock.unlock();
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Why no lane is lost: a lane granted to a task is released by exactly one call, in {@link #serve}, whatever the work does.
  * Ending the task from outside never touches the lane: it settles the future, and interrupts the session until the server has left.
+ * If memory runs out in the pool's own frames before the work, the lane is given back to be closed; after it, the step is tried again.
  *
  * <p>Why no future is left open: a queued task is ended by the group (timeout, close, failed opening), by its future, or granted; a
  * granted one is served, and serving settles it unless the one who ended it has done so.
@@ -271,13 +273,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     public void run() {
         Task<?> task = this;
         while (true) {
-            Served served = task.mayGroup() ? new Group(task.pool, task).serve() : task.serve();
+            Served served = task.mayGroup() ? Group.serve(task.pool, task) : task.serve();
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             Runnable settle = served.settle();
             if (rest == null) {
                 if (settle != null) {
-                    settle.run();
+                    Workers.settle(settle);
                 } else {
                     pool.gate().drive();
                 }
@@ -314,7 +316,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return atGate;
     }
 
-    static void nothing() {}
+    /** Completes nothing. */
+    static final Runnable NOTHING = () -> {};
 
     /** The session to serve it with. */
     private Session session(Lane granted) {
@@ -332,72 +335,113 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     Served serve() {
         Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
-        if (!granted.snapshot().isOpen()) { // else it has just been used, and is passed on to be shared
-            Served unfit = unfit(where, granted);
-            if (unfit != null) {
-                return unfit;
-            }
-            if (sharesSnapshots() && where.mayShareSnapshots(granted)) {
-                granted.snapshot().begin();
-            }
+        boolean shared = granted.snapshot().isOpen(); // it has just been used, and is passed on to be shared
+        Served unfit = shared ? null : unfit(where, granted);
+        if (unfit != null) {
+            return unfit;
         }
-        Session session = session(granted);
-        Held held = Held.push(pool, heldAs(), where);
+        Session running = null;
+        Held held = null;
         T value = null;
         Throwable error = null;
         boolean reroute = false;
         try {
-            session.begin(granted, this);
+            if (!shared && sharesSnapshots() && where.mayShareSnapshots(granted)) {
+                granted.snapshot().begin();
+            }
+            Session own = session(granted);
+            held = Held.push(pool, heldAs(), where);
+            running = own;
+            running.begin(granted, this);
             if (known != null) {
                 error = known;
             } else if (!isEnded()) {
-                value = session.perform(work);
+                value = running.perform(work);
             }
         } catch (Throwable e) {
             error = e;
-            session.struckBy(e);
-            Lane current = session.lane();
-            reroute = work instanceof Work.Data<T>
-                    && current != null
-                    && current.access() == Access.READ
-                    && session.wasRefused(e);
+            if (running == null) {
+                granted.doubt(CloseReason.DISCARDED);
+            } else {
+                running.struckBy(e);
+                Lane current = running.lane();
+                reroute = work instanceof Work.Data<T>
+                        && current != null
+                        && current.access() == Access.READ
+                        && running.wasRefused(e);
+            }
         } finally {
-            held.pop();
+            if (held != null) {
+                held.pop();
+            }
         }
-        Lane last = session.end();
-        if (error == null && !session.afterCommit().isEmpty()) {
+        Lane last = running == null ? granted : running.end();
+        if (error == null && !running.afterCommit().isEmpty()) {
             pool.runsOn(this); // until they have run
         } else {
             pool.ended(this);
         }
-        boolean ordered = work.access() == Access.WRITE || session.isUnsynced();
+        boolean unsynced = running != null && running.isUnsynced();
+        boolean ordered = work.access() == Access.WRITE || unsynced;
+        Ending ending = ending(value, error);
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
-            SyncGate.Outcome outcome = new AtGate(value, error);
-            atGate = outcome;
-            pool.gate().add(last.engine(), session.isUnsynced(), session.isCommitted(), outcome);
-            return new Served(null, pool.release(last), false);
+            atGate = ending;
+            pool.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
+            return served(null, pool.release(last), false);
         }
         if (last != null && last.snapshot().isOpen()) {
-            long now = pool.telemetry().now();
-            Waiter sharer = error == null && last.snapshot().mayBeShared(now) ? where.share(last, now) : null;
-            if (sharer instanceof Task<?> next) {
-                return new Served(outcome(value, null), next, false);
+            Task<?> sharer = error == null ? sharer(where, last) : null;
+            if (sharer != null) {
+                ending.decide(null);
+                return served(ending, sharer, false);
             }
             last.snapshot().end();
         }
         Runnable rest = last == null ? null : pool.release(last);
         if (reroute) {
-            pool.reroute(this, work);
-            return new Served(Task::nothing, rest, true);
+            reroute();
+            return served(NOTHING, rest, true);
         }
-        return new Served(outcome(value, error), rest, false);
+        ending.decide(null);
+        return served(ending, rest, false);
+    }
+
+    /** To whom the lane is passed with its snapshot; null if to nobody. */
+    private @Nullable Task<?> sharer(Lanes where, Lane last) {
+        try {
+            long now = pool.telemetry().now();
+            return last.snapshot().mayBeShared(now) && where.share(last, now) instanceof Task<?> next ? next : null;
+        } catch (OutOfMemoryError e) {
+            return null; // before anybody was granted it
+        }
+    }
+
+    private void reroute() {
+        while (true) {
+            try {
+                pool.reroute(this, work);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause(); // it was not queued yet
+            }
+        }
+    }
+
+    static Served served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {
+        while (true) {
+            try {
+                return new Served(settle, rest, again);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** What remains if a granted lane cannot be used; null if it can. */
     @Nullable
     Served unfit(Lanes where, Lane granted) {
         Lanes.Fitness fitness = where.fitness(granted, this);
-        return fitness.fit() ? null : new Served(Task::nothing, fitness.rest(), fitness.again());
+        return fitness.fit() ? null : served(NOTHING, fitness.rest(), fitness.again());
     }
 
     // ---- its run in a group; by the worker that owns the group's lane
@@ -410,8 +454,8 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             session.openGroup();
             return true;
         } catch (Throwable e) {
-            grouped = new Grouped<>(null, e);
             session.struckBy(e);
+            grouped = grouped(null, e);
             return false;
         }
     }
@@ -424,22 +468,32 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
      */
     boolean runInGroup(Lane shared, Group joined, boolean first) {
         group = joined;
-        if (!first) {
-            session.joinGroup(shared, this);
-        }
         try {
+            if (!first) {
+                session.joinGroup(shared, this);
+            }
             if (isEnded()) {
                 return true;
             }
             T value = session.performInGroup(data());
-            grouped = new Grouped<>(value, null);
+            grouped = grouped(value, null);
             return beginCommit(); // else it was ended when it had already changed something
         } catch (Throwable e) {
-            grouped = new Grouped<>(null, e);
             session.struckBy(e);
+            grouped = grouped(null, e);
             return session.groupStands();
         } finally {
             session.leaveGroup(first);
+        }
+    }
+
+    private static <T> Grouped<T> grouped(@Nullable T value, @Nullable Throwable error) {
+        while (true) {
+            try {
+                return new Grouped<>(value, error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
         }
     }
 
@@ -474,51 +528,94 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
 
     /** How it ends when the group has ended: with its own error, or with the group's, or well. */
     SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
-        Grouped<T> result = grouped == null ? new Grouped<>(null, groupError) : grouped;
-        Throwable error = result.error() == null ? groupError : result.error();
+        T value = grouped == null ? null : grouped.value();
+        Throwable error = grouped == null || grouped.error() == null ? groupError : grouped.error();
         group = null;
-        session.groupCommitted(Objects.requireNonNull(lane()));
-        return new AtGate(result.value(), error);
+        while (true) {
+            try {
+                session.groupCommitted(Objects.requireNonNull(lane()));
+                return ending(value, error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
-    /** Its commit is in the WAL, and will be on disk, or nobody will know. */
-    private final class AtGate implements SyncGate.Outcome {
-        private final @Nullable T value;
-        private final @Nullable Throwable error;
+    // ---- its end from inside
 
-        AtGate(@Nullable T value, @Nullable Throwable error) {
+    private Ending ending(@Nullable T value, @Nullable Throwable error) {
+        while (true) {
+            try {
+                return new Ending(value, error);
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /**
+     * How it ends. At the gate its commit is in the WAL, and will be on disk, or nobody will know. The state decides once whether it ends so;
+     * then {@link #run} may be repeated by the thread that has won, until it has come through.
+     */
+    private final class Ending implements SyncGate.Outcome, Runnable {
+        private @Nullable T value;
+        private @Nullable Throwable error;
+        private volatile @Nullable Thread winner;
+        private boolean counted;
+        private boolean handed;
+
+        Ending(@Nullable T value, @Nullable Throwable error) {
             this.value = value;
             this.error = error;
         }
 
+        /** Whether it ends so; else who has ended it settles the future. */
+        void decide(@Nullable OutcomeUnknownException unknown) {
+            if (move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE)) {
+                value = unknown == null ? value : null;
+                error = unknown == null ? error : unknown;
+                winner = Thread.currentThread();
+            }
+        }
+
         @Override
         public void settle(@Nullable OutcomeUnknownException unknown) {
-            outcome(unknown == null ? value : null, unknown == null ? error : unknown)
-                    .run();
+            decide(unknown);
+            run();
         }
 
         @Override
         public boolean isSettled() {
             return future.isSettled();
         }
-    }
 
-    private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
-        boolean mine = move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE);
-        if (!mine) {
-            return Task::nothing; // who ended it settles the future
+        @Override
+        public void run() {
+            if (winner != Thread.currentThread()) {
+                return;
+            }
+            if (!counted) {
+                counted = true;
+                (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+            }
+            Session served = session;
+            if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
+                pool.feed().publish(served.written());
+            }
+            List<Runnable> hooks = served != null && error == null ? served.afterCommit() : List.of();
+            if (hooks.isEmpty()) {
+                pool.ended(Task.this);
+                future.settle(value, error);
+                return;
+            }
+            if (afterCommit == null) {
+                T result = value;
+                afterCommit = new AfterCommit(pool, Task.this, hooks, () -> future.settle(result, null));
+            }
+            if (!handed) {
+                handed = true;
+                pool.workers().execute(Objects.requireNonNull(afterCommit));
+            }
         }
-        (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
-        if (error == null || error instanceof OutcomeUnknownException) {
-            pool.feed().publish(session.written());
-        }
-        List<Runnable> hooks = error == null ? session.afterCommit() : List.of();
-        if (hooks.isEmpty()) {
-            pool.ended(this);
-            return () -> future.settle(value, error);
-        }
-        AfterCommit following = new AfterCommit(pool, this, hooks, () -> future.settle(value, null));
-        afterCommit = following;
-        return () -> pool.workers().execute(following);
     }
 }

@@ -2,11 +2,11 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.Waiter.State;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.Iterator;
+import java.util.LinkedList;
 import java.util.List;
+import java.util.ListIterator;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +22,10 @@ final class WaitQueue {
     /** As a limit: nobody waits, not even a thread. */
     static final int NOBODY = -1;
 
-    private final Deque<Waiter> waiters = new ArrayDeque<>();
+    /** Linked: an array that could not grow would lose those who are in it. */
+    @SuppressWarnings("JdkObsolete")
+    private final LinkedList<Waiter> waiters = new LinkedList<>();
+
     private int waiting;
     private final int limitInPool;
     /** Those who wait in all queues of the pool. */
@@ -54,21 +57,45 @@ final class WaitQueue {
 
     /** Queues a waiter again where it was: behind those only whose time is up before. */
     void putBack(Waiter waiter) {
-        Deque<Waiter> older = new ArrayDeque<>();
-        while (!waiters.isEmpty() && waiters.peekFirst().deadline() - waiter.deadline() < 0) {
-            older.push(waiters.removeFirst());
+        while (!isPutBack(waiter)) {
+            Workers.pause();
         }
-        waiters.addFirst(waiter);
-        older.forEach(waiters::addFirst);
         waiting++;
         waitingInPool.incrementAndGet();
     }
 
+    private boolean isPutBack(Waiter waiter) {
+        try {
+            ListIterator<Waiter> place = waiters.listIterator();
+            while (place.hasNext()) {
+                if (place.next().deadline() - waiter.deadline() >= 0) {
+                    place.previous();
+                    break;
+                }
+            }
+            place.add(waiter);
+            return true;
+        } catch (OutOfMemoryError e) {
+            return false; // nothing has happened
+        }
+    }
+
     /** Queues a waiter again that had its turn: before all others. */
     void addFirst(Waiter waiter) {
-        waiters.addFirst(waiter);
+        while (!isFirst(waiter)) {
+            Workers.pause();
+        }
         waiting++;
         waitingInPool.incrementAndGet();
+    }
+
+    private boolean isFirst(Waiter waiter) {
+        try {
+            waiters.addFirst(waiter);
+            return true;
+        } catch (OutOfMemoryError e) {
+            return false; // nothing has happened
+        }
     }
 
     private void left() {
@@ -87,7 +114,17 @@ final class WaitQueue {
     /** Grants a lane to the first, leases only if they may; null if there is nobody. */
     @Nullable
     Waiter grant(Lane lane, boolean mayLease) {
-        for (Iterator<Waiter> all = waiters.iterator(); all.hasNext(); ) {
+        while (!waiters.isEmpty() && (mayLease || !waiters.getFirst().isLease())) { // needs no memory
+            Waiter waiter = waiters.removeFirst();
+            if (waiter.state() == State.QUEUED && waiter.grant(lane)) {
+                left();
+                return waiter;
+            }
+        }
+        if (waiters.isEmpty()) {
+            return null;
+        }
+        for (Iterator<Waiter> all = iterator(); all.hasNext(); ) {
             Waiter waiter = all.next();
             if (waiter.state() != State.QUEUED) {
                 all.remove();
@@ -100,6 +137,16 @@ final class WaitQueue {
             }
         }
         return null;
+    }
+
+    private Iterator<Waiter> iterator() {
+        while (true) {
+            try {
+                return waiters.iterator();
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Grants a lane to the first, if the test wants it; null if not. */
@@ -137,7 +184,14 @@ final class WaitQueue {
 
     /** Ends and removes those whose deadline has passed. */
     List<Waiter> endExpired(long now) {
-        List<Waiter> expired = new ArrayList<>();
+        int most = 0;
+        for (Waiter waiter : waiters) {
+            if (now - waiter.deadline() < 0) {
+                break;
+            }
+            most++;
+        }
+        List<Waiter> expired = new ArrayList<>(most); // before anybody is ended
         while (true) {
             Waiter first = waiters.peekFirst();
             if (first == null || first.state() == State.QUEUED && now - first.deadline() < 0) {
@@ -152,7 +206,7 @@ final class WaitQueue {
 
     /** Ends and removes all. */
     List<Waiter> endAll() {
-        List<Waiter> all = new ArrayList<>();
+        List<Waiter> all = new ArrayList<>(waiting);
         for (Waiter first = endFirst(); first != null; first = endFirst()) {
             all.add(first);
         }

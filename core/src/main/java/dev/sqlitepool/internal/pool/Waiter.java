@@ -59,6 +59,9 @@ abstract class Waiter implements Ticket {
     private long queuedAt;
 
     private long deadline;
+    /** Since when it has its lane; guarded by the lock of the lane's group. */
+    private long heldSince;
+
     private volatile @Nullable Claim claim;
     /** Written under this object's monitor. */
     private volatile List<Held> awaitedBy = List.of();
@@ -89,6 +92,14 @@ abstract class Waiter implements Ticket {
 
     final long queuedAt() {
         return queuedAt;
+    }
+
+    final long heldSince() {
+        return heldSince;
+    }
+
+    final void heldSince(long now) {
+        heldSince = now;
     }
 
     final long deadline() {

@@ -28,12 +28,18 @@ import org.jspecify.annotations.Nullable;
  * task. Instead the worker lays down what remains ({@link #publish}) before it completes the future, and picks it up afterwards.
  * If the stages take longer than a tick or two of a millisecond, the timer takes it away and another worker goes on. Whoever wins
  * the compare-and-set on {@link Worker#rest} does the rest: it is done exactly once.
+ *
+ * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link #overflow}:
+ * every worker that has done its work takes it up, and the timer tries again as long as anything is there. What starts, settles or sets for
+ * later does not throw: where memory runs out it is tried again, since whoever has taken all of it fails too. So what the timer runs, and what
+ * settles a future, may be done twice.
  */
 final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     /** What remains after a completion that must come first: it is not taken away before that. */
     interface Ordered extends Runnable {
@@ -56,8 +62,12 @@ final class Workers implements Executor {
 
         @Override
         public void run() {
-            pool.workers.add(this);
-            pool.begins(this);
+            try {
+                pool.workers.add(this);
+                pool.begins(this);
+            } catch (OutOfMemoryError e) {
+                // the timer does not see what it lays down; its first task is not lost for that
+            }
             try {
                 super.run();
             } finally {
@@ -78,6 +88,11 @@ final class Workers implements Executor {
     private volatile boolean ended;
     /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
     private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
+    /** The timer will try again; it looks at {@link #overflow} after this is false. */
+    private final AtomicBoolean retrying = new AtomicBoolean();
+
+    private final Runnable retry = this::retryOverflow;
+    private final Runnable tick = this::tick;
 
     Workers(String name, @Nullable Executor users) {
         this.users = users;
@@ -163,25 +178,102 @@ final class Workers implements Executor {
      */
     @Override
     public void execute(Runnable body) {
-        try {
-            threads.execute(body);
-        } catch (Throwable e) { // OutOfMemoryError: unable to create native thread
-            overflow.add(body);
-            after(RETRY_NANOS, this::retryOverflow);
+        if (!starts(body)) {
+            overflows(body);
         }
     }
 
+    /** Whether a thread has it; else nothing has happened. */
+    private boolean starts(Runnable body) {
+        try {
+            threads.execute(body);
+            return true;
+        } catch (Throwable e) { // OutOfMemoryError: unable to create native thread, or the other one
+            return false;
+        }
+    }
+
+    private void overflows(Runnable body) {
+        boolean added = false;
+        while (!added) {
+            try {
+                added = overflow.add(body);
+            } catch (OutOfMemoryError e) {
+                pause();
+            }
+        }
+        if (retrying.compareAndSet(false, true)) {
+            after(RETRY_NANOS, retry);
+        }
+    }
+
+    /** Whether something waits for a thread, and none could be started. */
+    boolean isShort() {
+        return !overflow.isEmpty();
+    }
+
+    /** Takes back one that waits for a thread and whose lane is of that group; null if there is none. */
+    @Nullable
+    Task<?> withdraw(Lanes lanes) {
+        Task<?> first = null;
+        for (Runnable body : overflow) {
+            if (first == null && body instanceof Task<?> task && task.lanes() == lanes) {
+                first = task;
+            }
+        }
+        return first != null && overflow.remove(first) ? first : null; // else it has found a thread
+    }
+
+    /** By a worker that has done its work. */
     private void runOverflow() {
         for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
             body.run();
         }
     }
 
-    /** One for each that has been added, which may be another one. */
     private void retryOverflow() {
-        Runnable body = overflow.poll();
-        if (body != null) {
-            execute(body);
+        retrying.set(false);
+        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
+            if (!starts(body)) {
+                overflows(body); // behind those that wait by now
+                return;
+            }
+        }
+    }
+
+    /** Waits a moment for memory, before a step is tried again that has not happened. An interrupt is not lost. */
+    static void pause() {
+        boolean interrupted = Thread.interrupted();
+        LockSupport.parkNanos(PAUSE_NANOS);
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Completes futures, again if memory has run out in it. Never throws. */
+    static void settle(Runnable settle) {
+        insist(settle, "a future could not be settled");
+    }
+
+    private static void insist(Runnable step, String failure) {
+        while (true) {
+            try {
+                step.run();
+                return;
+            } catch (OutOfMemoryError e) {
+                pause();
+            } catch (Throwable e) { // futures keep what stages throw
+                failed(failure, e);
+                return;
+            }
+        }
+    }
+
+    private static void failed(String what, Throwable error) {
+        try {
+            System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, what, error);
+        } catch (Throwable e) {
+            // nobody could be told
         }
     }
 
@@ -190,9 +282,17 @@ final class Workers implements Executor {
      * before it looks at the queue, and this looks after it has queued the task: one of the two sees it.
      */
     void after(long nanos, Runnable task) {
-        Future<?> scheduled = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
-        if (ended && nanos > FAR_NANOS) {
-            scheduled.cancel(false);
+        while (true) {
+            try {
+                Future<?> scheduled = timer.schedule(
+                        () -> insist(task, "a task of the timer has failed"), nanos, TimeUnit.NANOSECONDS);
+                if (ended && nanos > FAR_NANOS) {
+                    scheduled.cancel(false);
+                }
+                return;
+            } catch (OutOfMemoryError e) {
+                pause();
+            }
         }
     }
 
@@ -206,19 +306,13 @@ final class Workers implements Executor {
     boolean publish(Runnable settle, Runnable rest) {
         if (!(Thread.currentThread() instanceof Worker worker) || !worker.rest.compareAndSet(null, rest)) {
             execute(rest);
-            settle.run();
+            settle(settle);
             return false;
         }
         if (!ticking.get() && ticking.compareAndSet(false, true)) {
-            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
+            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), tick);
         }
-        try {
-            settle.run();
-        } catch (
-                Throwable
-                        e) { // an Error: futures keep what stages throw. The rest, perhaps a lane, is not lost with it
-            System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, "a future could not be settled", e);
-        }
+        settle(settle); // an Error of a stage does not take the rest, perhaps a lane, with it
         Thread.interrupted(); // what a stage has done to this thread is not the next task's
         return worker.rest.compareAndSet(rest, null);
     }
@@ -233,11 +327,23 @@ final class Workers implements Executor {
 
     private void completeRest(Iterator<Runnable> remaining) {
         while (remaining.hasNext()) {
+            Runnable rest = rest(remaining);
             Runnable settle = remaining.next();
             if (!remaining.hasNext()) {
-                settle.run();
-            } else if (!publish(settle, () -> completeRest(remaining))) {
+                settle(settle);
+            } else if (!publish(settle, rest)) {
                 return;
+            }
+        }
+    }
+
+    /** A new one each time, so that the timer can tell one from the next. */
+    private Runnable rest(Iterator<Runnable> remaining) {
+        while (true) {
+            try {
+                return () -> completeRest(remaining);
+            } catch (OutOfMemoryError e) {
+                pause();
             }
         }
     }
@@ -254,7 +360,7 @@ final class Workers implements Executor {
             more = workers.stream().anyMatch(worker -> worker.rest.get() != null) && ticking.compareAndSet(false, true);
         }
         if (more) {
-            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), this::tick);
+            after(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS), tick);
         }
     }
 

@@ -27,25 +27,25 @@ public final class Telemetry {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
     private static final int EVENT_LIMIT = 1_000;
 
-    public final LongAdder completed = new LongAdder();
-    public final LongAdder failed = new LongAdder();
-    public final LongAdder cancelled = new LongAdder();
-    public final LongAdder timeouts = new LongAdder();
-    public final LongAdder refused = new LongAdder();
-    public final LongAdder moves = new LongAdder();
-    public final LongAdder interrupts = new LongAdder();
-    public final LongAdder busyRetries = new LongAdder();
-    public final LongAdder opened = new LongAdder();
-    public final LongAdder openFailures = new LongAdder();
-    public final LongAdder statementHits = new LongAdder();
-    public final LongAdder statementMisses = new LongAdder();
-    public final LongAdder waitNanos = new LongAdder();
-    public final LongAdder holdNanos = new LongAdder();
-    public final LongAdder checkpoints = new LongAdder();
+    public final Counter completed = new Counter();
+    public final Counter failed = new Counter();
+    public final Counter cancelled = new Counter();
+    public final Counter timeouts = new Counter();
+    public final Counter refused = new Counter();
+    public final Counter moves = new Counter();
+    public final Counter interrupts = new Counter();
+    public final Counter busyRetries = new Counter();
+    public final Counter opened = new Counter();
+    public final Counter openFailures = new Counter();
+    public final Counter statementHits = new Counter();
+    public final Counter statementMisses = new Counter();
+    public final Counter waitNanos = new Counter();
+    public final Counter holdNanos = new Counter();
+    public final Counter checkpoints = new Counter();
     /** The size of the write-ahead log when the write lane was last given back. */
     public volatile long walSize;
 
-    private final Map<CloseReason, LongAdder> closed = new EnumMap<>(CloseReason.class);
+    private final Map<CloseReason, Counter> closed = new EnumMap<>(CloseReason.class);
 
     private final String pool;
     private final LongSupplier clock;
@@ -67,7 +67,7 @@ public final class Telemetry {
         this.listener = listener;
         this.executor = executor;
         for (CloseReason reason : CloseReason.values()) {
-            closed.put(reason, new LongAdder());
+            closed.put(reason, new Counter());
         }
     }
 
@@ -81,11 +81,33 @@ public final class Telemetry {
     }
 
     public void debug(String what, Throwable error) {
-        LOG.log(System.Logger.Level.DEBUG, () -> pool + ": " + what, error);
+        log(System.Logger.Level.DEBUG, what, error);
     }
 
     public void warn(String what, @Nullable Throwable error) {
-        LOG.log(System.Logger.Level.WARNING, () -> pool + ": " + what, error);
+        log(System.Logger.Level.WARNING, what, error);
+    }
+
+    private void log(System.Logger.Level level, String what, @Nullable Throwable error) {
+        try {
+            LOG.log(level, () -> pool + ": " + what, error);
+        } catch (OutOfMemoryError e) {
+            // not worth a lane
+        }
+    }
+
+    /** Counts as well as memory allows: what counts must not fail for that. */
+    public static final class Counter extends LongAdder {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public void add(long n) {
+            try {
+                super.add(n);
+            } catch (OutOfMemoryError e) {
+                // one cell more for less contention
+            }
+        }
     }
 
     /** Tells the listener, if there is one, soon. */
