@@ -759,6 +759,24 @@ class ReplacedFileTest {
     }
 
     @Test
+    void twoPoolsWhoseLogIsLostBothGoOnAsSoonAsBothHaveSeenIt() throws Exception {
+        LanePool one = open(builder -> builder.databasePath(file).busyTimeout(Duration.ofMillis(50)));
+        LanePool two = open();
+        fill(one);
+        two.execute("INSERT INTO t VALUES ('too')").join();
+        shell("rm '" + file + "-wal'");
+        for (LanePool pool : List.of(one, two)) {
+            assertThatThrownBy(
+                            () -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+                    .hasCauseInstanceOf(OutcomeUnknownException.class);
+        }
+        two.execute("INSERT INTO t VALUES ('new')").join(); // from now on it uses the file, without a pause
+        one.execute("INSERT INTO t VALUES ('newer')").join();
+        assertThat(read(one)).containsExactly("old", "too", "unknown", "unknown", "new", "newer");
+        assertThat(read(two)).containsExactly("old", "too", "unknown", "unknown", "new", "newer");
+    }
+
+    @Test
     void aReaderThatIsOpenedBesideALostLogFindsWhatWasAcknowledged() throws Exception {
         LanePool pool = open();
         pool.execute("CREATE TABLE t (x)").join();
