@@ -153,8 +153,8 @@ final class DatabaseFile {
         return new Expected(generation, seen);
     }
 
-    @GuardedBy("this")
-    private void requireNothingForeign() throws SQLException {
+    /** What older files have left beside it is set aside. */
+    synchronized void requireNothingForeign() throws SQLException {
         for (String suffix : foreign.keySet()) {
             String journal = suffix.equals(JOURNAL)
                     ? " It goes when the transaction that made it ends; if none runs, move it away."

@@ -40,6 +40,7 @@ final class ForeignCode {
 
     /** How their names begin in an operand. */
     private final Set<String> collations = new LinkedHashSet<>();
+
     private boolean modules;
 
     /** For each text, whether it calls any of these. */

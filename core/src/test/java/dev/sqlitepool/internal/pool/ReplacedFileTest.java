@@ -551,6 +551,22 @@ class ReplacedFileTest {
         assertThat(told).containsExactly("replaced test.db", "replaced test.db");
     }
 
+    @Test
+    void aPoolThatIsNewToTheFileIsNotOpenedBesideTheLogOfOneThatHasTheOld() throws Exception {
+        LanePool old = open();
+        fill(old);
+        makeBackup();
+        shell("mv '" + backup + "' '" + file + "'");
+        LanePool fresh = open();
+        assertThat(read(fresh)).containsExactly("backup");
+        fresh.execute("INSERT INTO t VALUES ('new')").join();
+        assertThat(read(old)).containsExactly("backup", "new");
+        old.close();
+        fresh.close();
+        assertThat(content(file)).containsExactly("backup", "new");
+        assertThat(told).containsExactly("replaced test.db");
+    }
+
     /** A hard link has a log of its own: pages would be in two logs. */
     @Test
     void anotherHardLinkIsNotOpenedBesideTheLogOfTheFirst() throws Exception {
@@ -766,8 +782,8 @@ class ReplacedFileTest {
         two.execute("INSERT INTO t VALUES ('too')").join();
         shell("rm '" + file + "-wal'");
         for (LanePool pool : List.of(one, two)) {
-            assertThatThrownBy(
-                            () -> pool.execute("INSERT INTO t VALUES ('unknown')").join())
+            assertThatThrownBy(() ->
+                            pool.execute("INSERT INTO t VALUES ('unknown')").join())
                     .hasCauseInstanceOf(OutcomeUnknownException.class);
         }
         two.execute("INSERT INTO t VALUES ('new')").join(); // from now on it uses the file, without a pause

@@ -87,7 +87,8 @@ class UsersCodeInGroupsTest {
                 result(1);
             }
         });
-        for (String order : List.of("users_order", "order_of_users_with_a_long_name", "ordnung_für_nützliche_übungen")) {
+        for (String order :
+                List.of("users_order", "order_of_users_with_a_long_name", "ordnung_für_nützliche_übungen")) {
             Collation.create(connection, order, new Collation() {
                 @Override
                 protected int xCompare(String a, String b) {
