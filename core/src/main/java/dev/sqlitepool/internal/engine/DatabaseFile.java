@@ -97,9 +97,9 @@ final class DatabaseFile {
     @GuardedBy("this")
     private final Map<String, FileIdentity> foreign = new HashMap<>();
 
-    /** Connections are open whose log is not beside the file any more. */
+    /** Those of this process who use the file, if some have a log open that is not beside it any more; who uses it after them is another. */
     @GuardedBy("this")
-    private boolean lost;
+    private @Nullable OpenFile lost;
 
     private volatile int generation;
 
@@ -138,7 +138,7 @@ final class DatabaseFile {
                     "08001",
                     14);
         }
-        if (lost) {
+        if (lost != null) {
             throw new SQLException(
                     "The write-ahead log of the database file " + looked
                             + " was deleted or replaced, and connections that have it open still run something. It is opened again when"
@@ -153,8 +153,8 @@ final class DatabaseFile {
         return new Expected(generation, seen);
     }
 
-    @GuardedBy("this")
-    private void requireNothingForeign() throws SQLException {
+    /** What older files have left beside it is set aside. */
+    synchronized void requireNothingForeign() throws SQLException {
         for (String suffix : foreign.keySet()) {
             String journal = suffix.equals(JOURNAL)
                     ? " It goes when the transaction that made it ends; if none runs, move it away."
@@ -333,7 +333,7 @@ final class DatabaseFile {
         generation++;
         since = generation;
         open = 0;
-        lost = false;
+        lost = null;
         foreign.putAll(companions);
         companions.clear();
         List<Path> asides = new ArrayList<>();
@@ -362,7 +362,7 @@ final class DatabaseFile {
             return false;
         }
         generation++;
-        lost = true;
+        lost = seen == null ? null : OpenFile.of(seen.key());
         return true;
     }
 
@@ -381,10 +381,10 @@ final class DatabaseFile {
      * runs, or has crashed, on a file that was replaced.
      */
     synchronized boolean mustWait() {
-        if (lost && (seen == null || !OpenFile.isUsed(seen.key()))) {
-            lost = false;
+        if (lost != null && (seen == null || OpenFile.of(seen.key()) != lost)) {
+            lost = null;
         }
-        if (lost) {
+        if (lost != null) {
             return true;
         }
         if (foreign.containsKey(JOURNAL)) {

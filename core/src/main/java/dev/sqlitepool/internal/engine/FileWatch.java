@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.DatabaseFile.Change;
@@ -8,6 +9,11 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -22,6 +28,10 @@ import org.sqlite.SQLiteConnection;
 final class FileWatch {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    /** Of the pools of this process that are open and have found their file. */
+    @GuardedBy("WATCHES")
+    private static final Set<FileWatch> WATCHES = Collections.newSetFromMap(new WeakHashMap<>());
 
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
@@ -181,6 +191,7 @@ final class FileWatch {
             file.requireSame(found, expected);
             return;
         }
+        askOthers(found);
         Opened opened = new Opened(expected.generation());
         if (file.isLogGone()) {
             opened.logLost();
@@ -189,9 +200,34 @@ final class FileWatch {
         engine.placed(opened);
     }
 
+    /** Another pool of this process may know that the log beside the file is that of an older one, and sets it aside. */
+    private void askOthers(Path found) throws SQLException {
+        List<FileWatch> others;
+        synchronized (WATCHES) {
+            others = new ArrayList<>(WATCHES);
+        }
+        for (FileWatch other : others) {
+            if (other != this && found.equals(other.path())) {
+                other.look();
+                other.file.requireNothingForeign();
+            }
+        }
+    }
+
     /** See {@link DatabaseFile#remember}; during the turn. */
     void remember(SqliteEngine engine, Path found) throws SQLException {
         file.remember(found, named(engine.driver(), found));
+        synchronized (WATCHES) {
+            WATCHES.add(this);
+        }
+    }
+
+    /** The pool is closed: looks for the last time. */
+    void end() {
+        look();
+        synchronized (WATCHES) {
+            WATCHES.remove(this);
+        }
     }
 
     /** See {@link DatabaseFile#confirm}. */

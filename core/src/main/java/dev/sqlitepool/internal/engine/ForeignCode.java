@@ -22,6 +22,8 @@ import org.sqlite.JDBC;
  */
 final class ForeignCode {
     private static final int TEXTS = 1_000;
+    /** EXPLAIN cuts the name of a collation, in bytes of UTF-8. */
+    private static final int SHOWN_BYTES = 18;
     /** One row for each thing that can be called, with its kind, its name and what else is known of it. */
     private static final String CALLABLE =
             "SELECT 'f', name, type || enc || narg || flags FROM pragma_function_list WHERE NOT builtin"
@@ -36,7 +38,9 @@ final class ForeignCode {
     /** How the instructions of EXPLAIN begin their operand when they call an added function. */
     private final Set<String> functions = new LinkedHashSet<>();
 
+    /** How their names begin in an operand. */
     private final Set<String> collations = new LinkedHashSet<>();
+
     private boolean modules;
 
     /** For each text, whether it calls any of these. */
@@ -57,12 +61,25 @@ final class ForeignCode {
                     functions.add(name + "(");
                     break;
                 case "c":
-                    collations.add(name);
+                    collations.add(shown(name));
                     break;
                 default:
                     modules = true;
             }
         }
+    }
+
+    /** As much of a collation's name as EXPLAIN shows where two values are compared. */
+    private static String shown(String collation) {
+        int end = 0;
+        for (int bytes = 0; end < collation.length(); end++) {
+            char next = collation.charAt(end);
+            bytes += next < 0x80 ? 1 : next < 0x800 ? 2 : 3; // not less than UTF-8 needs
+            if (bytes > SHOWN_BYTES) {
+                break;
+            }
+        }
+        return collation.substring(0, end);
     }
 
     private static Set<List<String>> plain() throws SQLException {

@@ -40,10 +40,10 @@ final class OpenFile {
         this.key = key;
     }
 
-    /** Whether a connection of a pool has the file open, so that the number of its inode is not used again. */
-    static boolean isUsed(Object key) {
+    /** A file by its device and inode; null if no pool uses it. As long as it is the same object, not all who used it have closed. */
+    static @Nullable OpenFile of(Object key) {
         synchronized (FILES) {
-            return FILES.containsKey(key.toString());
+            return FILES.get(key.toString());
         }
     }
 

@@ -98,6 +98,11 @@ public final class Opener {
         file.look();
     }
 
+    /** See {@link FileWatch#end}. */
+    public void end() {
+        file.end();
+    }
+
     /** See {@link FileWatch#lookAgain}. */
     public void lookAgain(long now) {
         file.lookAgain(now);

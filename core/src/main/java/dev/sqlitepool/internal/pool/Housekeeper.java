@@ -113,7 +113,7 @@ final class Housekeeper {
 
     /** The pool is closed, perhaps long after its last connection: nothing of an old file is left beside a new one. */
     void lookForTheLastTime() {
-        opener.look();
+        opener.end();
     }
 
     /** The file has changed: closes the lanes that are idle, now if this is the sweep, else soon. */

@@ -551,6 +551,22 @@ class ReplacedFileTest {
         assertThat(told).containsExactly("replaced test.db", "replaced test.db");
     }
 
+    @Test
+    void aPoolThatIsNewToTheFileIsNotOpenedBesideTheLogOfOneThatHasTheOld() throws Exception {
+        LanePool old = open();
+        fill(old);
+        makeBackup();
+        shell("mv '" + backup + "' '" + file + "'");
+        LanePool fresh = open();
+        assertThat(read(fresh)).containsExactly("backup");
+        fresh.execute("INSERT INTO t VALUES ('new')").join();
+        assertThat(read(old)).containsExactly("backup", "new");
+        old.close();
+        fresh.close();
+        assertThat(content(file)).containsExactly("backup", "new");
+        assertThat(told).containsExactly("replaced test.db");
+    }
+
     /** A hard link has a log of its own: pages would be in two logs. */
     @Test
     void anotherHardLinkIsNotOpenedBesideTheLogOfTheFirst() throws Exception {
@@ -756,6 +772,24 @@ class ReplacedFileTest {
         Pools.await("the reader's lane is closed", () -> pool.stats().live() == 0);
         pool.execute("INSERT INTO t VALUES ('new')").join();
         assertThat(read(pool)).containsExactly("old", "unknown", "new");
+    }
+
+    @Test
+    void twoPoolsWhoseLogIsLostBothGoOnAsSoonAsBothHaveSeenIt() throws Exception {
+        LanePool one = open(builder -> builder.databasePath(file).busyTimeout(Duration.ofMillis(50)));
+        LanePool two = open();
+        fill(one);
+        two.execute("INSERT INTO t VALUES ('too')").join();
+        shell("rm '" + file + "-wal'");
+        for (LanePool pool : List.of(one, two)) {
+            assertThatThrownBy(() ->
+                            pool.execute("INSERT INTO t VALUES ('unknown')").join())
+                    .hasCauseInstanceOf(OutcomeUnknownException.class);
+        }
+        two.execute("INSERT INTO t VALUES ('new')").join(); // from now on it uses the file, without a pause
+        one.execute("INSERT INTO t VALUES ('newer')").join();
+        assertThat(read(one)).containsExactly("old", "too", "unknown", "unknown", "new", "newer");
+        assertThat(read(two)).containsExactly("old", "too", "unknown", "unknown", "new", "newer");
     }
 
     @Test

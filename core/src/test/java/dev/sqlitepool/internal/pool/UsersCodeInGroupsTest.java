@@ -87,12 +87,15 @@ class UsersCodeInGroupsTest {
                 result(1);
             }
         });
-        Collation.create(connection, "users_order", new Collation() {
-            @Override
-            protected int xCompare(String a, String b) {
-                return a.compareTo(b);
-            }
-        });
+        for (String order :
+                List.of("users_order", "order_of_users_with_a_long_name", "ordnung_für_nützliche_übungen")) {
+            Collation.create(connection, order, new Collation() {
+                @Override
+                protected int xCompare(String a, String b) {
+                    return a.compareTo(b);
+                }
+            });
+        }
         ((SQLiteConnection) connection).addUpdateListener((type, database, table, row) -> onUpdate.get()
                 .run());
     }
@@ -185,7 +188,9 @@ class UsersCodeInGroupsTest {
                 "INSERT INTO plain SELECT users_sum(x) FROM some",
                 "INSERT INTO plain SELECT users_window(x) OVER (ORDER BY x) FROM some",
                 "INSERT INTO plain SELECT x FROM some ORDER BY x COLLATE users_order LIMIT 1",
-                "DELETE FROM plain WHERE x = 'q' COLLATE Users_Order"
+                "DELETE FROM plain WHERE x = 'q' COLLATE Users_Order",
+                "DELETE FROM plain WHERE x = 'q' COLLATE order_of_users_with_a_long_name",
+                "DELETE FROM plain WHERE x > 'q' COLLATE \"ordnung_für_nützliche_übungen\""
             })
     void aStatementThatCallsItStandsAlone(String text) {
         assertNeverGroups(open(), text);
