@@ -145,7 +145,7 @@ final class StatementView {
         Verb verb = Verb.of(preparedSql);
         // Where nothing may be written it is prepared all the same, and refused when it is run.
         boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
-        Lane lane = session.ready(preparedSql, later ? Verb.READ : verb);
+        Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
         session.commits().notBegun();
         return lane;
     }
