@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which nobody has the
  * driver's connection, and which nobody gets before its end. If the BEGIN fails, SQLite syncs again. If it succeeds nothing commits before
- * its end, not even a result that was left open before it. A result that stays open over its end only reads: one that writes is closed
+ * its end. A result that stays open over its beginning or its end only reads: one that writes is closed
  * before. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
  * comes next outside a transaction, a SELECT too, passes {@link #before} first, which makes SQLite sync again, before it runs.
  */

@@ -398,7 +398,7 @@ public final class Session {
         if (verb == Verb.END) {
             results.closeCursors();
         }
-        if (verb == Verb.END || verb == Verb.RELEASE) {
+        if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
             results.closeWriting();
         }
         if (current == null) {
