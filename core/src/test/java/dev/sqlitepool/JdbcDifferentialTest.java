@@ -497,8 +497,7 @@ class JdbcDifferentialTest {
                 return null;
             });
             boolean inserted = sql.startsWith("REPLACE") || driversNumber("SELECT count(*) FROM t") > before;
-            List<Long> expected =
-                    wanted && inserted ? List.of(driversNumber("SELECT last_insert_rowid()")) : List.of();
+            List<Long> expected = wanted && inserted ? List.of(driversNumber("SELECT last_insert_rowid()")) : List.of();
             require(
                     our.error == null && ourKeys.equals(expected),
                     "keys of " + sql + " " + expected + " " + ourKeys,

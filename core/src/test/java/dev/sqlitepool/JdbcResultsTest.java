@@ -462,7 +462,9 @@ class JdbcResultsTest {
     void whatAHalfReadResultHasInsertedIsNoPartOfATransactionThatBeginsAfterIt(Kind kind) {
         SqlitePool pool = kind.open(pools);
         List<Begin> begins = List.of(
-                jdbc -> jdbc.setAutoCommit(false), jdbc -> execute(jdbc, "BEGIN"), jdbc -> execute(jdbc, "SAVEPOINT s"));
+                jdbc -> jdbc.setAutoCommit(false),
+                jdbc -> execute(jdbc, "BEGIN"),
+                jdbc -> execute(jdbc, "SAVEPOINT s"));
         for (int i = 0; i < begins.size(); i++) {
             int id = 10 * i;
             Begin begin = begins.get(i);
