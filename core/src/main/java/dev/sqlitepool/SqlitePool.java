@@ -83,6 +83,7 @@ public interface SqlitePool extends AutoCloseable {
 
     /**
      * Runs work in a transaction ({@code BEGIN IMMEDIATE}): commits when the work returns, rolls back on any throwable.
+     * {@code last_insert_rowid()} and the like are refused before its first change, as in {@link #connection}.
      *
      * @param <T> the result
      * @param work runs at most once; never if the transaction could not begin

@@ -442,4 +442,93 @@ class JdbcResultsTest {
             assertClosed(rows);
         });
     }
+
+    private static Object ids(SqlitePool pool) {
+        return pool.query("SELECT id FROM u ORDER BY id", row -> row.getInt(1)).join();
+    }
+
+    private interface Begin {
+        void on(Connection jdbc) throws SQLException;
+    }
+
+    private static void execute(Connection jdbc, String sql) throws SQLException {
+        try (Statement statement = jdbc.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void whatAHalfReadResultHasInsertedIsNoPartOfATransactionThatBeginsAfterIt(Kind kind) {
+        SqlitePool pool = kind.open(pools);
+        List<Begin> begins = List.of(
+                jdbc -> jdbc.setAutoCommit(false),
+                jdbc -> execute(jdbc, "BEGIN"),
+                jdbc -> execute(jdbc, "SAVEPOINT s"));
+        for (int i = 0; i < begins.size(); i++) {
+            int id = 10 * i;
+            Begin begin = begins.get(i);
+            pool.useConnection(c -> {
+                        Connection jdbc = c.jdbc();
+                        PreparedStatement insert = jdbc.prepareStatement("INSERT INTO u VALUES (?), (?) RETURNING id");
+                        insert.setInt(1, id);
+                        insert.setInt(2, id + 1);
+                        ResultSet rows = insert.executeQuery();
+                        assertThat(rows.next()).isTrue();
+                        begin.on(jdbc);
+                        execute(jdbc, "INSERT INTO u VALUES (" + (id + 2) + ")");
+                        assertThatThrownBy(rows::next).hasMessageContaining("a transaction has begun");
+                        execute(jdbc, "ROLLBACK");
+                    })
+                    .join();
+        }
+        assertThat(ids(pool)).isEqualTo(List.of(0, 1, 10, 11, 20, 21));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void whatAStatementHasInsertedWhoseResultNobodyAskedForIsNoPartOfATransactionThatBeginsAfterIt(Kind kind) {
+        SqlitePool pool = kind.open(pools);
+        pool.useConnection(c -> {
+                    Connection jdbc = c.jdbc();
+                    PreparedStatement insert = jdbc.prepareStatement("INSERT INTO u VALUES (?) RETURNING id");
+                    insert.setInt(1, 1);
+                    assertThat(insert.execute()).isTrue();
+                    jdbc.setAutoCommit(false);
+                    insert.setInt(1, 2);
+                    assertThat(insert.execute()).isTrue();
+                    jdbc.rollback();
+                })
+                .join();
+        assertThat(ids(pool)).isEqualTo(List.of(1));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aResultThatMaxRowsHasCutOffKeepsNothingFromBeingCommitted(Kind kind) {
+        SqlitePool pool = kind.open(pools);
+        pool.useConnection(c -> {
+                    Connection jdbc = c.jdbc();
+                    PreparedStatement insert = jdbc.prepareStatement("INSERT INTO u VALUES (?), (?) RETURNING id");
+                    insert.setMaxRows(1);
+                    insert.setInt(1, 1);
+                    insert.setInt(2, 2);
+                    ResultSet rows = insert.executeQuery();
+                    assertThat(rows.next()).isTrue();
+                    assertThat(rows.next()).isFalse();
+                    try (Statement batch = jdbc.createStatement()) {
+                        batch.addBatch("INSERT INTO u VALUES (3)");
+                        assertThat(batch.executeBatch()).containsExactly(1);
+                    }
+                    jdbc.setAutoCommit(false);
+                    insert.setInt(1, 4);
+                    insert.setInt(2, 5);
+                    rows = insert.executeQuery();
+                    assertThat(rows.next()).isTrue();
+                    assertThat(rows.next()).isFalse();
+                    jdbc.commit();
+                })
+                .join();
+        assertThat(ids(pool)).isEqualTo(List.of(1, 2, 3, 4, 5));
+    }
 }

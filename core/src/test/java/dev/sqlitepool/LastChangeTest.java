@@ -3,6 +3,9 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.util.List;
 import java.util.concurrent.Flow;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -54,6 +57,47 @@ class LastChangeTest {
         }
         assertThat(pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1)).join())
                 .contains(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void aTransactionThatHasChangedNothingYetIsRefused(int size) {
+        SqlitePool pool = open(size);
+        pool.execute("INSERT INTO t VALUES (41, 'a')").join();
+        for (String sql : ASKS) {
+            assertThatThrownBy(() -> pool.transaction(tx -> tx.queryOne(sql, row -> row.getLong(1)))
+                            .join())
+                    .as(sql)
+                    .hasMessageContaining("tell of one SQLite connection");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void aJdbcStatementThatAsksMayBePreparedBeforeTheChange(int size) {
+        SqlitePool pool = open(size);
+        pool.execute("CREATE TABLE child (parent)").join();
+        pool.execute("INSERT INTO t VALUES (41, 'a')").join();
+        pool.useConnection(c -> {
+                    Connection jdbc = c.jdbc();
+                    try (PreparedStatement insert = jdbc.prepareStatement("INSERT INTO t (v) VALUES (?)");
+                            PreparedStatement child =
+                                    jdbc.prepareStatement("INSERT INTO child VALUES (last_insert_rowid())");
+                            PreparedStatement asks = jdbc.prepareStatement("SELECT last_insert_rowid()")) {
+                        asks.setMaxRows(1);
+                        assertThatThrownBy(asks::executeQuery).hasMessageContaining("tell of one SQLite connection");
+                        assertThatThrownBy(child::executeUpdate).hasMessageContaining("tell of one SQLite connection");
+                        insert.setString(1, "b");
+                        insert.executeUpdate();
+                        try (ResultSet rows = asks.executeQuery()) {
+                            assertThat(rows.getLong(1)).isEqualTo(42);
+                        }
+                        assertThat(child.executeUpdate()).isEqualTo(1);
+                    }
+                })
+                .join();
+        assertThat(pool.query("SELECT parent FROM child", row -> row.getInt(1)).join())
+                .containsExactly(42);
     }
 
     @ParameterizedTest

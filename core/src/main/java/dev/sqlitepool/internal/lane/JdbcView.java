@@ -80,7 +80,10 @@ final class JdbcView {
         session.lookWhatIsOpen();
     }
 
-    /** Closes the results of statements that write: with one of them SQLite ends neither savepoint nor transaction. */
+    /**
+     * Closes the results of statements that write: with one of them SQLite ends neither savepoint nor transaction, and what they did before a
+     * transaction would belong to it.
+     */
     void closeWriting() {
         statements.forEach(statement -> statement.releaseWriting(ResultView.ENDED));
     }
@@ -309,6 +312,7 @@ final class JdbcView {
         if (!autoCommit
                 && session.form() == Form.CONNECTION
                 && !session.transaction().isOpen()) {
+            closeWriting();
             session.ready(readOnly ? "SELECT 1" : "BEGIN", readOnly ? Verb.READ : Verb.BEGIN);
             session.forms().begin(!readOnly);
         }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Why no commit that is not durable is passed over.</b> The sync is left to the gate from a BEGIN on, outside which nobody has the
  * driver's connection, and which nobody gets before its end. If the BEGIN fails, SQLite syncs again. If it succeeds nothing commits before
- * its end, not even a result that was left open before it. A result that stays open over its end only reads: one that writes is closed
+ * its end. A result that stays open over its beginning or its end only reads: one that writes is closed
  * before. The end is a COMMIT, which waits at the gate; or nothing is kept. Whatever
  * comes next outside a transaction, a SELECT too, passes {@link #before} first, which makes SQLite sync again, before it runs.
  */
@@ -30,7 +30,7 @@ final class OwnCommits {
     /** The journal mode that connections are set up with; null if that is nobody's but the connection's. */
     private final @Nullable String journal;
     /** What SQLite remembers of the last change is not this work's: it has changed nothing yet, or has given the write lane back. */
-    private boolean elsewhere;
+    private boolean elsewhere = true;
     /** Of work whose commits the end of its task acknowledges. */
     private boolean committed;
 
@@ -40,7 +40,6 @@ final class OwnCommits {
         this.session = session;
         this.host = host;
         this.journal = settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
-        this.elsewhere = session.form() == Form.CONNECTION;
     }
 
     /** The pool has committed, or is about to, for work that does not commit by itself; perhaps so that the gate must sync it. */
@@ -76,18 +75,18 @@ final class OwnCommits {
         elsewhere = true;
     }
 
-    private void refuseLastChange(String sql) throws SQLException {
+    /** Before a statement runs: refuses one that asks for the last change of somebody else. To prepare it asks for nothing. */
+    void followLastChange(String sql, Verb verb) throws SQLException {
         boolean nothingChanged = session.form() == Form.READ; // and with a single lane another's change would be told
-        if ((elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
+        // What a trigger or a view asks for it asks when it runs.
+        if (verb != Verb.SCHEMA && (elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
             throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
         }
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
     }
 
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane lane, String sql, Verb verb) throws SQLException {
-        if (verb != Verb.SCHEMA) { // what a trigger or a view asks for it asks when it runs
-            refuseLastChange(sql);
-        }
         if (verb == Verb.MAINTENANCE) {
             requireJournal(sql);
         }
@@ -103,7 +102,6 @@ final class OwnCommits {
         if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
             return;
         }
-        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
         host.requireTrust(lane);
         if (session.transaction().isOpen()) {
             if (verb == Verb.END || verb == Verb.RELEASE) {

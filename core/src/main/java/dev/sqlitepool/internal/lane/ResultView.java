@@ -18,7 +18,7 @@ final class ResultView {
     static final String RUN_AGAIN = "its statement was used again";
     static final String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
     static final String ENDED =
-            "its statement writes, and the savepoint or the transaction in which it was read has ended";
+            "its statement writes, and since then a transaction has begun, or a savepoint or a transaction has ended";
     static final String MOVED = "this work has gone on on another connection of the pool";
     static final String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
     static final String FAILED = "reading it has failed";
@@ -30,6 +30,8 @@ final class ResultView {
     private final ResultSet proxy;
     /** The statement has no more rows. */
     private boolean finished;
+    /** The driver has said so because of {@code setMaxRows}, and SQLite may know of more. */
+    private boolean cutOff;
 
     private @Nullable String closedBy;
 
@@ -54,6 +56,11 @@ final class ResultView {
     /** Whether there may be more rows. */
     boolean isOpen() {
         return !finished && !isClosed();
+    }
+
+    /** Whether SQLite may stand on one of its rows. */
+    boolean standsOnRow() {
+        return (!finished || cutOff) && !isClosed();
     }
 
     boolean isClosed() {
@@ -134,6 +141,7 @@ final class ResultView {
             Object answer = JdbcView.call(driver, method, arguments);
             if (Objects.equals(answer, false)) {
                 finished = true;
+                cutOff = statement != null && driver.getStatement().getMaxRows() > 0;
                 session.lookWhatIsOpen();
             }
             return answer;

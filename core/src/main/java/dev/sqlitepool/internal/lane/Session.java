@@ -387,6 +387,15 @@ public final class Session {
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
     Lane ready(String sql, Verb given) throws SQLException {
+        return ready(sql, given, true);
+    }
+
+    /** As {@link #ready}, for a statement that is only prepared. */
+    Lane readyToPrepare(String sql, Verb given) throws SQLException {
+        return ready(sql, given, false);
+    }
+
+    private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
         requireAlive();
         if (form != Form.CONNECTION && given.isRefusedInside()) {
             throw Misuse.inside(form, sql, given);
@@ -400,7 +409,7 @@ public final class Session {
         if (verb == Verb.END) {
             results.closeCursors();
         }
-        if (verb == Verb.END || verb == Verb.RELEASE) {
+        if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
             results.closeWriting();
         }
         if (current == null) {
@@ -411,6 +420,9 @@ public final class Session {
             current = move();
         } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
             current = commits.leaveOldFile(current);
+        }
+        if (runs) {
+            commits.followLastChange(sql, verb);
         }
         commits.before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();

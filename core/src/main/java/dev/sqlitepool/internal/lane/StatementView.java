@@ -107,9 +107,12 @@ final class StatementView {
         }
     }
 
-    /** Closes what would keep SQLite from ending a savepoint or a transaction: a statement that writes and has not ended. */
+    /**
+     * Closes a statement that writes and has not ended. It would keep SQLite from ending a savepoint or a transaction, and what it did in
+     * autocommit mode would become part of a transaction that begins, and be undone with it.
+     */
     void releaseWriting(String reason) {
-        if (writing && (unasked || hasOpenResults())) {
+        if (writing && (unasked || results.stream().anyMatch(ResultView::standsOnRow))) {
             release(reason);
         }
     }
@@ -145,7 +148,7 @@ final class StatementView {
         Verb verb = Verb.of(preparedSql);
         // Where nothing may be written it is prepared all the same, and refused when it is run.
         boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
-        Lane lane = session.ready(preparedSql, later ? Verb.READ : verb);
+        Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
         session.commits().notBegun();
         return lane;
     }
@@ -268,6 +271,9 @@ final class StatementView {
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        if (writing && unasked) {
+            release(ResultView.RUN_AGAIN); // before a transaction begins
+        }
         endResults(ResultView.RUN_AGAIN); // as JDBC says, and before anything asks what is open
         session.lookWhatIsOpen();
         unaskedClosedBy = null;

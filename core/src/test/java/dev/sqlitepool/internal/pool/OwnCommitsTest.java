@@ -254,11 +254,12 @@ class OwnCommitsTest {
     }
 
     @Test
-    void aTransactionUnderACursorThatCommitsAtItsEndIsSyncedBySqlite() {
+    void aTransactionUnderAResultIsSyncedBySqlite() {
         open(3);
         pool.useConnection(c -> {
+                    c.execute("INSERT INTO t VALUES (1), (2)");
                     Statement statement = c.jdbc().createStatement();
-                    ResultSet rows = statement.executeQuery("INSERT INTO t VALUES (1), (2) RETURNING x");
+                    ResultSet rows = statement.executeQuery("SELECT x FROM t");
                     assertThat(rows.next()).isTrue();
                     c.execute("BEGIN");
                     assertThat(number(c, "PRAGMA synchronous")).isEqualTo(2);
@@ -267,6 +268,24 @@ class OwnCommitsTest {
                 })
                 .join();
         assertThat(syncs).hasValue(0);
+        assertThat(count()).isEqualTo(2);
+    }
+
+    @Test
+    void aResultThatCommitsAtItsEndIsSyncedBySqliteAndEndsBeforeATransactionBegins() {
+        open(3);
+        pool.useConnection(c -> {
+                    Statement statement = c.jdbc().createStatement();
+                    ResultSet rows = statement.executeQuery("INSERT INTO t VALUES (1), (2) RETURNING x");
+                    assertThat(rows.next()).isTrue();
+                    assertThat(number(c, "PRAGMA synchronous")).isEqualTo(2);
+                    assertThat(count()).isZero();
+                    c.execute("BEGIN");
+                    assertThat(count()).isEqualTo(2);
+                    assertThat(syncs).hasValue(0);
+                    c.execute("ROLLBACK");
+                })
+                .join();
         assertThat(count()).isEqualTo(2);
     }
 
