@@ -29,6 +29,9 @@ class CallersStackEndsTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
+    @RegisterExtension
+    final Logged logged = new Logged("the subscriber of");
+
     /** What a caller does at each depth. */
     interface Use {
         void run(SqlitePool pool) throws Exception;

@@ -93,7 +93,7 @@ final class LaneGroup {
         this.max = max;
         this.queue = queue;
         this.borrowed = new Loans(max, waitNanos, holdNanos);
-        this.idle = new ArrayDeque<>(max + 1); // so that it never grows
+        this.idle = new ArrayDeque<>(Math.min(max, Loans.MOST_AT_ONCE) + 1); // so that it does not grow
     }
 
     int max() {

@@ -14,13 +14,16 @@ final class Loans {
     /** A lane in somebody's hands. */
     record Loan(Waiter holder, long since) {}
 
+    /** Of a larger pool it grows when more lanes are lent. */
+    static final int MOST_AT_ONCE = 1_000;
+
     private final IdentityHashMap<Lane, Waiter> loans;
     private final LongAdder waitNanos;
     private final LongAdder holdNanos;
     private int leases;
 
     Loans(int max, LongAdder waitNanos, LongAdder holdNanos) {
-        this.loans = new IdentityHashMap<>(max + 1); // so that it never grows
+        this.loans = new IdentityHashMap<>(Math.min(max, MOST_AT_ONCE) + 1); // so that it does not grow
         this.waitNanos = waitNanos;
         this.holdNanos = holdNanos;
     }
