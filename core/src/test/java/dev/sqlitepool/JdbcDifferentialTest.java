@@ -260,7 +260,7 @@ class JdbcDifferentialTest {
         /** Rules 2 and 3. */
         private void closeByRule(boolean commits) throws SQLException {
             for (Result result : results) {
-                if (result.writes && result.isOpen() || commits && givesBack) {
+                if (result.writes || commits && givesBack) { // one that setMaxRows has cut off stands on a row
                     forget(result);
                 }
             }
