@@ -193,6 +193,14 @@ class DataThatChangesConnectionTest {
                 .containsExactly(1);
     }
 
+    @Test
+    void dataMayNameTheJournalModeThatThereIs() throws SQLException {
+        SqlitePool pool = open(3);
+        assertThat(pool.blocking().query("PRAGMA journal_mode=WAL", row -> row.getString(1)))
+                .containsExactly("wal");
+        assertThat(pool.blocking().execute("PRAGMA main.journal_mode('wal')")).isZero();
+    }
+
     /** What is done past the pool cannot be refused; but nothing is unknown because of it, and the next connection has the journal again. */
     @Test
     void aJournalThatTheDriverHasChangedIsChangedBack() throws SQLException {

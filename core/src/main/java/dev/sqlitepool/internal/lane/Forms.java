@@ -61,7 +61,7 @@ final class Forms {
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
             session.commits().requireJournal(data.sql());
-            if (SqlText.changesConnection(data.sql())) {
+            if (SqlText.changesConnection(data.sql()) && !session.commits().keepsJournal(data.sql())) {
                 throw Misuse.asData(data.sql());
             }
         }

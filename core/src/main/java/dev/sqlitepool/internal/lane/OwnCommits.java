@@ -121,6 +121,12 @@ final class OwnCommits {
         }
     }
 
+    /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
+    boolean keepsJournal(String sql) {
+        String mode = ConnectionChanges.journalMode(sql);
+        return journal != null && mode != null && mode.equalsIgnoreCase(journal);
+    }
+
     /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
     void requireJournal(String sql) throws SQLException {
         String mode = ConnectionChanges.journalMode(sql);
