@@ -220,7 +220,7 @@ class ReplacedFileTest {
         List<String> expected = next(pool, next);
         pool.close();
         assertThat(content(file)).isEqualTo(expected);
-        assertThat(told).containsExactly("replaced test.db");
+        assertTold("replaced test.db");
         assertThat(asides()).hasSize(1);
     }
 
@@ -267,6 +267,7 @@ class ReplacedFileTest {
             assertThat(asides()).hasSize(i);
         }
         pool.close();
+        Pools.await("told", () -> told.size() >= 3);
         assertThat(told).hasSize(3);
         assertThat(content(file)).containsExactly("backup", "new");
     }
@@ -548,7 +549,7 @@ class ReplacedFileTest {
         one.close();
         two.close();
         assertThat(content(file)).containsExactly("backup", "new", "too");
-        assertThat(told).containsExactly("replaced test.db", "replaced test.db");
+        assertTold("replaced test.db", "replaced test.db");
     }
 
     @Test
@@ -564,7 +565,7 @@ class ReplacedFileTest {
         old.close();
         fresh.close();
         assertThat(content(file)).containsExactly("backup", "new");
-        assertThat(told).containsExactly("replaced test.db");
+        assertTold("replaced test.db");
     }
 
     /** A hard link has a log of its own: pages would be in two logs. */
@@ -627,7 +628,7 @@ class ReplacedFileTest {
         pool.close();
         assertThat(content(one)).containsExactly("old");
         assertThat(content(two)).containsExactly("two", "new");
-        assertThat(told).containsExactly("replaced " + name.getFileName());
+        assertTold("replaced " + name.getFileName());
         assertThat(asides()).isEmpty();
     }
 
@@ -644,7 +645,7 @@ class ReplacedFileTest {
         shell("ln -sfn '" + real + "' '" + file + "'");
         pass();
         assertThat(read(pool)).containsExactly("old");
-        assertThat(told).containsExactly("vanished test.db");
+        assertTold("vanished test.db");
     }
 
     // ---- the file goes away, and comes back
@@ -660,7 +661,7 @@ class ReplacedFileTest {
         assertThatThrownBy(() -> read(pool)).hasMessageContaining("has vanished");
         shell("mv '" + away + "' '" + file + "'");
         assertThat(read(pool)).containsExactly("old");
-        assertThat(told).containsExactly("vanished test.db");
+        assertTold("vanished test.db");
     }
 
     @Test
@@ -689,7 +690,7 @@ class ReplacedFileTest {
         assertThat(read(pool)).containsExactly("backup");
         pool.close();
         assertThat(content(file)).containsExactly("backup");
-        assertThat(told).containsExactly("vanished test.db", "replaced test.db");
+        assertTold("vanished test.db", "replaced test.db");
     }
 
     /** Its number may be that of the log that the last close has deleted. */
@@ -711,7 +712,7 @@ class ReplacedFileTest {
         pass();
         assertThat(read(pool)).containsExactly("in the log");
         assertThat(asides()).isEmpty();
-        assertThat(told).containsExactly("replaced test.db");
+        assertTold("replaced test.db");
     }
 
     @Test
@@ -829,5 +830,11 @@ class ReplacedFileTest {
         assertThat(read(pool)).containsExactly("backup");
         pool.close();
         assertThat(content(file)).containsExactly("backup");
+    }
+
+    /** The listener is told on another thread. */
+    private void assertTold(String... events) {
+        Pools.await("told", () -> told.size() >= events.length);
+        assertThat(told).containsExactly(events);
     }
 }
