@@ -655,7 +655,7 @@ final class SyncGate {
         }
         List<Runnable> settles = new ArrayList<>();
         for (Entry entry : all) {
-            settles.add(() -> entry.outcome.settle(entry.written ? unknown(why, null) : null));
+            settles.add(() -> entry.outcome.settle(entry.committed ? unknown(why, null) : null));
         }
         pool.workers().completeAll(settles);
     }
