@@ -14,7 +14,7 @@ package dev.sqlitepool.internal.lane;
  * initialized (a call that was never made, or to a method that is small, would be compiled to nothing). Interpreted, frames are smaller.
  */
 public final class StackRoom {
-    private static final int DEPTH = 8;
+    private static final int DEPTH = 16;
     private static final int LARGE = 10 * DEPTH;
 
     static {

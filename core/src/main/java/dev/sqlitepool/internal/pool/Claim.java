@@ -112,6 +112,7 @@ final class Claim extends Waiter {
         }
         target.submit(this);
         boolean interrupted = false;
+        boolean has = false;
         try {
             while (true) {
                 while (state() == State.QUEUED) {
@@ -137,6 +138,7 @@ final class Claim extends Waiter {
                 Lane lane = Objects.requireNonNull(lane());
                 Lanes.Fitness fitness = target.fitness(lane, this);
                 if (fitness.fit()) {
+                    has = true;
                     return lane;
                 }
                 if (fitness.rest() != null) {
@@ -144,8 +146,21 @@ final class Claim extends Waiter {
                 }
             }
         } finally {
+            if (!has) {
+                leave();
+            }
             if (interrupted) {
                 Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** An error of the machine may have ended the wait: nobody would come for the lane that it is granted, or has been. */
+    private void leave() {
+        if (!withdraw() && state() == State.RUNNING) {
+            Runnable rest = pool.release(Objects.requireNonNull(lane()));
+            if (rest != null) {
+                pool.workers().execute(rest);
             }
         }
     }

@@ -96,6 +96,18 @@ final class LaneGroup {
         this.idle = new ArrayDeque<>(Math.min(max, Loans.MOST_AT_ONCE) + 1); // so that it does not grow
     }
 
+    /** Who must wait for a lock needs memory in some releases of Java; a lane on its way back is not lost for lack of it. */
+    private void lock() {
+        while (true) {
+            try {
+                lock.lock();
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
+    }
+
     int max() {
         return max;
     }
@@ -109,7 +121,7 @@ final class LaneGroup {
      */
     Verdict submit(Waiter waiter, long now) {
         State from = waiter.state() == State.QUEUED ? State.QUEUED : State.RUNNING;
-        lock.lock();
+        lock();
         try {
             boolean mayServe = !waiter.isLease() || mayLease();
             boolean take = mayServe && !idle.isEmpty();
@@ -158,7 +170,7 @@ final class LaneGroup {
 
     /** A waiter has ended while it was queued. */
     void withdrawn() {
-        lock.lock();
+        lock();
         try {
             queue.withdrawn();
         } finally {
@@ -175,7 +187,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter release(Lane lane, long now) {
-        lock.lock();
+        lock();
         try {
             borrowed.remove(lane, now);
             return offer(lane, now);
@@ -187,7 +199,7 @@ final class LaneGroup {
     /** As {@link #release}, for a lane that was only looked at: if it is idle it is the last to be used. */
     @Nullable
     Waiter releaseCold(Lane lane, long now) {
-        lock.lock();
+        lock();
         try {
             borrowed.remove(lane, now);
             Waiter next = offer(lane, now);
@@ -224,7 +236,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter pass(Lane lane, Predicate<Waiter> wanted, long now) {
-        lock.lock();
+        lock();
         try {
             Waiter next = queue.grantFirst(lane, wanted);
             if (next != null) {
@@ -238,7 +250,7 @@ final class LaneGroup {
 
     /** Whether anybody waits. */
     boolean isAwaited() {
-        lock.lock();
+        lock();
         try {
             return queue.size() > 0;
         } finally {
@@ -253,7 +265,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter retire(Lane lane, long now) {
-        lock.lock();
+        lock();
         try {
             borrowed.remove(lane, now);
             closing++;
@@ -268,7 +280,7 @@ final class LaneGroup {
      * lane. Not in a closed group, which has no other lane for it.
      */
     Unfit unfit(Lane lane, Waiter waiter, long now) {
-        lock.lock();
+        lock();
         try {
             if (closed) {
                 return new Unfit(false, false, null);
@@ -291,7 +303,7 @@ final class LaneGroup {
      * @return false if it does not wait any more, and nothing has happened
      */
     boolean goesBefore(Waiter waiter, Waiter granted, Lane lane, long now) {
-        lock.lock();
+        lock();
         try {
             if (waiter.state() != State.QUEUED || !waiter.grant(lane)) {
                 return false;
@@ -324,7 +336,7 @@ final class LaneGroup {
      * @return those whom a closing pool has ended by force; the caller fails them
      */
     List<Waiter> repeat(List<? extends Waiter> undone, long held, long now) {
-        lock.lock();
+        lock();
         try {
             for (int i = undone.size() - 1; i >= 0; i--) {
                 Waiter waiter = undone.get(i);
@@ -345,7 +357,7 @@ final class LaneGroup {
      * @return whether a lane must be opened in its place
      */
     boolean closed() {
-        lock.lock();
+        lock();
         try {
             closing--;
             boolean open = needsOpening();
@@ -362,7 +374,7 @@ final class LaneGroup {
 
     /** A lane has been opened: it is granted to the first who waits, or is idle, or, in a closed group, counts as closing. */
     Opened opened(Lane lane, long now) {
-        lock.lock();
+        lock();
         try {
             opening--;
             boolean close = closed && queue.size() == 0;
@@ -387,7 +399,7 @@ final class LaneGroup {
 
     /** An opening has failed: the one who waits longest fails with it, so that failures cannot go on unheard. */
     OpenFailed openFailed() {
-        lock.lock();
+        lock();
         try {
             opening--;
             Waiter head = queue.endFirst();
@@ -415,7 +427,7 @@ final class LaneGroup {
 
     /** Ends and removes those whose deadline has passed. They are in the order of their deadlines. */
     List<Waiter> expire(long now) {
-        lock.lock();
+        lock();
         try {
             return queue.endExpired(now);
         } finally {
@@ -425,7 +437,7 @@ final class LaneGroup {
 
     /** When the next waiter's time is up; {@link Long#MAX_VALUE} if nobody waits. */
     long nextDeadline() {
-        lock.lock();
+        lock();
         try {
             return queue.nextDeadline();
         } finally {
@@ -436,7 +448,7 @@ final class LaneGroup {
     /** Borrows the first idle lane, the longest idle first, that the test wants. */
     @Nullable
     Lane borrowIdle(Predicate<Lane> wanted, Waiter borrower, long now) {
-        lock.lock();
+        lock();
         try {
             for (Iterator<Lane> lanes = idle.iterator(); lanes.hasNext(); ) {
                 Lane lane = lanes.next();
@@ -454,7 +466,7 @@ final class LaneGroup {
 
     /** Those who hold a lane now, and since when. */
     Map<Waiter, Long> loans() {
-        lock.lock();
+        lock();
         try {
             return borrowed.holders();
         } finally {
@@ -469,7 +481,7 @@ final class LaneGroup {
      * them.
      */
     List<Waiter> close(boolean force) {
-        lock.lock();
+        lock();
         try {
             closed = true;
             forced = force;
@@ -481,7 +493,7 @@ final class LaneGroup {
 
     /** Whether the group is closed and has no lane any more. */
     boolean isTerminated() {
-        lock.lock();
+        lock();
         try {
             return closed && idle.isEmpty() && borrowed.size() == 0 && opening + closing == 0;
         } finally {
@@ -490,7 +502,7 @@ final class LaneGroup {
     }
 
     boolean isClosed() {
-        lock.lock();
+        lock();
         try {
             return closed;
         } finally {
@@ -499,7 +511,7 @@ final class LaneGroup {
     }
 
     Snapshot snapshot() {
-        lock.lock();
+        lock();
         try {
             Loans.Loan oldest = borrowed.oldest();
             return new Snapshot(idle.size(), borrowed.size(), opening, closing, queue.size(), oldest);

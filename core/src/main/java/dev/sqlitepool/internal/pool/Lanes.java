@@ -45,6 +45,7 @@ final class Lanes {
     private final LaneGroup group;
     private final AtomicBoolean expiryArmed = new AtomicBoolean();
     private final Runnable expiry = this::expire;
+    private final Runnable expireNow = this::expireNow;
     private final Runnable opening = this::open;
 
     Lanes(
@@ -211,13 +212,9 @@ final class Lanes {
     @Nullable
     Runnable release(Lane lane) {
         long now = telemetry.now();
-        CloseReason reason = reasonToClose(lane, now);
-        if (reason != null) {
-            Runnable close = () -> close(lane, reason);
-            return next(group.retire(lane, now), close);
-        }
-        if (lane.doubt() != null) {
-            restore(lane); // in memory; whatever the first reason, there may be a second
+        Leaving leaving = leaving(lane, now);
+        if (leaving.close() != null) {
+            return next(group.retire(lane, now), leaving.close());
         }
         if (lane.engine().isReading()) {
             Waiter next = group.pass(lane, Waiter::beginsTransaction, now);
@@ -233,6 +230,29 @@ final class Lanes {
             pool.advanceClose();
         }
         return rest;
+    }
+
+    /** What closes a lane that is given back; null if it stays. */
+    private record Leaving(@Nullable Runnable close) {
+        static final Leaving STAYS = new Leaving(null);
+    }
+
+    /** Before the group knows of the return; if memory runs out in it, nothing has happened. */
+    private Leaving leaving(Lane lane, long now) {
+        while (true) {
+            try {
+                CloseReason reason = reasonToClose(lane, now);
+                if (reason != null) {
+                    return new Leaving(() -> close(lane, reason));
+                }
+                if (lane.doubt() != null) {
+                    restore(lane); // in memory; whatever the first reason, there may be a second
+                }
+                return Leaving.STAYS;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     private void restore(Lane lane) {
@@ -329,7 +349,7 @@ final class Lanes {
         }
         workers.completeAll(settles);
         for (Waiter waiter : undone) { // their deadlines may be before the one for which the expiry is armed
-            workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
+            workers.after(Math.max(0, waiter.deadline() - now), expireNow);
         }
         armExpiry();
     }
@@ -349,8 +369,7 @@ final class Lanes {
         if (lane.engine().isReading()) {
             lane.engine().endRead();
         }
-        workers.after(
-                Math.max(0, stranded.deadline() - now), this::expireNow); // may be before the one for which it is armed
+        workers.after(Math.max(0, stranded.deadline() - now), expireNow); // may be before the one for which it is armed
         armExpiry();
     }
 
@@ -435,7 +454,7 @@ final class Lanes {
         }
         if (unfit.again()) {
             // Its deadline may be before the one for which the expiry is armed.
-            workers.after(Math.max(0, waiter.deadline() - now), this::expireNow);
+            workers.after(Math.max(0, waiter.deadline() - now), expireNow);
             armExpiry();
         }
         return unfit(next(unfit.waiter(), close), unfit.again());
@@ -535,11 +554,15 @@ final class Lanes {
 
     /** Closes a lane that counts as closing. */
     void close(Lane lane, CloseReason reason) {
-        if (access == Access.WRITE) {
-            pool.gate().drain();
-        }
-        if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
-            pool.checkpointer().optimize(lane);
+        try {
+            if (access == Access.WRITE) {
+                pool.gate().drain();
+            }
+            if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
+                pool.checkpointer().optimize(lane);
+            }
+        } catch (OutOfMemoryError e) {
+            telemetry.debug("a connection is closed without what comes before", e);
         }
         try {
             opener.close(lane.engine());

@@ -377,7 +377,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
         Lane last = running == null ? granted : running.end();
         if (error == null && !running.afterCommit().isEmpty()) {
-            pool.runsOn(this); // until they have run
+            runsOn(); // until they have run
         } else {
             pool.ended(this);
         }
@@ -404,6 +404,17 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
         ending.decide(null);
         return served(ending, rest, false);
+    }
+
+    private void runsOn() {
+        while (true) {
+            try {
+                pool.runsOn(this);
+                return;
+            } catch (OutOfMemoryError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** To whom the lane is passed with its snapshot; null if to nobody. */
