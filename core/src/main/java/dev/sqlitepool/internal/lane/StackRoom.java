@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.lane;
 /**
  * Room on the stack of the calling thread. Stateless.
  *
- * <p><b>A caller's stack that ends, ends before anything has happened.</b> A {@link StackOverflowError} can strike at every call, also
+ * <p><b>A caller's stack that ends is to end before anything has happened.</b> A {@link StackOverflowError} can strike at every call, also
  * between taking a lane and giving it back, inside a lock of the JDK, or while a class is initialized, and then nobody could put right what
  * is half done. So whatever runs on a user's thread asks for {@link #require room} before its first change: each method of the pool, of a
  * lease, of a stream, of a future, and each use of a connection. What follows needs less than was there, unless the user's own code
@@ -11,7 +11,8 @@ package dev.sqlitepool.internal.lane;
  *
  * <p>How: it calls itself, and the virtual machine looks for room each time. A compiled frame has room for the arguments of the largest
  * call in it, so a call with many arguments makes it two kilobytes large, and costs nothing, since it is made only while this class is
- * initialized (a call that was never made, or to a method that is small, would be compiled to nothing). Interpreted, frames are smaller.
+ * initialized (a call that was never made, or to a method that is small, would be compiled to nothing). Interpreted, frames are smaller, and what
+ * follows may need more than was there.
  */
 public final class StackRoom {
     private static final int DEPTH = 16;
