@@ -13,7 +13,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -23,10 +22,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * room enough: so the end comes in each frame of the pool once. Whatever it hits, no lane, no wake-up and no future is lost, and nothing is acknowledged
  * that is not there.
  */
-@EnabledIfSystemProperty(
-        named = "sqlitepool.stack",
-        matches = "true",
-        disabledReason = "it is a run of its own: how much stack a frame takes depends on what is compiled")
 class CallersStackEndsTest {
     private static final long STACK = 384 * 1024;
     private static final int STARTS = 3;

@@ -91,10 +91,15 @@ final class SqliteTransactions {
     }
 
     private void reset(String sql) {
-        try {
-            prepared(sql).pointer.safeRunInt(DB::reset);
-        } catch (SQLException e) {
-            // the connection is closed, and its statements with it
+        while (true) {
+            try {
+                prepared(sql).pointer.safeRunInt(DB::reset);
+                return;
+            } catch (SQLException e) {
+                return; // the connection is closed, and its statements with it
+            } catch (OutOfMemoryError | InternalError e) {
+                // to reset it twice does no harm, and a lock that was kept would
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
@@ -216,8 +217,12 @@ public final class Cursor<T> {
         Lane own = session.lane();
         Prepared open = statement;
         statement = null;
-        if (own != null && open != null) {
-            own.statements().give(sql, open);
+        try {
+            if (own != null && open != null) {
+                own.statements().give(sql, open);
+            }
+        } catch (Throwable e) { // memory may run out here, too
+            own.doubt(CloseReason.DISCARDED);
         }
         return session.end();
     }

@@ -56,11 +56,12 @@ public final class SharedSnapshot {
         return open && sound && ++reads < READS && now - begunAt < NANOS;
     }
 
+    /** Never throws. */
     public void end() {
         open = false;
         try {
             lane.engine().rollback();
-        } catch (SQLException | RuntimeException e) {
+        } catch (Throwable e) { // memory may run out here, too
             lane.doubt(CloseReason.DISCARDED);
         }
     }

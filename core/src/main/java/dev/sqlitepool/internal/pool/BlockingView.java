@@ -174,7 +174,7 @@ final class BlockingView implements BlockingPool {
                 } catch (InterruptedException e) {
                     interrupted = true;
                     task.end(null, Refusal.interrupted());
-                } catch (OutOfMemoryError e) {
+                } catch (OutOfMemoryError | InternalError e) {
                     Workers.pause(); // waiting takes memory
                 } catch (ExecutionException e) {
                     // Not e's cause: get() looks through a CompletionException that the work itself has thrown.

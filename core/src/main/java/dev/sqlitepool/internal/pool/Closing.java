@@ -173,7 +173,7 @@ final class Closing implements PoolFuture.Origin {
             try {
                 advanceOnce();
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

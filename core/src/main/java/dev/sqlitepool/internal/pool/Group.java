@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import java.sql.SQLException;
@@ -64,7 +65,7 @@ final class Group {
             }
             group.members.add(first);
             held = Held.push(pool, first.heldAs(), group.where);
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return first.serve();
         }
         return group.serve(held);
@@ -82,7 +83,7 @@ final class Group {
         boolean repeat = members.size() > 1 && (!stands || failure instanceof Undone);
         Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
         boolean committed = stands && failure == null;
-        boolean unsynced = committed && lane.engine().needsSync();
+        boolean unsynced = committed && isUnsynced();
         boolean errorStands = lane.doubt() != null && !lane.wasHurried();
         Lane last = Objects.requireNonNull(first.closeGroup());
         if (repeat) {
@@ -102,12 +103,22 @@ final class Group {
         return Task.served(null, pool.release(last), false);
     }
 
+    /** Whether the commit must be synced; if the engine cannot say it, it must. */
+    private boolean isUnsynced() {
+        try {
+            return lane.engine().needsSync();
+        } catch (Throwable e) {
+            lane.doubt(CloseReason.DISCARDED);
+            return true;
+        }
+    }
+
     private void repeat(long began) {
         while (true) {
             try {
                 where.repeat(members, began);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // who waits again already is not touched
             }
         }
@@ -153,7 +164,7 @@ final class Group {
                 list.ensureCapacity(list.size() + 1);
             }
             return where.join(lane);
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return null;
         }
     }
@@ -161,7 +172,7 @@ final class Group {
     private boolean mayGroup() {
         try {
             return where.isAwaited() && lane.mayGroup(first.sql());
-        } catch (SQLException | RuntimeException | OutOfMemoryError e) {
+        } catch (SQLException | RuntimeException | OutOfMemoryError | InternalError e) {
             pool.telemetry().debug("a group could not be formed", e);
             return false;
         }
@@ -180,9 +191,17 @@ final class Group {
             first.commitGroup();
             return null;
         } catch (SQLException e) {
-            return lane.engine().failure(e) == Failure.CONSTRAINT ? new Undone(e) : e;
+            return undone(e);
         } catch (Throwable e) {
             return e;
+        }
+    }
+
+    private Throwable undone(SQLException error) {
+        try {
+            return lane.engine().failure(error) == Failure.CONSTRAINT ? new Undone(error) : error;
+        } catch (Throwable e) {
+            return error;
         }
     }
 

@@ -29,9 +29,15 @@ final class Held {
 
     /** From now to {@link #pop} this thread runs user code that holds a lane of the group, or none. */
     static Held push(LanePool pool, Object holder, @Nullable Lanes lanes) {
-        Held held = new Held(TOP.get(), pool, holder, lanes);
-        TOP.set(held);
-        return held;
+        while (true) {
+            try {
+                Held held = new Held(TOP.get(), pool, holder, lanes);
+                TOP.set(held);
+                return held;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
     }
 
     void pop() {

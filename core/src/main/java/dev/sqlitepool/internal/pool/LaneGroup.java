@@ -102,7 +102,7 @@ final class LaneGroup {
             try {
                 lock.lock();
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -323,7 +323,7 @@ final class LaneGroup {
         while (true) {
             try {
                 return new Unfit(true, again, next);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -391,7 +391,7 @@ final class LaneGroup {
         while (true) {
             try {
                 return new Opened(waiter, close);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -417,7 +417,7 @@ final class LaneGroup {
         while (true) {
             try {
                 return new OpenFailed(waiter, open);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

@@ -166,7 +166,7 @@ public final class LanePool implements SqlitePool, Host {
         while (true) {
             try {
                 return lanesOf(lane).release(lane);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it has not been taken back
             }
         }
@@ -194,7 +194,7 @@ public final class LanePool implements SqlitePool, Host {
             try {
                 interruptAgain(session, waiter);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -225,7 +225,7 @@ public final class LanePool implements SqlitePool, Host {
             try {
                 closing.runsOn(waiter);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

@@ -183,7 +183,7 @@ final class Lanes {
                 }
                 workers.completeAll(settles);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // nobody else would fail them
             }
         }
@@ -249,7 +249,7 @@ final class Lanes {
                     restore(lane); // in memory; whatever the first reason, there may be a second
                 }
                 return Leaving.STAYS;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -426,7 +426,7 @@ final class Lanes {
         while (true) {
             try {
                 return lookAt(lane, waiter);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // before anything has happened
             }
         }
@@ -464,7 +464,7 @@ final class Lanes {
         while (true) {
             try {
                 return new Fitness(false, rest, again);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -499,7 +499,7 @@ final class Lanes {
         telemetry.opened.increment();
         try {
             telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             telemetry.debug("an event is lost", e);
         }
         LaneGroup.Opened result = group.opened(lane, now);
@@ -529,7 +529,7 @@ final class Lanes {
         telemetry.openFailures.increment();
         try {
             telemetry.tell(listener -> listener.openFailed(access, error));
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             telemetry.debug("an event is lost", e);
         }
         LaneGroup.OpenFailed failed = group.openFailed();
@@ -545,7 +545,7 @@ final class Lanes {
                 try {
                     fail(waiter, error);
                     return;
-                } catch (OutOfMemoryError e) {
+                } catch (OutOfMemoryError | InternalError e) {
                     Workers.pause();
                 }
             }
@@ -555,16 +555,7 @@ final class Lanes {
     /** Closes a lane that counts as closing. */
     void close(Lane lane, CloseReason reason) {
         try {
-            if (access == Access.WRITE) {
-                pool.gate().drain();
-            }
-            if (access == Access.WRITE && reason == CloseReason.POOL_CLOSED) {
-                pool.checkpointer().optimize(lane);
-            }
-        } catch (OutOfMemoryError e) {
-            telemetry.debug("a connection is closed without what comes before", e);
-        }
-        try {
+            beforeClose(reason, lane);
             opener.close(lane.engine());
         } catch (Throwable e) {
             telemetry.warn("a connection could not be closed", e);
@@ -573,13 +564,27 @@ final class Lanes {
         try {
             Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
             telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
-        } catch (OutOfMemoryError e) {
+        } catch (Throwable e) {
             telemetry.debug("an event is lost", e);
         }
         if (group.closed()) {
             startOpening();
         }
         pool.advanceClose();
+    }
+
+    private void beforeClose(CloseReason reason, Lane lane) {
+        if (access == Access.READ) {
+            return;
+        }
+        try {
+            pool.gate().drain();
+            if (reason == CloseReason.POOL_CLOSED) {
+                pool.checkpointer().optimize(lane);
+            }
+        } catch (Throwable e) {
+            telemetry.debug("a connection is closed without what comes before", e);
+        }
     }
 
     // ---- what is said

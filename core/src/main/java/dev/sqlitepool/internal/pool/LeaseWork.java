@@ -83,7 +83,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
             try {
                 waits.then(unknown -> durable(result, unknown == null ? failure : unknown));
                 return null;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -103,7 +103,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         while (true) {
             try {
                 return () -> future.settle(value, error);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -119,7 +119,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
             try {
                 goesOn(settle);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

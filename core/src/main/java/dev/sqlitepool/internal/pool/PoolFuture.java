@@ -70,7 +70,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         while (true) {
             try {
                 return (error == null ? super.complete((T) value) : super.completeExceptionally(error)) || settled;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 settled = isDone();
                 Workers.pause();
             }
@@ -82,7 +82,7 @@ final class PoolFuture<T> extends CompletableFuture<T> {
         while (true) {
             try {
                 return error == null ? future.complete((T) value) : future.completeExceptionally(error);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

@@ -358,22 +358,44 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private Fetched<T> fetch() {
-        List<T> rows = new ArrayList<>(recipient.isHere() ? 1 : 16);
+        List<T> rows = List.of();
         End end = null;
         try {
-            if (!cursor.read(this, burst, BURST_NANOS, rows::add)) {
+            List<T> fetched = new ArrayList<>(recipient.isHere() ? 1 : 16);
+            rows = fetched;
+            if (!cursor.read(this, burst, BURST_NANOS, fetched::add)) {
                 end = End.COMPLETE;
             }
         } catch (Throwable e) {
             session.struckBy(e);
-            end = End.of(e);
+            end = endOf(e);
         }
         Thread.interrupted(); // what a mapper has done to this thread is not for what follows
         if (stepped(rows.size(), end != null)) {
             Held.nowHolds(this, null);
             giveBack();
         }
-        return new Fetched<>(rows, end);
+        return fetched(rows, end);
+    }
+
+    private static End endOf(Throwable error) {
+        while (true) {
+            try {
+                return End.of(error);
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private static <T> Fetched<T> fetched(List<T> rows, @Nullable End end) {
+        while (true) {
+            try {
+                return new Fetched<>(rows, end);
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
     }
 
     /** Whether the lane is to be given back. */

@@ -83,7 +83,7 @@ final class SyncGate {
                     try {
                         end.get(HELP_NANOS, TimeUnit.NANOSECONDS);
                         return;
-                    } catch (TimeoutException | OutOfMemoryError e) {
+                    } catch (TimeoutException | OutOfMemoryError | InternalError e) {
                         gate.help(this);
                     } catch (InterruptedException e) {
                         interrupted = true;
@@ -253,7 +253,7 @@ final class SyncGate {
                 lock.unlock();
             }
             return true;
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return false; // nothing has happened
         }
     }
@@ -264,7 +264,7 @@ final class SyncGate {
             try {
                 lock.lock();
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -336,7 +336,7 @@ final class SyncGate {
         while (true) {
             try {
                 return new GoOn(settled, rest);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -416,7 +416,7 @@ final class SyncGate {
         while (true) {
             try {
                 return new ArrayList<>();
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -560,7 +560,7 @@ final class SyncGate {
         while (true) {
             try {
                 return syncOnce(batch);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -590,7 +590,7 @@ final class SyncGate {
                 return null;
             } catch (DisplacedException e) {
                 return displaced(e); // the disk has done what it should
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 if (synced) {
                     throw e; // the look is repeated
                 }
@@ -685,7 +685,7 @@ final class SyncGate {
                 }
             } catch (InterruptedException e) {
                 interrupted = true;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

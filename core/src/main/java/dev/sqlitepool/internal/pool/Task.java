@@ -411,7 +411,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             try {
                 pool.runsOn(this);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -422,7 +422,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         try {
             long now = pool.telemetry().now();
             return last.snapshot().mayBeShared(now) && where.share(last, now) instanceof Task<?> next ? next : null;
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return null; // before anybody was granted it
         }
     }
@@ -432,7 +432,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             try {
                 pool.reroute(this, work);
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it was not queued yet
             }
         }
@@ -442,7 +442,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         while (true) {
             try {
                 return new Served(settle, rest, again);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -502,7 +502,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         while (true) {
             try {
                 return new Grouped<>(value, error);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -546,7 +546,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             try {
                 session.groupCommitted(Objects.requireNonNull(lane()));
                 return ending(value, error);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }
@@ -558,7 +558,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         while (true) {
             try {
                 return new Ending(value, error);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

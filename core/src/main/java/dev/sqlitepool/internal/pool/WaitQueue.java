@@ -75,7 +75,7 @@ final class WaitQueue {
             }
             place.add(waiter);
             return true;
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return false; // nothing has happened
         }
     }
@@ -93,7 +93,7 @@ final class WaitQueue {
         try {
             waiters.addFirst(waiter);
             return true;
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             return false; // nothing has happened
         }
     }
@@ -143,7 +143,7 @@ final class WaitQueue {
         while (true) {
             try {
                 return waiters.iterator();
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
         }

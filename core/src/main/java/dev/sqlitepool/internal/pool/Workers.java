@@ -65,7 +65,7 @@ final class Workers implements Executor {
             try {
                 pool.workers.add(this);
                 pool.begins(this);
-            } catch (OutOfMemoryError e) {
+            } catch (Throwable e) {
                 // the timer does not see what it lays down; its first task is not lost for that
             }
             try {
@@ -163,7 +163,11 @@ final class Workers implements Executor {
     }
 
     private void runTimer(Runnable body) {
-        begins(Thread.currentThread());
+        try {
+            begins(Thread.currentThread());
+        } catch (Throwable e) {
+            // the executor counts on this thread, and would start no other one
+        }
         body.run();
     }
 
@@ -198,7 +202,7 @@ final class Workers implements Executor {
         while (!added) {
             try {
                 added = overflow.add(body);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 pause();
             }
         }
@@ -260,7 +264,7 @@ final class Workers implements Executor {
             try {
                 step.run();
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 pause();
             } catch (Throwable e) { // futures keep what stages throw
                 failed(failure, e);
@@ -290,7 +294,7 @@ final class Workers implements Executor {
                     scheduled.cancel(false);
                 }
                 return;
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 pause();
             }
         }
@@ -342,7 +346,7 @@ final class Workers implements Executor {
         while (true) {
             try {
                 return () -> completeRest(remaining);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 pause();
             }
         }

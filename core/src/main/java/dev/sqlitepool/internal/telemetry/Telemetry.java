@@ -91,7 +91,7 @@ public final class Telemetry {
     private void log(System.Logger.Level level, String what, @Nullable Throwable error) {
         try {
             LOG.log(level, () -> pool + ": " + what, error);
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | InternalError e) {
             // not worth a lane
         }
     }
@@ -104,7 +104,7 @@ public final class Telemetry {
         public void add(long n) {
             try {
                 super.add(n);
-            } catch (OutOfMemoryError e) {
+            } catch (OutOfMemoryError | InternalError e) {
                 // one cell more for less contention
             }
         }

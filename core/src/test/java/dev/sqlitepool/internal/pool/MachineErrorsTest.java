@@ -1,0 +1,264 @@
+package dev.sqlitepool.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sqlitepool.Durability;
+import dev.sqlitepool.Lease;
+import dev.sqlitepool.Logged;
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.PoolConnection;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Prepared;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Flow;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Memory runs out in one call of the engine, before it or after it has done its work: in the first call of a use, then in the second, and so
+ * on through all of them. No lane, no future and no acknowledged row is lost.
+ */
+class MachineErrorsTest {
+    private static final String INSERT = "INSERT INTO t VALUES (1)";
+
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    @RegisterExtension
+    final Logged logged = new Logged();
+
+    /** The calls of engines until one fails; none does while it is not positive. */
+    private final AtomicInteger left = new AtomicInteger();
+
+    private volatile boolean late;
+    private volatile String struck = "";
+
+    /** Submits something. */
+    interface Use {
+        List<CompletableFuture<?>> begin(SqlitePool pool);
+    }
+
+    static Stream<Arguments> uses() {
+        return names().keySet().stream()
+                .flatMap(name -> Stream.of(Arguments.of(name, false), Arguments.of(name, true)));
+    }
+
+    private static Map<String, Use> names() {
+        Map<String, Use> uses = new LinkedHashMap<>();
+        uses.put("execute", pool -> List.of(pool.execute(INSERT)));
+        uses.put("a group", pool -> inARow(8, () -> pool.execute(INSERT)));
+        uses.put("a batch", pool -> List.of(pool.executeBatch("INSERT INTO t VALUES (?)", List.of(row(1), row(2)))));
+        uses.put("a query", pool -> List.of(pool.query("SELECT x FROM u", row -> row.getInt(1))));
+        uses.put("shared snapshots", pool -> inARow(8, () -> pool.query("SELECT x FROM u", row -> row.getInt(1))));
+        uses.put("a transaction", pool -> List.of(pool.useTransaction(tx -> tx.execute(INSERT))));
+        uses.put("transactions", pool -> inARow(4, () -> pool.useTransaction(tx -> tx.execute(INSERT))));
+        uses.put("a savepoint", pool -> List.of(pool.useTransaction(tx -> tx.savepoint(in -> in.execute(INSERT)))));
+        uses.put("a read", pool -> List.of(pool.useRead(c -> c.query("SELECT x FROM u", row -> row.getInt(1)))));
+        uses.put(
+                "a connection that moves",
+                pool -> List.of(pool.useConnection(c -> {
+                    c.query("SELECT x FROM u", row -> row.getInt(1));
+                    c.execute(INSERT);
+                })));
+        uses.put("a connection that commits", pool -> List.of(pool.useConnection(MachineErrorsTest::insertAndCommit)));
+        uses.put(
+                "jdbc",
+                pool -> List.of(pool.useTransaction(tx -> {
+                    try (var insert = tx.jdbc().prepareStatement("INSERT INTO t VALUES (1)")) {
+                        insert.executeUpdate();
+                    }
+                })));
+        uses.put("a lease", pool -> List.of(lease(pool, c -> c.query("SELECT x FROM u", row -> row.getInt(1)))));
+        uses.put("a lease that commits", pool -> List.of(lease(pool, MachineErrorsTest::insertAndCommit)));
+        uses.put("a stream", pool -> List.of(stream(pool)));
+        uses.put(
+                "cancelled",
+                pool -> inARow(4, () -> {
+                    CompletableFuture<Long> future = pool.execute(INSERT);
+                    future.cancel(true);
+                    return future;
+                }));
+        return uses;
+    }
+
+    private static Object[] row(Object... values) {
+        return values;
+    }
+
+    private interface Submission {
+        CompletableFuture<?> submit();
+    }
+
+    private static List<CompletableFuture<?>> inARow(int count, Submission submission) {
+        List<CompletableFuture<?>> futures = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            futures.add(submission.submit());
+        }
+        return futures;
+    }
+
+    private static void insertAndCommit(PoolConnection c) throws SQLException {
+        c.execute("BEGIN");
+        c.execute(INSERT);
+        c.execute("COMMIT");
+    }
+
+    private static CompletableFuture<?> lease(SqlitePool pool, SqlAction<PoolConnection, SQLException> work) {
+        return pool.acquire().thenCompose((Lease lease) -> lease.run(c -> {
+                    work.accept(c);
+                    return 1;
+                })
+                .whenComplete((done, error) -> lease.release()));
+    }
+
+    private static CompletableFuture<?> stream(SqlitePool pool) {
+        CompletableFuture<Integer> end = new CompletableFuture<>();
+        pool.stream("SELECT x FROM u", row -> row.getInt(1)).subscribe(new Flow.Subscriber<Integer>() {
+            private Flow.Subscription subscription;
+            private int rows;
+
+            @Override
+            public void onSubscribe(Flow.Subscription to) {
+                subscription = to;
+                to.request(1);
+            }
+
+            @Override
+            public void onNext(Integer item) {
+                rows++;
+                subscription.request(1);
+            }
+
+            @Override
+            public void onError(Throwable error) {
+                end.completeExceptionally(error);
+            }
+
+            @Override
+            public void onComplete() {
+                end.complete(rows);
+            }
+        });
+        return end;
+    }
+
+    private Engine failing(Engine engine) {
+        return failing(engine, Engine.class);
+    }
+
+    @SuppressWarnings("unchecked")
+    private <T> T failing(T target, Class<T> type) {
+        return (T) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
+                    if (method.getName().equals("equals")) {
+                        return self == arguments[0]; // the cache of statements asks
+                    }
+                    boolean fails = left.get() > 0 && left.decrementAndGet() == 0;
+                    if (fails) {
+                        struck = method.getName() + (late ? ", afterwards" : "");
+                    }
+                    if (fails && !late) {
+                        throw new OutOfMemoryError("by the test");
+                    }
+                    Object answer;
+                    try {
+                        answer = method.invoke(target, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                    if (fails) {
+                        throw new OutOfMemoryError("by the test");
+                    }
+                    return answer instanceof Prepared prepared ? failing(prepared, Prepared.class) : answer;
+                });
+    }
+
+    @ParameterizedTest
+    @MethodSource("uses")
+    void nothingIsLost(String name, boolean afterwards) throws Exception {
+        Use use = names().get(name);
+        late = afterwards;
+        Settings settings = Pools.settings(SqlitePool.builder()
+                .databasePath(pools.file())
+                .poolSize(3)
+                .durability(name.contains("lease") ? Durability.FULL : Durability.NORMAL));
+        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::failing), settings.name());
+        pool.execute("CREATE TABLE t (x)").join();
+        pool.execute("CREATE TABLE u (x)").join();
+        pool.execute("INSERT INTO u VALUES (1), (2), (3)").join();
+        boolean strikes = true;
+        for (int call = 1; strikes; call++) {
+            struck = "";
+            int before = count(pool);
+            left.set(call);
+            List<CompletableFuture<?>> futures = use.begin(pool);
+            int done = 0;
+            int unknown = 0;
+            for (CompletableFuture<?> future : futures) {
+                Throwable error = error(pool, future);
+                done += error == null ? 1 : 0;
+                unknown += error instanceof OutcomeUnknownException || error instanceof Error ? 1 : 0;
+            }
+            awaitIdle(pool);
+            strikes = left.getAndSet(0) <= 0;
+            assertThat(count(pool) - before)
+                    .as("after call %d, %s", call, struck)
+                    .isBetween(writes(name, done), writes(name, done + unknown));
+        }
+    }
+
+    private @Nullable Throwable error(SqlitePool pool, CompletableFuture<?> future) throws InterruptedException {
+        try {
+            future.get(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+            return null;
+        } catch (ExecutionException e) {
+            return e.getCause();
+        } catch (CancellationException e) {
+            return e;
+        } catch (TimeoutException e) {
+            throw new AssertionError("not answered after " + struck + ": " + pool.stats(), e);
+        }
+    }
+
+    private void awaitIdle(SqlitePool pool) {
+        try {
+            Pools.awaitIdle(pool);
+        } catch (AssertionError e) {
+            throw new AssertionError("after " + struck, e);
+        }
+    }
+
+    private static int writes(String name, int done) {
+        return switch (name) {
+            case "a query", "shared snapshots", "a read", "a lease", "a stream" -> 0;
+            case "a batch" -> 2 * done;
+            default -> done;
+        };
+    }
+
+    private static int count(SqlitePool pool) throws Exception {
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
+                .get(20, TimeUnit.SECONDS)
+                .orElseThrow();
+    }
+}
