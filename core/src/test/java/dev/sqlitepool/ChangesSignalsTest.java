@@ -3,7 +3,7 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.internal.pool.TimedPools;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -61,7 +61,7 @@ class ChangesSignalsTest {
 
     /** What is written is not even looked at. */
     private void assertNobodyListens() {
-        Pools.await("nobody listens", () -> !((LanePool) pool).isWatched());
+        Pools.await("nobody listens", () -> !TimedPools.isWatched(pool));
     }
 
     private void write(String table) {

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Engine;
 import org.jspecify.annotations.Nullable;
 
 /**

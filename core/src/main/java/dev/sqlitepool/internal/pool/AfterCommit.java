@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.Means;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -13,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * transaction is committed.
  */
 final class AfterCommit implements Runnable {
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Waiter task;
     private final List<Runnable> hooks;
     private final Runnable acknowledge;
@@ -28,8 +30,9 @@ final class AfterCommit implements Runnable {
     private boolean cutOff;
 
     /** Runs hooks for a task; {@code acknowledge} may be called twice. */
-    AfterCommit(LanePool pool, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
-        this.pool = pool;
+    AfterCommit(Dispatcher dispatcher, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.task = task;
         this.hooks = hooks;
         this.acknowledge = acknowledge;
@@ -37,7 +40,7 @@ final class AfterCommit implements Runnable {
 
     @Override
     public void run() {
-        Held held = Held.push(pool, task.heldAs(), null);
+        Held held = Held.push(means, task.heldAs(), null);
         for (Runnable hook : hooks) {
             if (goesOn()) {
                 run(hook);
@@ -47,7 +50,7 @@ final class AfterCommit implements Runnable {
         ends();
         Thread.interrupted(); // nor what the close has
         held.pop();
-        pool.ended(task);
+        dispatcher.ended(task);
         acknowledge.run();
     }
 
@@ -55,7 +58,7 @@ final class AfterCommit implements Runnable {
         try {
             hook.run();
         } catch (Throwable e) {
-            pool.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
+            means.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
         }
     }
 
@@ -84,7 +87,7 @@ final class AfterCommit implements Runnable {
             }
         }
         if (first) {
-            pool.telemetry()
+            means.telemetry()
                     .warn(
                             "an afterCommit hook of \"" + task.label()
                                     + "\" had not returned when the pool was closed; it"

@@ -1,13 +1,13 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.BackupFile;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
@@ -36,7 +36,8 @@ import org.jspecify.annotations.Nullable;
  * deletes the file unless it has published it, and only then leaves its turn, for which a closing pool waits.
  */
 final class Backup extends Waiter implements PoolFuture.Origin {
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Backups backups;
     private final Opener opener;
     private final BackupFile file;
@@ -50,18 +51,19 @@ final class Backup extends Waiter implements PoolFuture.Origin {
     private @Nullable Engine copying;
 
     Backup(
-            LanePool pool,
+            Dispatcher dispatcher,
             Backups backups,
             Opener opener,
             Path target,
             @Nullable Consumer<? super BackupProgress> progress) {
-        this.pool = pool;
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.backups = backups;
         this.opener = opener;
         this.file = new BackupFile(target);
-        this.reports = progress == null ? null : new BackupReports(pool, this, file, progress);
-        this.future = new PoolFuture<>(pool.workers(), this);
-        this.submittedAt = pool.submissionTrace();
+        this.reports = progress == null ? null : new BackupReports(means, this, file, progress);
+        this.future = new PoolFuture<>(means.workers(), this);
+        this.submittedAt = dispatcher.submissionTrace();
     }
 
     PoolFuture<Void> future() {
@@ -90,7 +92,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
                         if (lanes() != null) {
                             lanes().withdrawn();
                         }
-                        pool.telemetry().cancelled.increment();
+                        means.telemetry().cancelled.increment();
                         backups.left(this);
                         future.settleHere(value, error);
                         return true;
@@ -111,7 +113,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
     private boolean revoked() {
         boolean mine = move(State.RUNNING, State.REVOKED);
         if (mine) {
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
             interrupt();
             if (reports != null) {
                 reports.wake();
@@ -138,13 +140,13 @@ final class Backup extends Waiter implements PoolFuture.Origin {
 
     @Override
     Runnable failed(Throwable error) {
-        pool.telemetry().failed.increment();
+        means.telemetry().failed.increment();
         backups.left(this);
         return () -> future.settle(null, error);
     }
 
     void refuse(RuntimeException error) {
-        pool.telemetry().refused.increment();
+        means.telemetry().refused.increment();
         move(State.QUEUED, State.ENDED);
         future.settle(null, error);
     }
@@ -162,7 +164,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
             lock.unlock();
         }
         if (again) {
-            pool.workers().after(Lane.INTERRUPT_PERIOD_NANOS, this::interrupt);
+            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, this::interrupt);
         }
     }
 
@@ -198,7 +200,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
 
     @Override
     void granted() {
-        pool.workers().execute(this::runOnLane);
+        means.workers().execute(this::runOnLane);
     }
 
     private void runOnLane() {
@@ -216,9 +218,9 @@ final class Backup extends Waiter implements PoolFuture.Origin {
         }
         boolean alone = !backups.isSeenByOthers(); // known now
         Throwable error = alone ? copy(lane.engine()) : null;
-        Runnable rest = pool.release(lane);
+        Runnable rest = dispatcher.release(lane);
         if (rest != null) {
-            pool.workers().execute(rest);
+            means.workers().execute(rest);
         }
         if (!alone) {
             runOnItsOwn();
@@ -231,7 +233,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
         Engine engine;
         try {
             file.requireFree();
-            engine = isEnded() ? null : pool.engines().apply(opener.open(Access.READ));
+            engine = isEnded() ? null : backups.open();
         } catch (Throwable e) {
             finish(e);
             return;
@@ -242,7 +244,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
             try {
                 opener.close(engine);
             } catch (Throwable e) {
-                pool.telemetry().warn("the connection of a backup could not be closed", e);
+                means.telemetry().warn("the connection of a backup could not be closed", e);
             }
         }
         finish(error);
@@ -265,7 +267,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
 
     /** Waits for other processes, as every statement does, as long as nothing has been copied. */
     private void copyPatiently(Engine engine) throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(pool.settings().busyTimeout());
+        long deadline = System.nanoTime() + Settings.nanos(means.settings().busyTimeout());
         while (enter(engine)) {
             try {
                 engine.copyTo(file.partial());
@@ -277,7 +279,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
             } finally {
                 leave();
             }
-            pool.telemetry().busyRetries.increment();
+            means.telemetry().busyRetries.increment();
             file.delete();
             LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
         }
@@ -338,7 +340,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
         boolean mine = move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE);
         backups.left(this);
         if (mine) {
-            (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+            (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
             future.settle(null, error);
         }
     }

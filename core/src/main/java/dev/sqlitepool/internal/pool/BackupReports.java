@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.engine.BackupFile;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import java.util.concurrent.TimeUnit;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class BackupReports {
     private static final long PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
-    private final LanePool pool;
+    private final Means means;
     private final Backup backup;
     private final BackupFile file;
     private final Consumer<? super BackupProgress> callback;
@@ -37,8 +38,8 @@ final class BackupReports {
     /** What the callback has thrown. */
     private volatile @Nullable Throwable refusal;
 
-    BackupReports(LanePool pool, Backup backup, BackupFile file, Consumer<? super BackupProgress> callback) {
-        this.pool = pool;
+    BackupReports(Means means, Backup backup, BackupFile file, Consumer<? super BackupProgress> callback) {
+        this.means = means;
         this.backup = backup;
         this.file = file;
         this.callback = callback;
@@ -52,7 +53,7 @@ final class BackupReports {
     /** From now on, on other threads. */
     void begin(CopySize expected) {
         size = expected;
-        pool.workers().execute(this::look);
+        means.workers().execute(this::look);
     }
 
     /** On a worker; one that comes late finds the looks ended, and perhaps the last report on its way. */
@@ -70,12 +71,12 @@ final class BackupReports {
             leave();
         }
         if (refusal == null) {
-            pool.workers().after(PERIOD_NANOS, () -> pool.workers().execute(this::look));
+            means.workers().after(PERIOD_NANOS, () -> means.workers().execute(this::look));
         }
     }
 
     private void tell(BackupProgress progress) {
-        Held held = Held.push(pool, backup, null);
+        Held held = Held.push(means, backup, null);
         try {
             callback.accept(progress);
         } finally {
@@ -123,7 +124,7 @@ final class BackupReports {
         try {
             while (telling && !unwanted.getAsBoolean()) {
                 try {
-                    long unused = quiet.awaitNanos(LanePool.LOOK_AGAIN_NANOS);
+                    long unused = quiet.awaitNanos(Waiter.LOOK_AGAIN_NANOS);
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
@@ -148,7 +149,7 @@ final class BackupReports {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(() -> {
+        means.workers().execute(() -> {
             try {
                 tell(new BackupProgress(pages, pages));
             } catch (Throwable e) {

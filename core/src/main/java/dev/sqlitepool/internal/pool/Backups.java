@@ -1,10 +1,14 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -12,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +26,9 @@ import org.jspecify.annotations.Nullable;
  * the turn to the next. After {@link #close} nobody comes in, so a pool has nothing of a backup left when there is no current one.
  */
 final class Backups {
-    private final LanePool pool;
+    private final Means means;
+    private final Dispatcher dispatcher;
+    private final UnaryOperator<Engine> engines;
     private final Opener opener;
     /** Where a database in memory is. */
     private final Lanes lanes;
@@ -39,20 +46,22 @@ final class Backups {
 
     private volatile boolean copying;
 
-    Backups(LanePool pool, Opener opener, Lanes lanes) {
-        this.pool = pool;
+    Backups(Dispatcher dispatcher, Opener opener, UnaryOperator<Engine> engines, Lanes lanes) {
+        this.means = dispatcher.means();
+        this.dispatcher = dispatcher;
+        this.engines = engines;
         this.opener = opener;
         this.lanes = lanes;
     }
 
     /** Lets a new backup in. */
     CompletableFuture<Void> submit(Path target, @Nullable Consumer<? super BackupProgress> progress) {
-        Backup backup = new Backup(pool, this, opener, target, progress);
+        Backup backup = new Backup(dispatcher, this, opener, target, progress);
         boolean refused;
         boolean full;
         lock.lock();
         try {
-            full = queue.size() >= Math.max(1, pool.settings().maxWaiters()); // one may follow the one that ends
+            full = queue.size() >= Math.max(1, means.settings().maxWaiters()); // one may follow the one that ends
             refused = closed || full;
             if (!refused) {
                 queue.add(backup);
@@ -61,11 +70,7 @@ final class Backups {
             lock.unlock();
         }
         if (refused) {
-            Settings settings = pool.settings();
-            backup.refuse(
-                    full
-                            ? Refusal.exhausted(settings, false, pool.stats())
-                            : Refusal.closed(settings, false, pool.stats()));
+            backup.refuse(full ? means.refusal().exhausted(false) : means.refusal().closed(false));
         } else {
             startNext();
         }
@@ -87,7 +92,7 @@ final class Backups {
             lock.unlock();
         }
         if (next != null) {
-            pool.workers().execute(next::begin);
+            means.workers().execute(next::begin);
         }
     }
 
@@ -97,7 +102,7 @@ final class Backups {
      */
     @Nullable
     Lanes onLane() {
-        Settings settings = pool.settings();
+        Settings settings = means.settings();
         boolean foreign = settings.factory() != null
                 || !settings.beforePragmas().isEmpty()
                 || !settings.onConnect().isEmpty();
@@ -123,7 +128,12 @@ final class Backups {
             lock.unlock();
         }
         startNext();
-        pool.advanceClose();
+        means.life().advanceClose();
+    }
+
+    /** A connection of its own for a backup. */
+    Engine open() throws SQLException {
+        return engines.apply(opener.open(Access.READ));
     }
 
     /** Whether one copies at this moment, and pins the write-ahead log. */
@@ -150,7 +160,7 @@ final class Backups {
         }
         List<Runnable> settles = new ArrayList<>();
         for (Backup backup : waiting) {
-            Runnable settle = backup.withdraw(Refusal.closed(pool.settings(), false, pool.stats()));
+            Runnable settle = backup.withdraw(means.refusal().closed(false));
             if (settle != null) {
                 settles.add(settle);
             }
@@ -168,7 +178,7 @@ final class Backups {
         } finally {
             lock.unlock();
         }
-        return running == null ? null : running.revoke(ended -> Refusal.closed(pool.settings(), false, pool.stats()));
+        return running == null ? null : running.revoke(ended -> means.refusal().closed(false));
     }
 
     /** Whether there is none and never will be. */

@@ -6,9 +6,11 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.Refusal;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.StackRoom;
-import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Work;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -31,10 +33,10 @@ final class BlockingView implements BlockingPool {
     /** {@code Thread.isVirtual}, which Java 17 does not have. */
     private static final @Nullable MethodHandle IS_VIRTUAL = isVirtualMethod();
 
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
 
-    BlockingView(LanePool pool) {
-        this.pool = pool;
+    BlockingView(Dispatcher dispatcher) {
+        this.dispatcher = dispatcher;
     }
 
     private static @Nullable MethodHandle isVirtualMethod() {
@@ -93,50 +95,50 @@ final class BlockingView implements BlockingPool {
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
-        return run(pool.query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
+        return run(LanePool.query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
-        return run(pool.query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
+        return run(LanePool.query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public long execute(String sql, Object... parameters) {
         StackRoom.require();
-        return run(pool.statement(sql, parameters));
+        return run(LanePool.statement(sql, parameters));
     }
 
     @Override
     public long[] executeBatch(String sql, Collection<? extends Object[]> rows) {
         StackRoom.require();
-        return run(pool.batch(sql, rows));
+        return run(LanePool.batch(sql, rows));
     }
 
     private <T> T run(Work<T> work) {
         boolean code = work instanceof Work.Code<T>;
-        Lanes lanes = pool.lanesFor(work);
-        pool.started();
+        Lanes lanes = dispatcher.lanesFor(work);
+        dispatcher.means().life().used();
         if (isVirtual()) {
-            Task<T> task = new Task<>(pool, work, null, true);
+            Task<T> task = new Task<>(dispatcher, work, null, true);
             lanes.requireOthersHoldLane();
             lanes.submit(task);
             return result(task);
         }
         lanes.requireOthersHoldLane();
-        Task<T> task = new Task<>(pool, work, code ? Thread.currentThread() : null, true);
+        Task<T> task = new Task<>(dispatcher, work, code ? Thread.currentThread() : null, true);
         boolean here = lanes.submitInline(task);
         boolean again = code || here;
         while (again && awaitGrant(task)) {
             Task.Served served = task.serve();
             if (served.rest() != null) {
-                pool.workers().execute(served.rest());
+                dispatcher.means().workers().execute(served.rest());
             }
             if (served.settle() != null) {
                 Workers.settle(served.settle());
             } else {
-                pool.gate().driveAlone(task.atGate());
+                dispatcher.gate().driveAlone(task.atGate());
             }
             again = code && served.again();
         }
@@ -151,7 +153,7 @@ final class BlockingView implements BlockingPool {
     private static boolean awaitGrant(Task<?> task) {
         boolean interrupted = false;
         while (task.state() == Waiter.State.QUEUED) {
-            LockSupport.parkNanos(task, LanePool.LOOK_AGAIN_NANOS);
+            LockSupport.parkNanos(task, Waiter.LOOK_AGAIN_NANOS);
             if (Thread.interrupted()) {
                 interrupted = true;
                 task.end(null, Refusal.interrupted());

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.LinkedHashMap;
@@ -14,7 +15,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /** Tells subscribers which tables may have changed. Thread-safe; as long as there are none it costs a volatile read. */
 final class ChangeFeed {
-    private final LanePool pool;
+    private final Means means;
     private final List<ChangeSubscription> subscriptions = new CopyOnWriteArrayList<>();
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -23,8 +24,8 @@ final class ChangeFeed {
 
     private volatile boolean watched;
 
-    ChangeFeed(LanePool pool) {
-        this.pool = pool;
+    ChangeFeed(Means means) {
+        this.means = means;
     }
 
     /**
@@ -39,7 +40,7 @@ final class ChangeFeed {
         }
         return subscriber -> {
             StackRoom.require();
-            subscribe(new ChangeSubscription(pool, this, wanted, subscriber));
+            subscribe(new ChangeSubscription(means, this, wanted, subscriber));
         };
     }
 

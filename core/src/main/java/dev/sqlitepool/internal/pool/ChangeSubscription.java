@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.pool.Recipient.End;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * the last signal the turn is kept for ever.
  */
 final class ChangeSubscription implements Flow.Subscription {
-    private final LanePool pool;
+    private final Means means;
     private final ChangeFeed feed;
     /** As the subscriber has written the names, by folded name; empty for all tables. */
     private final Map<String, String> wanted;
@@ -51,14 +52,14 @@ final class ChangeSubscription implements Flow.Subscription {
     private @Nullable Throwable error;
 
     ChangeSubscription(
-            LanePool pool,
+            Means means,
             ChangeFeed feed,
             Map<String, String> wanted,
             Flow.Subscriber<? super Set<String>> subscriber) {
-        this.pool = pool;
+        this.means = means;
         this.feed = feed;
         this.wanted = wanted;
-        this.recipient = new Recipient<>(pool, () -> "changes of " + wanted.values(), subscriber);
+        this.recipient = new Recipient<>(means, () -> "changes of " + wanted.values(), subscriber);
     }
 
     /** On the subscribing thread. */
@@ -167,7 +168,7 @@ final class ChangeSubscription implements Flow.Subscription {
             lock.unlock();
         }
         Recipient<Set<String>> told = to;
-        pool.workers().execute(() -> told.signal(this::signalAll));
+        means.workers().execute(() -> told.signal(this::signalAll));
     }
 
     @GuardedBy("lock")

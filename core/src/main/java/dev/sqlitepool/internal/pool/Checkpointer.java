@@ -3,10 +3,13 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Checkpoint;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
@@ -14,13 +17,13 @@ import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.SyncFailedException;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,11 +47,29 @@ import org.jspecify.annotations.Nullable;
  * quiet time starts again. Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is.
  */
 final class Checkpointer {
+    /** What else there is in the pool that matters to the log. */
+    interface Beside {
+        /** Whether a backup copies at this moment, and pins the log. */
+        boolean isBackupCopying();
+
+        /** What of the pool has read for longest; null if nothing reads. */
+        @Nullable
+        Reader oldestReader();
+
+        /** Whether there is a write lane. */
+        boolean isWriterOpen();
+
+        /** What the work of a session is called in messages. */
+        String label(Session session);
+    }
+
+    /** A read that keeps its snapshot, and for how long it has. */
+    record Reader(String label, Duration held) {}
+
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final long LONGEST_BACKOFF_NANOS = TimeUnit.MINUTES.toNanos(5);
     private static final long TELL_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
     private static final long WARN_PERIOD_NANOS = TimeUnit.MINUTES.toNanos(1);
-    private static final long OPTIMIZE_PERIOD_NANOS = TimeUnit.HOURS.toNanos(4);
     /** How long the planner's statistics may take. */
     private static final long OPTIMIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -66,9 +87,12 @@ final class Checkpointer {
     /** A log that is smaller than this is not worth a pass when it is quiet. */
     private static final long SMALL_LOG = 1L << 18;
 
-    private final LanePool pool;
+    private final Means means;
     private final Settings settings;
     private final Opener opener;
+    private final UnaryOperator<Engine> engines;
+    private final SyncGate gate;
+    private final Beside beside;
     private final Telemetry telemetry;
     private final Workers workers;
     private final long step;
@@ -85,7 +109,6 @@ final class Checkpointer {
     /** When {@code telemetry.walSize} was found. */
     private volatile long lookedAt;
 
-    private volatile long optimizedAt;
     /** When it was last said in the log that writes wait. */
     private volatile long warnedAt;
     /** After a pass that failed, none begins before this. */
@@ -104,18 +127,22 @@ final class Checkpointer {
     private volatile int generation;
     private volatile boolean keptOpen;
 
-    Checkpointer(LanePool pool, Opener opener, Telemetry telemetry, Workers workers) {
-        this.pool = pool;
-        this.settings = pool.settings();
+    /** With engines as a test may have changed them. */
+    Checkpointer(Means means, Opener opener, UnaryOperator<Engine> engines, SyncGate gate, Beside beside) {
+        this.means = means;
+        this.settings = means.settings();
         this.opener = opener;
-        this.telemetry = telemetry;
-        this.workers = workers;
+        this.engines = engines;
+        this.gate = gate;
+        this.beside = beside;
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
         this.step = settings.walSizeLimit() / 4;
         this.threshold = settings.checkpointSize();
-        this.optimizedAt = telemetry.now();
-        this.notBefore = optimizedAt;
-        this.lookedAt = optimizedAt - LOOK_NANOS;
-        this.warnedAt = optimizedAt - WARN_PERIOD_NANOS - 1;
+        long now = telemetry.now();
+        this.notBefore = now;
+        this.lookedAt = now - LOOK_NANOS;
+        this.warnedAt = now - WARN_PERIOD_NANOS - 1;
     }
 
     // ---- before the writers
@@ -138,7 +165,7 @@ final class Checkpointer {
         dirty = true;
         writtenAt = now;
         watch(QUIET_NANOS);
-        if (size > settings.walSizeLimit() && !pool.backups().isCopying()) {
+        if (size > settings.walSizeLimit() && !beside.isBackupCopying()) {
             empty(lane, session, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
@@ -180,7 +207,7 @@ final class Checkpointer {
             }
         } catch (SQLException e) {
             notBefore = now + backoff();
-            if (pool.gate().isBroken()) {
+            if (gate.isBroken()) {
                 throw e;
             } // else the log may grow, up to its limit
         }
@@ -195,7 +222,7 @@ final class Checkpointer {
         long timeout = Settings.nanos(settings.acquireTimeout());
         boolean told = false;
         boolean copied = false;
-        while (!pool.isClosed()) {
+        while (!means.life().isClosed()) {
             if (session.ticket().isEnded()) {
                 throw new CancellationException(
                         "The task was ended while it waited for readers of the write-ahead log.");
@@ -207,7 +234,7 @@ final class Checkpointer {
                 dirty = false;
                 return;
             }
-            if (pool.backups().isCopying()) {
+            if (beside.isBackupCopying()) {
                 return;
             }
             long waited = telemetry.now() - since;
@@ -254,18 +281,17 @@ final class Checkpointer {
 
     private PoolTimeoutException timedOut(Session session) {
         telemetry.timeouts.increment();
-        PoolTimeoutException error = Refusal.logFull(
-                settings, ((Waiter) session.ticket()).label(), reader(), session.mayHaveHadEffect(), pool.stats());
+        PoolTimeoutException error =
+                means.refusal().logFull(beside.label(session), reader(), session.mayHaveHadEffect());
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }
 
     private String reader() {
-        Map.Entry<Waiter, Duration> oldest =
-                pool.hasReadLanes() ? pool.readLanes().oldestReader() : null;
+        Reader oldest = beside.oldestReader();
         return oldest == null
                 ? "a reader outside this pool"
-                : "\"" + oldest.getKey().label() + "\", which has read for " + oldest.getValue();
+                : "\"" + oldest.label() + "\", which has read for " + oldest.held();
     }
 
     private void tell() {
@@ -279,10 +305,9 @@ final class Checkpointer {
                             + ". Read in smaller parts, set maxReadAge, or raise walSizeLimit",
                     null);
         }
-        Map.Entry<Waiter, Duration> oldest =
-                pool.hasReadLanes() ? pool.readLanes().oldestReader() : null;
-        String reader = oldest == null ? "" : oldest.getKey().label();
-        Duration held = oldest == null ? Duration.ZERO : oldest.getValue();
+        Reader oldest = beside.oldestReader();
+        String reader = oldest == null ? "" : oldest.label();
+        Duration held = oldest == null ? Duration.ZERO : oldest.held();
         telemetry.tell(listener -> listener.walLimitReached(size, reader, held));
     }
 
@@ -297,7 +322,7 @@ final class Checkpointer {
     /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
     void look() {
         watching.set(false);
-        if (pool.isClosed() || opener.checkpointsOnlyOnWriteLane() || opener.isExclusive()) {
+        if (means.life().isClosed() || opener.checkpointsOnlyOnWriteLane() || opener.isExclusive()) {
             return;
         }
         long now = telemetry.now();
@@ -323,8 +348,8 @@ final class Checkpointer {
                 closeConnection();
             }
             running.set(false);
-            if (pool.isClosed()) {
-                pool.advanceClose();
+            if (means.life().isClosed()) {
+                means.life().advanceClose();
             }
         }
     }
@@ -339,7 +364,7 @@ final class Checkpointer {
             if (settings.externalCheckpointer()) {
                 engine = connection();
                 keptOpen = true;
-            } else if (dirty && !pool.isClosed() && !(quiet && isNotWorthIt())) {
+            } else if (dirty && !means.life().isClosed() && !(quiet && isNotWorthIt())) {
                 dirty = false;
                 Checkpoint done = connection().checkpoint(false);
                 telemetry.checkpoints.increment();
@@ -356,12 +381,12 @@ final class Checkpointer {
             notBefore = telemetry.now() + backoff();
             closeConnection();
         } finally {
-            if (pool.isClosed() || quiet && !dirty) {
+            if (means.life().isClosed() || quiet && !dirty) {
                 closeConnection();
             }
             running.set(false);
-            if (pool.isClosed()) {
-                pool.advanceClose();
+            if (means.life().isClosed()) {
+                means.life().advanceClose();
             } else if (settings.checkpoints() && (dirty || !quiet)) {
                 watch(QUIET_NANOS);
             }
@@ -370,7 +395,7 @@ final class Checkpointer {
 
     /** A small log is recovered in no time, and a database whose write lane is closed was copied when it closed, or will be. */
     private boolean isNotWorthIt() {
-        boolean not = telemetry.walSize < SMALL_LOG || pool.writeLanes().stats().live() == 0;
+        boolean not = telemetry.walSize < SMALL_LOG || !beside.isWriterOpen();
         if (not) {
             dirty = false;
         }
@@ -385,7 +410,7 @@ final class Checkpointer {
         Engine open = engine;
         if (open == null) {
             generation = opener.generation();
-            open = pool.engines().apply(opener.open(Access.READ));
+            open = engines.apply(opener.open(Access.READ));
             engine = open;
         }
         return open;
@@ -406,7 +431,7 @@ final class Checkpointer {
     /** Tells the first time, and leaves the rest to the reader of details. */
     private void failed(Throwable error) {
         if (error instanceof SyncFailedException) {
-            pool.gate().distrust(); // a later sync proves nothing about the pages that this one lost
+            gate.distrust(); // a later sync proves nothing about the pages that this one lost
         }
         if (failures.getAndIncrement() == 0) {
             telemetry.warn(
@@ -419,13 +444,13 @@ final class Checkpointer {
     /**
      * For the pool that closes: no pass will run any more.
      *
-     * @return whether the connection is closed; else {@link LanePool#advanceClose} is called when it is
+     * @return whether the connection is closed; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is
      */
     boolean closed() {
         Runnable close = () -> {
             closeConnection();
             running.set(false);
-            pool.advanceClose();
+            means.life().advanceClose();
         };
         if (!running.compareAndSet(false, true)) {
             return false;
@@ -440,19 +465,6 @@ final class Checkpointer {
     }
 
     // ---- statistics for the query planner
-
-    /** Every few hours, if the write lane is idle. */
-    void optimizeNowAndThen() {
-        if (telemetry.now() - optimizedAt >= OPTIMIZE_PERIOD_NANOS) {
-            Lanes lanes = pool.writeLanes();
-            Lane lane = lanes.borrowIdle(idle -> true);
-            if (lane != null) {
-                optimizedAt = telemetry.now();
-                optimize(lane);
-                lanes.returnCold(lane);
-            }
-        }
-    }
 
     /** By the lane's owner. Bounded in time; never throws. Does nothing to a database in which nobody has written. */
     void optimize(Lane lane) {

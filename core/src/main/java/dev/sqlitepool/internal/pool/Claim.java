@@ -1,6 +1,8 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import java.sql.SQLException;
@@ -15,15 +17,17 @@ import org.jspecify.annotations.Nullable;
 final class Claim extends Waiter {
     private static final long SHORT_NANOS = 10_000_000;
 
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Waiter owner;
     private final Lanes target;
     private final @Nullable Thread thread = Thread.currentThread();
     private volatile @Nullable Throwable error;
 
     /** A claim for a task or a lease. */
-    Claim(LanePool pool, Waiter owner, Lanes target) {
-        this.pool = pool;
+    Claim(Dispatcher dispatcher, Waiter owner, Lanes target) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.owner = owner;
         this.target = target;
     }
@@ -120,8 +124,8 @@ final class Claim extends Waiter {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
                     boolean alone =
-                            pool.workers().isShort(); // then the lane may be granted to somebody without a thread
-                    LockSupport.parkNanos(this, alone ? SHORT_NANOS : LanePool.LOOK_AGAIN_NANOS);
+                            means.workers().isShort(); // then the lane may be granted to somebody without a thread
+                    LockSupport.parkNanos(this, alone ? SHORT_NANOS : LOOK_AGAIN_NANOS);
                     if (alone) {
                         target.goesBefore(this);
                     }
@@ -142,7 +146,7 @@ final class Claim extends Waiter {
                     return lane;
                 }
                 if (fitness.rest() != null) {
-                    pool.workers().execute(fitness.rest());
+                    means.workers().execute(fitness.rest());
                 }
             }
         } finally {
@@ -158,9 +162,9 @@ final class Claim extends Waiter {
     /** An error of the machine may have ended the wait: nobody would come for the lane that it is granted, or has been. */
     private void leave() {
         if (!withdraw() && state() == State.RUNNING) {
-            Runnable rest = pool.release(Objects.requireNonNull(lane()));
+            Runnable rest = dispatcher.release(Objects.requireNonNull(lane()));
             if (rest != null) {
-                pool.workers().execute(rest);
+                means.workers().execute(rest);
             }
         }
     }

@@ -3,14 +3,15 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -27,24 +28,36 @@ final class Closing implements PoolFuture.Origin {
     private static final long LAST_RESORT_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final long THREADS_END_MILLIS = 2_000;
 
-    private final LanePool pool;
+    private final Means means;
     private final Telemetry telemetry;
     private final Workers workers;
+    private final Dispatcher dispatcher;
+    private final Checkpointer checkpointer;
+    private final Housekeeper housekeeper;
+    private final ChangeFeed feed;
     private final Backups backups;
     /** In the order in which they are closed. */
     private final List<Lanes> groups;
-
-    /** Those who run without a lane, since they have given it back after a commit. */
-    private final Set<Waiter> laneless = ConcurrentHashMap.newKeySet();
 
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicBoolean finished = new AtomicBoolean();
     private final PoolFuture<Void> future;
 
-    Closing(LanePool pool, Telemetry telemetry, Workers workers, Backups backups, List<Lanes> groups) {
-        this.pool = pool;
-        this.telemetry = telemetry;
-        this.workers = workers;
+    Closing(
+            Means means,
+            Dispatcher dispatcher,
+            Checkpointer checkpointer,
+            Housekeeper housekeeper,
+            Backups backups,
+            ChangeFeed feed,
+            List<Lanes> groups) {
+        this.means = means;
+        this.dispatcher = dispatcher;
+        this.checkpointer = checkpointer;
+        this.housekeeper = housekeeper;
+        this.feed = feed;
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
         this.backups = backups;
         this.groups = groups;
         this.future = new PoolFuture<>(workers, this);
@@ -54,24 +67,12 @@ final class Closing implements PoolFuture.Origin {
         return begun.get();
     }
 
-    /** From now to {@link #ended} the work of this one runs, though it may hold no lane; called while it holds one. */
-    void runsOn(Waiter waiter) {
-        laneless.add(waiter);
-    }
-
-    /** Its work has ended. */
-    void ended(Waiter waiter) {
-        if (!laneless.isEmpty() && laneless.remove(waiter)) {
-            advance();
-        }
-    }
-
     PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
             List<Runnable> settles = new ArrayList<>(backups.close());
             endWaiting(settles, false);
             workers.completeAll(settles);
-            long grace = Settings.nanos(pool.settings().closeGrace());
+            long grace = Settings.nanos(means.settings().closeGrace());
             workers.after(grace, () -> workers.execute(this::endByForce));
             workers.after(grace + LAST_RESORT_NANOS, () -> workers.execute(this::finishWithout));
             advance();
@@ -127,12 +128,12 @@ final class Closing implements PoolFuture.Origin {
     }
 
     private PoolClosedException closed(Waiter waiter) {
-        return Refusal.closed(pool.settings(), waiter.mayHaveHadEffect(), pool.stats());
+        return means.refusal().closed(waiter.mayHaveHadEffect());
     }
 
     /** Those who have a lane, or go on without. */
     private Set<Waiter> running() {
-        Set<Waiter> running = new HashSet<>(laneless);
+        Set<Waiter> running = new HashSet<>(dispatcher.laneless());
         groups.forEach(lanes -> running.addAll(lanes.loans().keySet()));
         return running;
     }
@@ -142,10 +143,10 @@ final class Closing implements PoolFuture.Origin {
         List<Runnable> settles = new ArrayList<>();
         for (Waiter holder : running()) {
             Runnable settle = holder.abandon(new OutcomeUnknownException(
-                    pool.settings().name() + " was closed before \"" + holder.label()
+                    means.settings().name() + " was closed before \"" + holder.label()
                             + "\" had committed, or had said so. It may be committed, and is not repeated; read the database to"
                             + " find out.",
-                    pool.stats(),
+                    means.refusal().stats(),
                     null));
             if (settle != null) {
                 settles.add(settle);
@@ -158,9 +159,9 @@ final class Closing implements PoolFuture.Origin {
         if (!finished.get()) {
             telemetry.warn(
                     "closed without waiting any longer for a call that does not return; its connection is closed when it does: "
-                            + pool.stats(),
+                            + means.refusal().stats(),
                     null);
-            pool.gate().abandon("the pool was closed before the disk answered");
+            dispatcher.gate().abandon("the pool was closed before the disk answered");
             abandonAll();
             finish();
             advance();
@@ -180,7 +181,7 @@ final class Closing implements PoolFuture.Origin {
     }
 
     private void advanceOnce() {
-        boolean checkpointed = pool.checkpointer().closed(); // begins to close it, too
+        boolean checkpointed = checkpointer.closed(); // begins to close it, too
         if (!finished.get() && !(checkpointed && backups.isTerminated())) {
             return; // the writer must be the last to close
         }
@@ -191,7 +192,7 @@ final class Closing implements PoolFuture.Origin {
             }
         }
         // Who sees the pool closed sees what it has acknowledged.
-        if (finished.get() || pool.gate().isSettled() && laneless.isEmpty()) {
+        if (finished.get() || dispatcher.gate().isSettled() && dispatcher.laneless().isEmpty()) {
             finish();
         }
     }
@@ -209,8 +210,8 @@ final class Closing implements PoolFuture.Origin {
     private void finish() {
         if (finished.compareAndSet(false, true)) {
             workers.execute(() -> {
-                pool.housekeeper().lookForTheLastTime();
-                pool.feed().close();
+                housekeeper.lookForTheLastTime();
+                feed.close();
                 workers.shutdown();
                 future.settle(null, null);
             });
@@ -226,9 +227,9 @@ final class Closing implements PoolFuture.Origin {
 
     @Override
     public void requireOthersHoldLane() {
-        if (Held.inside(pool)) {
+        if (Held.inside(means)) {
             throw new IllegalStateException(
-                    "Work of the pool " + pool.settings().name()
+                    "Work of the pool " + means.settings().name()
                             + " would wait for the pool to close, which waits for the work. Close it after the work has returned.");
         }
     }

@@ -2,6 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import java.sql.SQLException;
@@ -36,7 +38,8 @@ final class Group {
     private static final int RUNS = 512;
     private static final long NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Task<?> first;
     private final Lanes where;
     private final Lane lane;
@@ -46,25 +49,26 @@ final class Group {
     private final List<Task<?>> members = Collections.synchronizedList(list);
 
     /** A group of one, which has been granted the write lane. */
-    Group(LanePool pool, Task<?> first) {
-        this.pool = pool;
+    Group(Dispatcher dispatcher, Task<?> first) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.first = first;
         this.where = Objects.requireNonNull(first.lanes());
         this.lane = Objects.requireNonNull(first.lane());
     }
 
     /** As {@link Task#serve}; alone, if there is no memory for a group. */
-    static Task.Served serve(LanePool pool, Task<?> first) {
+    static Task.Served serve(Dispatcher dispatcher, Task<?> first) {
         Group group;
         Held held;
         try {
-            group = new Group(pool, first);
+            group = new Group(dispatcher, first);
             Task.Served unfit = first.unfit(group.where, group.lane);
             if (unfit != null) {
                 return unfit;
             }
             group.members.add(first);
-            held = Held.push(pool, first.heldAs(), group.where);
+            held = Held.push(group.means, first.heldAs(), group.where);
         } catch (OutOfMemoryError | InternalError e) {
             return first.serve();
         }
@@ -72,7 +76,7 @@ final class Group {
     }
 
     private Task.Served serve(Held held) {
-        long began = pool.telemetry().now();
+        long began = means.telemetry().now();
         boolean stands;
         try {
             stands = first.openGroup(lane, this) && runAll();
@@ -93,14 +97,14 @@ final class Group {
                 member.undone(errorStands && member == culprit);
             }
             repeat(began);
-            return Task.served(Task.NOTHING, pool.release(last), false);
+            return Task.served(Task.NOTHING, dispatcher.release(last), false);
         }
         for (int i = 0; i < members.size(); i++) {
             Task<?> member = members.get(i);
             boolean kept = committed && !member.hasFailed();
-            pool.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
+            dispatcher.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
         }
-        return Task.served(null, pool.release(last), false);
+        return Task.served(null, dispatcher.release(last), false);
     }
 
     /** Whether the commit must be synced; if the engine cannot say it, it must. */
@@ -133,12 +137,12 @@ final class Group {
                 settles.add(settle);
             }
         }
-        pool.workers().completeAll(settles);
+        means.workers().completeAll(settles);
     }
 
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */
     private boolean runAll() {
-        long until = pool.telemetry().now() + NANOS;
+        long until = means.telemetry().now() + NANOS;
         int runs = 0;
         Task<?> member = first;
         while (true) {
@@ -148,7 +152,7 @@ final class Group {
                 return false;
             }
             runs += member.runs();
-            boolean more = runs < RUNS && pool.telemetry().now() - until < 0 && (member != first || mayGroup());
+            boolean more = runs < RUNS && means.telemetry().now() - until < 0 && (member != first || mayGroup());
             if (!more || !(next() instanceof Task<?> next)) {
                 return true;
             }
@@ -173,7 +177,7 @@ final class Group {
         try {
             return where.isAwaited() && lane.mayGroup(first.sql());
         } catch (SQLException | RuntimeException | OutOfMemoryError | InternalError e) {
-            pool.telemetry().debug("a group could not be formed", e);
+            means.telemetry().debug("a group could not be formed", e);
             return false;
         }
     }

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.Workers;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,14 +14,14 @@ final class Held {
     private static final ThreadLocal<@Nullable Held> TOP = new ThreadLocal<>();
 
     private final @Nullable Held outer;
-    private final LanePool pool;
+    private final Object pool;
     private final Object holder;
     /** The group of the lane; null while the work waits for another lane. */
     private @Nullable Lanes lanes;
     /** Stands for this run of the work with what it submits; made when it first submits something. */
     private @Nullable Object run;
 
-    private Held(@Nullable Held outer, LanePool pool, Object holder, @Nullable Lanes lanes) {
+    private Held(@Nullable Held outer, Object pool, Object holder, @Nullable Lanes lanes) {
         this.outer = outer;
         this.pool = pool;
         this.holder = holder;
@@ -28,7 +29,7 @@ final class Held {
     }
 
     /** From now to {@link #pop} this thread runs user code that holds a lane of the group, or none. */
-    static Held push(LanePool pool, Object holder, @Nullable Lanes lanes) {
+    static Held push(Object pool, Object holder, @Nullable Lanes lanes) {
         while (true) {
             try {
                 Held held = new Held(TOP.get(), pool, holder, lanes);
@@ -65,7 +66,7 @@ final class Held {
     }
 
     /** Whether this thread runs work of the pool. */
-    static boolean inside(LanePool pool) {
+    static boolean inside(Object pool) {
         for (Held held = TOP.get(); held != null; held = held.outer) {
             if (held.pool == pool) {
                 return true;

@@ -1,7 +1,9 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -13,6 +15,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.WeakHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -24,11 +27,15 @@ import org.jspecify.annotations.Nullable;
  * beside another.
  */
 final class Housekeeper {
-    private final LanePool pool;
+    private static final long OPTIMIZE_PERIOD_NANOS = TimeUnit.HOURS.toNanos(4);
+
+    private final Means means;
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
     private final Opener opener;
+    private final Checkpointer checkpointer;
+    private final Lanes write;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
     private final Runnable sweeping = this::sweepAndSchedule;
@@ -38,14 +45,18 @@ final class Housekeeper {
     /** Loans that have been reported; confined to the sweep. */
     private final Set<Waiter> warned = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
+    private volatile long optimizedAt;
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    Housekeeper(LanePool pool, Telemetry telemetry, Workers workers, Opener opener, List<Lanes> groups) {
-        this.pool = pool;
-        this.settings = pool.settings();
-        this.telemetry = telemetry;
-        this.workers = workers;
+    Housekeeper(Means means, Opener opener, Checkpointer checkpointer, Lanes write, List<Lanes> groups) {
+        this.means = means;
+        this.settings = means.settings();
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
         this.opener = opener;
+        this.checkpointer = checkpointer;
+        this.write = write;
+        this.optimizedAt = telemetry.now();
         this.groups = groups;
     }
 
@@ -70,7 +81,7 @@ final class Housekeeper {
         } catch (Throwable e) {
             telemetry.warn("a health check failed", e); // and the next one comes
         } finally {
-            if (!pool.isClosed()) {
+            if (!means.life().isClosed()) {
                 schedule();
             }
         }
@@ -108,7 +119,7 @@ final class Housekeeper {
             reportLeaks(lanes);
         }
         endOldReads();
-        pool.checkpointer().optimizeNowAndThen();
+        optimizeNowAndThen();
     }
 
     /** The pool is closed, perhaps long after its last connection: nothing of an old file is left beside a new one. */
@@ -118,14 +129,14 @@ final class Housekeeper {
 
     /** The file has changed: closes the lanes that are idle, now if this is the sweep, else soon. */
     void fileChanged() {
-        if (Thread.currentThread() != sweeper && !pool.isClosed()) {
+        if (Thread.currentThread() != sweeper && !means.life().isClosed()) {
             workers.execute(this::closeStale);
         }
     }
 
     private void closeStale() {
         groups.forEach(this::retire);
-        pool.checkpointer().fileChanged();
+        checkpointer.fileChanged();
     }
 
     private void retire(Lanes lanes) {
@@ -168,11 +179,11 @@ final class Housekeeper {
     /** Warns of reads whose snapshot keeps the log from shrinking, then ends them. */
     private void endOldReads() {
         Duration limit = settings.maxReadAge();
-        if (limit == null || !pool.hasReadLanes()) {
+        if (limit == null || groups.size() == 1) {
             return;
         }
         List<Runnable> settles = new ArrayList<>();
-        for (Map.Entry<Waiter, Duration> loan : pool.readLanes().loans().entrySet()) {
+        for (Map.Entry<Waiter, Duration> loan : groups.get(0).loans().entrySet()) {
             Waiter holder = loan.getKey();
             Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
             boolean end = held.compareTo(limit) >= 0;
@@ -195,6 +206,18 @@ final class Housekeeper {
                 "The read was ended because it held its snapshot for longer than maxReadAge, " + limit.toNanos() / 1e9
                         + " s: the write-ahead log cannot shrink past it. Read in smaller parts, or allow more.",
                 "57014");
+    }
+
+    /** Brings the statistics for the query planner up to date every few hours, if the write lane is idle. */
+    private void optimizeNowAndThen() {
+        if (telemetry.now() - optimizedAt >= OPTIMIZE_PERIOD_NANOS) {
+            Lane lane = write.borrowIdle(idle -> true);
+            if (lane != null) {
+                optimizedAt = telemetry.now();
+                checkpointer.optimize(lane);
+                write.returnCold(lane);
+            }
+        }
     }
 
     private void reportLeaks(Lanes lanes) {

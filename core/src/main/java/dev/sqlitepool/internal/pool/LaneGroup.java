@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.Waiter.State;
 import java.util.ArrayDeque;

@@ -6,11 +6,12 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
-import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Work;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -32,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * given back by the drain that sees the lease released and the queue empty, once, since it is then {@link #returned}.
  */
 final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Session session;
     private final PoolFuture<Lease> future;
     private final PoolFuture<Void> returning;
@@ -66,12 +68,13 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     private volatile @Nullable Throwable ended;
 
     /** With {@link Form#READ} all works see one snapshot, else the lease commits by itself. */
-    LaneLease(LanePool pool, Form form) {
-        this.pool = pool;
-        this.session = pool.session(form, this);
-        this.future = new PoolFuture<>(pool.workers(), this);
-        this.returning = new PoolFuture<>(pool.workers(), new Returning());
-        this.submittedAt = pool.submissionTrace();
+    LaneLease(Dispatcher dispatcher, Form form) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
+        this.session = dispatcher.session(form, this);
+        this.future = new PoolFuture<>(means.workers(), this);
+        this.returning = new PoolFuture<>(means.workers(), new Returning());
+        this.submittedAt = dispatcher.submissionTrace();
     }
 
     PoolFuture<Lease> future() {
@@ -128,7 +131,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     @Override
     void granted() {
-        pool.workers().execute(handing);
+        means.workers().execute(handing);
     }
 
     private void hand() {
@@ -157,7 +160,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     @Nullable
     Runnable failed(Throwable error) {
-        pool.telemetry().failed.increment();
+        means.telemetry().failed.increment();
         return () -> future.settle(null, error);
     }
 
@@ -166,7 +169,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     public boolean end(@Nullable Object value, @Nullable Throwable error) {
         if (move(State.QUEUED, State.ENDED)) {
             Objects.requireNonNull(lanes()).withdrawn();
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
             future.settleHere(value, error);
             return true;
         }
@@ -216,7 +219,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        pool.workers().completeAll(settles);
+        means.workers().completeAll(settles);
         Runnable settle = running == null ? null : running.revoked(why);
         startDrain();
         return settle;
@@ -228,7 +231,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, work, work), false));
+        return submit(new LeaseWork<>(this, dispatcher, session, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
@@ -236,7 +239,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         StackRoom.require();
         SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
         return submit(
-                new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+                new LeaseWork<>(this, dispatcher, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
@@ -245,7 +248,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         lock.lock();
         try {
             accepted = !released;
-            full = queue.size() >= Math.max(1, pool.settings().maxWaiters()); // one may follow the one that ends
+            full = queue.size() >= Math.max(1, means.settings().maxWaiters()); // one may follow the one that ends
             if (accepted && !full) {
                 queue.add(run);
             }
@@ -260,7 +263,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
                             : "This lease has been released by force: " + why.getMessage() + " Acquire another.",
                     why));
         } else if (full) {
-            run.refuse(Refusal.exhausted(pool.settings(), false, pool.stats()));
+            run.refuse(means.refusal().exhausted(false));
         } else {
             startDrain();
         }
@@ -307,7 +310,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(drain);
+        means.workers().execute(drain);
     }
 
     void drain() {
@@ -334,10 +337,10 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
             if (next.move(State.QUEUED, State.RUNNING)) {
                 Runnable settle = next.serve();
                 if (settle == null) {
-                    pool.gate().drive();
+                    dispatcher.gate().drive();
                     return;
                 }
-                if (!pool.workers().publish(settle, this::drain)) {
+                if (!means.workers().publish(settle, this::drain)) {
                     return;
                 }
             }
@@ -346,9 +349,9 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
 
     private void giveBack() {
         Lane last = session.end();
-        Runnable rest = last == null ? null : pool.release(last);
+        Runnable rest = last == null ? null : dispatcher.release(last);
         if (rest != null) {
-            pool.workers().execute(rest);
+            means.workers().execute(rest);
         }
         returning.settle(null, null);
     }

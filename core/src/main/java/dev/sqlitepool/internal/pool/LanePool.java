@@ -12,20 +12,12 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Engine.Writes;
-import dev.sqlitepool.internal.engine.Opener;
-import dev.sqlitepool.internal.lane.Host;
-import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
-import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
-import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.internal.lane.Work;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -43,29 +35,12 @@ import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The pool over lanes: turns what the user calls into tasks, and knows which lanes they want. Thread-safe. */
-public final class LanePool implements SqlitePool, Host {
-    private static final int REMEMBERED_WRITERS = 1_000;
-    /** A parked thread is always woken; it looks again after this all the same. */
-    static final long LOOK_AGAIN_NANOS = 1_000_000_000;
-
-    private final Settings settings;
-    private final Workers workers;
-    private final Telemetry telemetry;
-    private final Lanes write;
-    /** The same as {@link #write} if the pool has a single lane. */
-    private final Lanes read;
-
-    private final UnaryOperator<Engine> engines;
-    private final SyncGate gate;
-    private final Checkpointer checkpointer;
-    private final Housekeeper housekeeper;
-    private final ChangeFeed changes = new ChangeFeed(this);
-    private final Backups backups;
-    private final Closing closing;
-    private final BlockingView blocking = new BlockingView(this);
-    /** Texts that begin like reads and turned out to write. */
-    private final Set<String> writers = ConcurrentHashMap.newKeySet();
+/** The pool over lanes: turns what the user calls into work. Thread-safe. */
+public final class LanePool implements SqlitePool {
+    private final String name;
+    private final Parts parts;
+    private final Dispatcher dispatcher;
+    private final BlockingView blocking;
 
     /** A pool with the given settings, which opens nothing yet. */
     public LanePool(Settings settings) {
@@ -74,273 +49,29 @@ public final class LanePool implements SqlitePool, Host {
 
     /** With a clock and engines for tests. */
     LanePool(Settings settings, LongSupplier clock, UnaryOperator<Engine> engines) {
-        this.settings = settings;
-        this.engines = engines;
-        this.workers = new Workers(settings.name(), settings.executor());
-        this.telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
-        Opener opener = new Opener(settings, telemetry::tell);
-        AtomicInteger waiting = new AtomicInteger();
-        this.gate = new SyncGate(this, waiting);
-        int size = settings.poolSize();
-        this.write = new Lanes(Access.WRITE, 1, this, settings, telemetry, workers, opener, waiting);
-        this.read = size == 1
-                ? write
-                : new Lanes(Access.READ, size - 1, this, settings, telemetry, workers, opener, waiting);
-        List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
-        this.checkpointer = new Checkpointer(this, opener, telemetry, workers);
-        this.backups = new Backups(this, opener, write);
-        this.closing = new Closing(this, telemetry, workers, backups, groups);
-        this.housekeeper = new Housekeeper(this, telemetry, workers, opener, groups);
-        opener.onChange(housekeeper::fileChanged);
+        this.name = settings.name();
+        this.parts = new Parts(settings, clock, engines);
+        this.dispatcher = parts.dispatcher();
+        this.blocking = new BlockingView(dispatcher);
     }
 
-    // ---- for the package
-
-    Settings settings() {
-        return settings;
-    }
-
-    Telemetry telemetry() {
-        return telemetry;
-    }
-
-    Workers workers() {
-        return workers;
-    }
-
-    UnaryOperator<Engine> engines() {
-        return engines;
-    }
-
-    SyncGate gate() {
-        return gate;
-    }
-
-    Checkpointer checkpointer() {
-        return checkpointer;
-    }
-
-    ChangeFeed feed() {
-        return changes;
-    }
-
-    Backups backups() {
-        return backups;
-    }
-
-    Housekeeper housekeeper() {
-        return housekeeper;
-    }
-
-    Session session(Form form, Ticket ticket) {
-        return new Session(form, this, settings, telemetry, ticket);
-    }
-
-    /** Where a task was submitted, if leaks are looked for. */
-    @Nullable
-    Throwable submissionTrace() {
-        return settings.leakThreshold() == null ? null : new Throwable("submitted here");
-    }
-
-    Lanes readLanes() {
-        return read;
-    }
-
-    Lanes writeLanes() {
-        return write;
-    }
-
-    Lanes lanesOf(Lane lane) {
-        return lane.access() == Access.WRITE ? write : read;
-    }
-
-    Lanes lanesFor(Work<?> work) {
-        boolean writes = work.access() == Access.WRITE
-                || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
-        return writes ? write : read;
-    }
-
-    /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
-    @Nullable
-    Runnable release(Lane lane) {
-        while (true) {
-            try {
-                return lanesOf(lane).release(lane);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // it has not been taken back
-            }
-        }
-    }
-
-    /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
-    void reroute(Task<?> task, Work<?> work) {
-        if (work instanceof Work.Data<?> data) {
-            if (writers.size() >= REMEMBERED_WRITERS) {
-                writers.clear();
-            }
-            writers.add(data.sql());
-        }
-        telemetry.moves.increment();
-        write.submit(task);
-        if (task.isAwaitedInside(write)) {
-            task.end(null, write.waitsForItself());
-        }
-    }
-
-    /** Interrupts what an ended waiter runs, until it has left its session. */
-    void interrupt(Session session, Waiter waiter) {
-        telemetry.interrupts.increment();
-        while (true) {
-            try {
-                interruptAgain(session, waiter);
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    private void interruptAgain(Session session, Waiter waiter) {
-        Claim claim = waiter.claim();
-        if (claim != null) {
-            claim.wake();
-        }
-        if (session.interrupt(waiter)) {
-            workers.after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
-        }
-    }
-
-    void started() {
-        workers.start();
-        housekeeper.start();
-    }
-
-    boolean isClosed() {
-        return closing.isBegun();
-    }
-
-    /** From now to {@link #ended} the pool is not closed, though it may hold no lane; called while it holds one. */
-    void runsOn(Waiter waiter) {
-        while (true) {
-            try {
-                closing.runsOn(waiter);
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    /** Its work has ended. */
-    void ended(Waiter waiter) {
-        closing.ended(waiter);
-    }
-
-    void advanceClose() {
-        closing.advance();
-    }
-
-    // ---- Host
-
-    @Override
-    public boolean hasReadLanes() {
-        return read != write;
-    }
-
-    @Override
-    public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
-        Waiter owner = (Waiter) session.ticket();
-        if (from != null) {
-            giveBack(from, owner);
-        }
-        Lanes target = to == Access.WRITE ? write : read;
-        target.requireOthersHoldLane();
-        Claim claim = new Claim(this, owner, target);
-        owner.claim(claim);
-        try {
-            Lane lane = claim.await(session);
-            Held.nowHolds(owner.heldAs(), target);
-            return lane;
-        } finally {
-            owner.claim(null);
-        }
-    }
-
-    private void giveBack(Lane lane, Waiter owner) {
-        Held.nowHolds(owner.heldAs(), null);
-        Runnable rest = release(lane);
-        if (rest != null) {
-            workers.execute(rest);
-        }
-    }
-
-    @Override
-    public boolean awaitDurable(Session session, Lane lane, boolean giveBack) {
-        SyncGate.Turn turn = new SyncGate.Turn();
-        gate.add(lane.engine(), true, turn);
-        if (giveBack) {
-            Waiter owner = (Waiter) session.ticket();
-            runsOn(owner);
-            giveBack(lane, owner);
-            if (owner.goesOnAfter(turn)) {
-                return false;
-            }
-        }
-        gate.driveAlone(turn);
-        turn.await(gate);
-        return true;
-    }
-
-    @Override
-    public void beforeTransaction(Lane lane, Session session) throws SQLException {
-        checkpointer.beforeTransaction(lane, session);
-    }
-
-    @Override
-    public boolean isFollowed(Lane lane) {
-        return lane.access() == Access.WRITE && settings.uses(Part.STAY) && write.isAwaited();
-    }
-
-    @Override
-    public void beforeUnwrap(Lane lane) {
-        if (lane.access() == Access.WRITE) {
-            gate.drain();
-        }
-    }
-
-    @Override
-    public void requireTrust(Lane lane) throws SQLException {
-        if (lane.engine().walSize() >= 0 && gate.isBroken()) {
-            throw new SQLException(
-                    "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
-                            + " Begin anew with another one.",
-                    "58030");
-        }
-    }
-
-    @Override
-    public boolean isWatched() {
-        return changes.isWatched();
-    }
-
-    @Override
-    public void written(Writes writes) {
-        changes.publish(writes);
+    /** For tests of the parts. */
+    Parts parts() {
+        return parts;
     }
 
     @Override
     public PoolStats stats() {
         StackRoom.require();
-        PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
-        return telemetry.stats(read == write ? none : read.stats(), write.stats());
+        return parts.stats();
     }
 
     // ---- code
 
     private <T> CompletableFuture<T> submit(Work<T> work) {
-        started();
-        Task<T> task = new Task<>(this, work, null);
-        lanesFor(work).submit(task);
+        parts.used();
+        Task<T> task = new Task<>(dispatcher, work, null);
+        dispatcher.lanesFor(work).submit(task);
         return task.future();
     }
 
@@ -389,17 +120,17 @@ public final class LanePool implements SqlitePool, Host {
     // ---- data
 
     /** A statement that returns rows. */
-    <T> Work.Data<T> query(String sql, Work.Shape<T> shape, Object... parameters) {
+    static <T> Work.Data<T> query(String sql, Work.Shape<T> shape, Object... parameters) {
         return data(sql, new Object[][] {Values.encode(parameters)}, shape);
     }
 
     /** A statement for its effect. */
-    Work.Data<Long> statement(String sql, Object... parameters) {
+    static Work.Data<Long> statement(String sql, Object... parameters) {
         return data(sql, new Object[][] {Values.encode(parameters)}, Work.CHANGES);
     }
 
     /** A statement with many rows of parameters. */
-    Work.Data<long[]> batch(String sql, Collection<? extends Object[]> rows) {
+    static Work.Data<long[]> batch(String sql, Collection<? extends Object[]> rows) {
         return data(sql, Values.encodeRows(rows), Work.BATCH);
     }
 
@@ -439,7 +170,7 @@ public final class LanePool implements SqlitePool, Host {
         return subscriber -> {
             StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
-            new RowStream<T>(this, sql, mapper, values, subscriber).begin();
+            new RowStream<T>(dispatcher, sql, mapper, values, subscriber).begin();
         };
     }
 
@@ -460,18 +191,18 @@ public final class LanePool implements SqlitePool, Host {
     @Override
     public CompletableFuture<Lease> acquire() {
         StackRoom.require();
-        return lend(new LaneLease(this, Form.CONNECTION), read);
+        return lend(new LaneLease(dispatcher, Form.CONNECTION), dispatcher.lanes(Access.READ));
     }
 
     @Override
     public CompletableFuture<Lease> acquire(Access access) {
         StackRoom.require();
         boolean reads = access == Access.READ;
-        return lend(new LaneLease(this, reads ? Form.READ : Form.CONNECTION), reads ? read : write);
+        return lend(new LaneLease(dispatcher, reads ? Form.READ : Form.CONNECTION), dispatcher.lanes(access));
     }
 
     private CompletableFuture<Lease> lend(LaneLease lease, Lanes lanes) {
-        started();
+        parts.used();
         lanes.submit(lease);
         return lease.future();
     }
@@ -492,14 +223,14 @@ public final class LanePool implements SqlitePool, Host {
         if (target.getFileName() == null || target.toString().isEmpty()) {
             throw new IllegalArgumentException("target was \"" + target + "\"; it must name a file.");
         }
-        started();
-        return backups.submit(target, progress);
+        parts.used();
+        return parts.backups().submit(target, progress);
     }
 
     @Override
     public Flow.Publisher<Set<String>> changes(String... tables) {
         StackRoom.require();
-        return changes.of(tables);
+        return parts.feed().of(tables);
     }
 
     @Override
@@ -510,17 +241,17 @@ public final class LanePool implements SqlitePool, Host {
     @Override
     public CompletableFuture<Void> closeAsync() {
         StackRoom.require();
-        return closing.begin();
+        return parts.closing().begin();
     }
 
     @Override
     public void close() {
         StackRoom.require();
-        closing.beginAndWait();
+        parts.closing().beginAndWait();
     }
 
     @Override
     public String toString() {
-        return "SqlitePool[" + settings.name() + "]";
+        return "SqlitePool[" + name + "]";
     }
 }

@@ -2,11 +2,14 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolExhaustedException;
-import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
-import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
@@ -24,6 +27,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,11 +41,14 @@ final class Lanes {
     private static final Fitness FIT = new Fitness(true, null, false);
 
     private final Access access;
-    private final LanePool pool;
+    private final Means means;
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
     private final Opener opener;
+    private final UnaryOperator<Engine> engines;
+    private final SyncGate gate;
+    private final Checkpointer checkpointer;
     private final LaneGroup group;
     private final AtomicBoolean expiryArmed = new AtomicBoolean();
     private final Runnable expiry = this::expire;
@@ -51,18 +58,21 @@ final class Lanes {
     Lanes(
             Access access,
             int max,
-            LanePool pool,
-            Settings settings,
-            Telemetry telemetry,
-            Workers workers,
+            Means means,
             Opener opener,
+            UnaryOperator<Engine> engines,
+            SyncGate gate,
+            Checkpointer checkpointer,
             AtomicInteger waitingInPool) {
         this.access = access;
-        this.pool = pool;
-        this.settings = settings;
-        this.telemetry = telemetry;
-        this.workers = workers;
+        this.means = means;
+        this.settings = means.settings();
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
         this.opener = opener;
+        this.engines = engines;
+        this.gate = gate;
+        this.checkpointer = checkpointer;
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
         this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
     }
@@ -101,10 +111,10 @@ final class Lanes {
                 armExpiry();
                 return false;
             case FULL:
-                fail(waiter, timeout == 0 ? timedOut(waiter, pool.stats()) : exhausted(waiter));
+                fail(waiter, timeout == 0 ? timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
                 return false;
             case CLOSED:
-                fail(waiter, Refusal.closed(settings, waiter.mayHaveHadEffect(), pool.stats()));
+                fail(waiter, means.refusal().closed(waiter.mayHaveHadEffect()));
                 return false;
             default:
                 return false;
@@ -132,7 +142,7 @@ final class Lanes {
     }
 
     IllegalStateException waitsForItself() {
-        return Refusal.waitsForItself(settings, access, group.max());
+        return means.refusal().waitsForItself(access, group.max());
     }
 
     private void armExpiry() {
@@ -173,7 +183,7 @@ final class Lanes {
     private void failAll(List<Waiter> expired) {
         while (true) {
             try {
-                PoolStats stats = pool.stats();
+                PoolStats stats = means.refusal().stats();
                 List<Runnable> settles = new ArrayList<>();
                 for (Waiter waiter : expired) {
                     Runnable settle = waiter.failed(timedOut(waiter, stats));
@@ -191,13 +201,13 @@ final class Lanes {
 
     private PoolExhaustedException exhausted(Waiter waiter) {
         telemetry.refused.increment();
-        return Refusal.exhausted(settings, waiter.mayHaveHadEffect(), pool.stats());
+        return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 
     private PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
         telemetry.timeouts.increment();
         Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
-        PoolTimeoutException timeout = Refusal.timeout(settings, wanted, stats);
+        PoolTimeoutException timeout = means.refusal().timeout(wanted, stats);
         telemetry.tell(listener -> listener.acquireTimedOut(timeout));
         return timeout;
     }
@@ -207,7 +217,7 @@ final class Lanes {
     /**
      * Takes back a lane that its owner has left.
      *
-     * @return what remains to be done on a thread of the pool: a {@link Task} to run, or the lane to close; null for nothing
+     * @return what remains to be done on a thread of the pool: a task to run, or the lane to close; null for nothing
      */
     @Nullable
     Runnable release(Lane lane) {
@@ -227,7 +237,7 @@ final class Lanes {
         lane.idleSince(now);
         Runnable rest = next(group.release(lane, now), null);
         if (group.isClosed()) {
-            pool.advanceClose();
+            means.life().advanceClose();
         }
         return rest;
     }
@@ -277,7 +287,7 @@ final class Lanes {
             next.granted();
         }
         if (group.isClosed()) {
-            pool.advanceClose();
+            means.life().advanceClose();
         }
     }
 
@@ -342,7 +352,7 @@ final class Lanes {
         long now = telemetry.now();
         List<Runnable> settles = new ArrayList<>();
         for (Waiter ended : group.repeat(undone, now - since, now)) {
-            Runnable settle = ended.failed(Refusal.closed(settings, false, pool.stats()));
+            Runnable settle = ended.failed(means.refusal().closed(false));
             if (settle != null) {
                 settles.add(settle);
             }
@@ -356,14 +366,14 @@ final class Lanes {
 
     /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
     void goesBefore(Waiter claim) {
-        Task<?> stranded = access == Access.WRITE ? workers.withdraw(this) : null;
-        if (stranded == null) {
+        Runnable withdrawn = access == Access.WRITE ? workers.withdraw(this::isGrantedHere) : null;
+        if (!(withdrawn instanceof Waiter stranded)) {
             return;
         }
         Lane lane = Objects.requireNonNull(stranded.lane());
         long now = telemetry.now();
         if (!group.goesBefore(claim, stranded, lane, now)) {
-            workers.execute(stranded);
+            workers.execute(withdrawn);
             return;
         }
         if (lane.engine().isReading()) {
@@ -373,14 +383,16 @@ final class Lanes {
         armExpiry();
     }
 
+    private boolean isGrantedHere(Runnable body) {
+        return body instanceof Waiter waiter && waiter.servesHere() == body && waiter.lanes() == this;
+    }
+
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
-        if (first == null && waiter instanceof Task<?> task && !task.hasCaller()) {
-            return task;
-        }
-        if (waiter != null) {
+        Runnable here = first == null && waiter != null ? waiter.servesHere() : null;
+        if (here == null && waiter != null) {
             waiter.granted();
         }
-        return first;
+        return here != null ? here : first;
     }
 
     private @Nullable CloseReason reasonToClose(Lane lane, long now) {
@@ -401,7 +413,7 @@ final class Lanes {
         if (lane.doubt() != null) {
             return lane.doubt();
         }
-        if (access == Access.WRITE && pool.gate().isBroken()) {
+        if (access == Access.WRITE && gate.isBroken()) {
             return CloseReason.DISCARDED;
         }
         if (lane.generation() != opener.generation()) {
@@ -482,13 +494,13 @@ final class Lanes {
         try {
             opener.look();
             int generation = opener.generation();
-            boolean repair = access == Access.WRITE && pool.gate().isBroken();
+            boolean repair = access == Access.WRITE && gate.isBroken();
             if (repair) {
                 opener.truncateWalFirst();
             }
-            Engine engine = pool.engines().apply(opener.open(access));
+            Engine engine = engines.apply(opener.open(access));
             if (repair) {
-                pool.gate().repaired();
+                gate.repaired();
             }
             lane = new Lane(engine, access, generation, expiry(started), settings, telemetry, workers.timer());
         } catch (Throwable e) {
@@ -511,7 +523,7 @@ final class Lanes {
         if (rest != null) {
             rest.run();
         } else if (group.isClosed()) {
-            pool.advanceClose();
+            means.life().advanceClose();
         }
     }
 
@@ -536,7 +548,7 @@ final class Lanes {
         if (failed.open()) {
             startOpening();
         }
-        pool.advanceClose();
+        means.life().advanceClose();
         if (failed.waiter() == null) {
             telemetry.debug("a connection could not be opened, and nobody waits for it any more", error);
         } else {
@@ -570,7 +582,7 @@ final class Lanes {
         if (group.closed()) {
             startOpening();
         }
-        pool.advanceClose();
+        means.life().advanceClose();
     }
 
     private void beforeClose(CloseReason reason, Lane lane) {
@@ -578,9 +590,9 @@ final class Lanes {
             return;
         }
         try {
-            pool.gate().drain();
+            gate.drain();
             if (reason == CloseReason.POOL_CLOSED) {
-                pool.checkpointer().optimize(lane);
+                checkpointer.optimize(lane);
             }
         } catch (Throwable e) {
             telemetry.debug("a connection is closed without what comes before", e);

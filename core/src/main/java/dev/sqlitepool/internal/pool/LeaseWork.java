@@ -1,6 +1,8 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Work;
@@ -15,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
     private final LaneLease lease;
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Session session;
     private final Work.Code<T> work;
     /** It does nothing after its commit, and needs no thread until that is durable. */
@@ -24,13 +27,14 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
     private final PoolFuture<T> future;
     private SyncGate.@Nullable Turn turn;
 
-    LeaseWork(LaneLease lease, LanePool pool, Session session, Work.Code<T> work, boolean commits) {
+    LeaseWork(LaneLease lease, Dispatcher dispatcher, Session session, Work.Code<T> work, boolean commits) {
         this.lease = lease;
-        this.pool = pool;
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.session = session;
         this.work = work;
         this.commits = commits;
-        this.future = new PoolFuture<>(pool.workers(), this);
+        this.future = new PoolFuture<>(means.workers(), this);
     }
 
     PoolFuture<T> future() {
@@ -44,7 +48,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
     }
 
     void refuse(RuntimeException error) {
-        pool.telemetry().refused.increment();
+        means.telemetry().refused.increment();
         move(State.QUEUED, State.ENDED);
         future.settle(null, error);
     }
@@ -55,7 +59,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         T value = null;
         Throwable error = null;
         Lane kept = session.lane();
-        Held held = Held.push(pool, heldAs(), kept == null ? null : pool.lanesOf(kept));
+        Held held = Held.push(means, heldAs(), kept == null ? null : dispatcher.lanesOf(kept));
         try {
             session.begin(kept, this);
             if (commits ? beginCommit() : !isEnded()) {
@@ -70,11 +74,11 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         Thread.interrupted(); // what a work has done to this thread is not the next one's
         Lane back = session.pause();
         if (turn == null) {
-            pool.ended(this);
+            dispatcher.ended(this);
         }
-        Runnable rest = back == null ? null : pool.release(back);
+        Runnable rest = back == null ? null : dispatcher.release(back);
         if (rest != null) {
-            pool.workers().execute(rest);
+            means.workers().execute(rest);
         }
         T result = value;
         Throwable failure = error;
@@ -95,7 +99,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         if (!move(State.COMMITTING, State.DONE) && !move(State.RUNNING, State.DONE)) {
             return () -> {};
         }
-        (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+        (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
         return settle;
     }
 
@@ -126,7 +130,7 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
     }
 
     private void goesOn(Runnable settle) {
-        pool.feed().publish(session.written());
+        dispatcher.written(session.written());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {
@@ -135,12 +139,12 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
 
             @Override
             public void run() {
-                pool.ended(LeaseWork.this);
+                dispatcher.ended(LeaseWork.this);
                 lease.drain();
             }
         };
-        pool.workers().execute(() -> {
-            if (pool.workers().publish(settle, rest)) {
+        means.workers().execute(() -> {
+            if (means.workers().publish(settle, rest)) {
                 rest.run();
             }
         });
@@ -149,13 +153,13 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
     @Override
     public boolean end(@Nullable Object value, @Nullable Throwable error) {
         if (move(State.QUEUED, State.ENDED)) {
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
             future.settleHere(value, error); // the drain skips it
             return true;
         }
         if (move(State.RUNNING, State.REVOKED)) {
-            pool.telemetry().cancelled.increment();
-            pool.interrupt(session, this);
+            means.telemetry().cancelled.increment();
+            dispatcher.interrupt(session, this);
             future.settleHere(value, error);
             return true;
         }
@@ -168,8 +172,8 @@ final class LeaseWork<T> extends Waiter implements PoolFuture.Origin {
         if (!move(State.RUNNING, State.REVOKED)) {
             return null;
         }
-        pool.telemetry().cancelled.increment();
-        pool.interrupt(session, this);
+        means.telemetry().cancelled.increment();
+        dispatcher.interrupt(session, this);
         return failed(why.apply(this));
     }
 

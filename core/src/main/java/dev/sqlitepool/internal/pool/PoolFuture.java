@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.Means;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
@@ -23,16 +24,16 @@ final class Recipient<T> {
         }
     }
 
-    private final LanePool pool;
+    private final Means means;
     private final Supplier<String> label;
     private final @Nullable Executor users;
     /** Null after the last signal, so that it can be collected. */
     private Flow.@Nullable Subscriber<? super T> subscriber;
 
-    Recipient(LanePool pool, Supplier<String> label, Flow.Subscriber<? super T> subscriber) {
-        this.pool = pool;
+    Recipient(Means means, Supplier<String> label, Flow.Subscriber<? super T> subscriber) {
+        this.means = means;
         this.label = label;
-        this.users = pool.workers().users();
+        this.users = means.workers().users();
         this.subscriber = Objects.requireNonNull(subscriber, "subscriber");
     }
 
@@ -92,6 +93,6 @@ final class Recipient<T> {
     }
 
     private void failed(Throwable error) {
-        pool.telemetry().warn("the subscriber of \"" + label.get() + "\" failed; it is told no more", error);
+        means.telemetry().warn("the subscriber of \"" + label.get() + "\" failed; it is told no more", error);
     }
 }

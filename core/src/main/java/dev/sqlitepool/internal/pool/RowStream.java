@@ -2,6 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Cursor;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
@@ -53,7 +55,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Rows that are to be signalled, and the end if it comes behind them. */
     private record Fetched<T>(List<T> rows, @Nullable End end) {}
 
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Session session;
     private final Cursor<T> cursor;
     private final @Nullable Throwable submittedAt;
@@ -93,16 +96,17 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private @Nullable End farewell;
 
     RowStream(
-            LanePool pool,
+            Dispatcher dispatcher,
             String sql,
             RowMapper<? extends T> mapper,
             @Nullable Object[] values,
             Flow.Subscriber<? super T> subscriber) {
-        this.pool = pool;
-        this.session = pool.session(Form.READ, this);
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
+        this.session = dispatcher.session(Form.READ, this);
         this.cursor = new Cursor<>(session, sql, mapper, values);
-        this.submittedAt = pool.submissionTrace();
-        this.recipient = new Recipient<>(pool, this::label, subscriber);
+        this.submittedAt = dispatcher.submissionTrace();
+        this.recipient = new Recipient<>(means, this::label, subscriber);
         // Until it asks for a lane it waits for nothing: a cancellation that races with the asking finds it running, or
         // queued.
         move(State.QUEUED, State.RUNNING);
@@ -126,8 +130,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     /** Subscribes, on the calling thread. */
     void begin() {
-        if (pool.isClosed()) {
-            end(End.of(Refusal.closed(pool.settings(), false, pool.stats())));
+        if (means.life().isClosed()) {
+            end(End.of(means.refusal().closed(false)));
         }
         if (!recipient.subscribed(this)) {
             cancel();
@@ -143,7 +147,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         if (n <= 0) {
             if (end(End.of(new IllegalArgumentException(
                     "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).")))) {
-                pool.telemetry().failed.increment();
+                means.telemetry().failed.increment();
             }
             return;
         }
@@ -157,8 +161,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             lock.unlock();
         }
         if (ask) {
-            pool.started();
-            pool.readLanes().submit(this);
+            means.life().used();
+            dispatcher.readLanes().submit(this);
         } else {
             start();
         }
@@ -168,7 +172,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     public void cancel() {
         StackRoom.require();
         if (end(End.CANCELLED)) {
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
         }
     }
 
@@ -178,7 +182,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Nullable
     Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         if (end(End.of(why.apply(this)))) {
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
         }
         return null;
     }
@@ -186,7 +190,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Override
     @Nullable
     Runnable failed(Throwable error) {
-        pool.telemetry().failed.increment();
+        means.telemetry().failed.increment();
         ended(End.of(error));
         return null;
     }
@@ -228,11 +232,11 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             lock.unlock();
         }
         if (interrupt) {
-            pool.interrupt(session, this);
+            dispatcher.interrupt(session, this);
         }
         if (back) {
             Held.nowHolds(this, null);
-            pool.workers().execute(givingBack);
+            means.workers().execute(givingBack);
         }
         start();
     }
@@ -241,7 +245,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     @Override
     void granted() {
-        pool.workers().execute(taking);
+        means.workers().execute(taking);
     }
 
     private void take() {
@@ -272,9 +276,9 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     private void giveBack() {
         Lane last = cursor.end();
-        Runnable rest = last == null ? null : pool.release(last);
+        Runnable rest = last == null ? null : dispatcher.release(last);
         if (rest != null) {
-            pool.workers().execute(rest);
+            means.workers().execute(rest);
         }
     }
 
@@ -317,7 +321,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Passes the turn to a worker. */
     private void goOn(Step step) {
         if (step != Step.NOTHING) {
-            pool.workers().execute(step == Step.FETCH ? fetching : leaving);
+            means.workers().execute(step == Step.FETCH ? fetching : leaving);
         }
     }
 
@@ -339,7 +343,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     /** Fetches as long as there is demand, and says what comes then; nothing if another thread goes on. */
     private Step fetchAll() {
-        Held held = Held.push(pool, this, lanes());
+        Held held = Held.push(means, this, lanes());
         try {
             Step step = Step.FETCH;
             while (step == Step.FETCH) {
@@ -426,7 +430,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         End end = fetched.end();
         if (end != null && move(State.RUNNING, State.DONE)) {
-            (end.error() == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+            (end.error() == null ? means.telemetry().completed : means.telemetry().failed).increment();
             lock.lock();
             try {
                 farewell = end;
@@ -439,7 +443,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     /** On the user's executor: delivers, and lets a worker go on. */
     private void deliverThere(Fetched<T> fetched) {
-        Held held = Held.push(pool, this, fetched.end() == null ? lanes() : null);
+        Held held = Held.push(means, this, fetched.end() == null ? lanes() : null);
         Step step;
         try {
             step = deliver(fetched);

@@ -2,6 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
 import java.util.ArrayList;
@@ -147,7 +149,7 @@ final class SyncGate {
         }
     }
 
-    private final LanePool pool;
+    private final Means means;
     private final AtomicInteger waitingInPool;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition quiet = lock.newCondition();
@@ -189,8 +191,8 @@ final class SyncGate {
     /** A sync has failed or hangs, and no connection opened since has put things right. */
     private volatile boolean broken;
 
-    SyncGate(LanePool pool, AtomicInteger waitingInPool) {
-        this.pool = pool;
+    SyncGate(Means means, AtomicInteger waitingInPool) {
+        this.means = means;
         this.waitingInPool = waitingInPool;
     }
 
@@ -238,7 +240,7 @@ final class SyncGate {
             lock.unlock();
         }
         if (watch) {
-            pool.workers().after(HUNG_NANOS / 4, watcher);
+            means.workers().after(HUNG_NANOS / 4, watcher);
         }
     }
 
@@ -298,7 +300,7 @@ final class SyncGate {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(driver);
+        means.workers().execute(driver);
     }
 
     /**
@@ -329,7 +331,7 @@ final class SyncGate {
         }
         only.unknown = sync(mine);
         Entry settled = only;
-        return pool.workers().publish(settled.settle, after(settled, rest));
+        return means.workers().publish(settled.settle, after(settled, rest));
     }
 
     private Workers.Ordered after(Entry settled, Runnable rest) {
@@ -426,7 +428,7 @@ final class SyncGate {
     private List<Entry> take(List<Entry> fresh) {
         taken = entries;
         entries = fresh;
-        syncedSince = pool.telemetry().now();
+        syncedSince = means.telemetry().now();
         return taken;
     }
 
@@ -480,7 +482,7 @@ final class SyncGate {
         } finally {
             lock.unlock();
         }
-        pool.workers().execute(settler);
+        means.workers().execute(settler);
     }
 
     private void settleFirst() {
@@ -491,12 +493,12 @@ final class SyncGate {
     private void settleAfter(@Nullable Entry settled) {
         Entry next = nextToSettle(settled);
         while (next != null) {
-            if (!pool.workers().publish(next.settle, next)) {
+            if (!means.workers().publish(next.settle, next)) {
                 return; // another thread settles the rest
             }
             next = nextToSettle(next);
         }
-        pool.advanceClose();
+        means.life().advanceClose();
     }
 
     /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
@@ -529,7 +531,7 @@ final class SyncGate {
             lock.unlock();
         }
         settleElsewhere();
-        pool.advanceClose();
+        means.life().advanceClose();
     }
 
     /**
@@ -539,10 +541,10 @@ final class SyncGate {
     private void help(Outcome turn) {
         syncAll();
         Entry settled = null;
-        while (pool.workers().isShort() && !turn.isSettled()) {
+        while (means.workers().isShort() && !turn.isSettled()) {
             Entry next = nextToSettle(settled);
             if (next == null) {
-                pool.advanceClose();
+                means.life().advanceClose();
                 return;
             }
             settled = next;
@@ -607,7 +609,7 @@ final class SyncGate {
         return new OutcomeUnknownException(
                 "A commit cannot be acknowledged: " + why.getMessage()
                         + ". It is not repeated; read the database to find out whether it is there.",
-                pool.stats(),
+                means.refusal().stats(),
                 why);
     }
 
@@ -616,7 +618,7 @@ final class SyncGate {
                 "A commit could not be synced to disk: " + why
                         + ". It may be on disk, or be lost when the power fails. It is not"
                         + " repeated; read the database to find out. Check the disk and the file system.",
-                pool.stats(),
+                means.refusal().stats(),
                 cause);
     }
 
@@ -628,14 +630,14 @@ final class SyncGate {
         boolean again;
         lock();
         try {
-            hung = driven && pool.telemetry().now() - syncedSince >= HUNG_NANOS;
+            hung = driven && means.telemetry().now() - syncedSince >= HUNG_NANOS;
             again = driven || !entries.isEmpty();
             watched = again;
         } finally {
             lock.unlock();
         }
         if (again) {
-            pool.workers().after(HUNG_NANOS / 4, watcher);
+            means.workers().after(HUNG_NANOS / 4, watcher);
         }
         if (hung) {
             abandon("the disk has not answered for 30 s");
@@ -657,10 +659,10 @@ final class SyncGate {
         for (Entry entry : all) {
             settles.add(() -> entry.outcome.settle(entry.committed ? unknown(why, null) : null));
         }
-        pool.workers().completeAll(settles);
+        means.workers().completeAll(settles);
     }
 
-    /** After {@link #drain}: whether everything is settled, too; else {@link LanePool#advanceClose} is called when it is. */
+    /** After {@link #drain}: whether everything is settled, too; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is. */
     boolean isSettled() {
         lock();
         try {

@@ -3,12 +3,14 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
-import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Work;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -29,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  * granted one is served, and serving settles it unless the one who ended it has done so.
  */
 final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
-    private final LanePool pool;
+    private final Dispatcher dispatcher;
+    private final Means means;
     private final Work<T> work;
     /**
      * Of a single read it is that of the lane that serves it. Who ends the task reads this after he has changed the state, and who serves
@@ -57,19 +60,20 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** Whether a thread waits for it until it is done. */
     private final boolean awaited;
 
-    Task(LanePool pool, Work<T> work, @Nullable Thread caller) {
-        this(pool, work, caller, caller != null);
+    Task(Dispatcher dispatcher, Work<T> work, @Nullable Thread caller) {
+        this(dispatcher, work, caller, caller != null);
     }
 
     /** With {@code awaited} the thread that makes it waits until it is done, though it may be another that runs it. */
-    Task(LanePool pool, Work<T> work, @Nullable Thread caller, boolean awaited) {
-        this.pool = pool;
+    Task(Dispatcher dispatcher, Work<T> work, @Nullable Thread caller, boolean awaited) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
         this.work = work;
         this.caller = caller;
         this.awaited = awaited;
         this.session = sharesSnapshots() ? null : ownSession();
-        this.future = new PoolFuture<>(pool.workers(), this);
-        this.submittedAt = pool.submissionTrace();
+        this.future = new PoolFuture<>(means.workers(), this);
+        this.submittedAt = dispatcher.submissionTrace();
     }
 
     PoolFuture<T> future() {
@@ -98,9 +102,11 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         return work instanceof Work.Code<T> && served != null && served.mayHaveHadEffect();
     }
 
-    /** Whether it runs on a thread that waits for it, and on no other. */
-    boolean hasCaller() {
-        return caller != null;
+    /** Not if it runs on a thread that waits for it, and on no other. */
+    @Override
+    @Nullable
+    Runnable servesHere() {
+        return caller == null ? this : null;
     }
 
     @Override
@@ -137,7 +143,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 && work instanceof Work.Data<T> data
                 && (data.verb() == Verb.CHANGE || data.verb() == Verb.WITH)
                 && !data.shape().mayRead() // a mapper is code: it could wait for a member, and would run twice
-                && pool.settings().uses(Part.GROUPS)
+                && means.settings().uses(Part.GROUPS)
                 && Objects.requireNonNull(lanes()).access() == Access.WRITE;
     }
 
@@ -164,7 +170,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 case QUEUED:
                     if (move(State.QUEUED, State.ENDED)) {
                         Objects.requireNonNull(lanes()).withdrawn();
-                        pool.telemetry().cancelled.increment();
+                        means.telemetry().cancelled.increment();
                         future.settleHere(value, error);
                         LockSupport.unpark(caller);
                         return true;
@@ -187,10 +193,10 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private boolean revoked() {
         boolean mine = move(State.RUNNING, State.REVOKED);
         if (mine) {
-            pool.telemetry().cancelled.increment();
+            means.telemetry().cancelled.increment();
             Session served = session;
             if (served != null) {
-                pool.interrupt(served, this);
+                dispatcher.interrupt(served, this);
             }
         }
         return mine;
@@ -224,14 +230,14 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (!move(State.COMMITTING, State.DONE)) {
             return null;
         }
-        pool.ended(this);
+        dispatcher.ended(this);
         return failed(unknown);
     }
 
     @Override
     @Nullable
     Runnable failed(Throwable error) {
-        pool.telemetry().failed.increment();
+        means.telemetry().failed.increment();
         return settling(error);
     }
 
@@ -264,7 +270,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (caller != null) {
             LockSupport.unpark(caller);
         } else {
-            pool.workers().execute(this);
+            means.workers().execute(this);
         }
     }
 
@@ -273,7 +279,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     public void run() {
         Task<?> task = this;
         while (true) {
-            Served served = task.mayGroup() ? Group.serve(task.pool, task) : task.serve();
+            Served served = task.mayGroup() ? Group.serve(task.dispatcher, task) : task.serve();
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             Runnable settle = served.settle();
@@ -281,13 +287,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 if (settle != null) {
                     Workers.settle(settle);
                 } else {
-                    pool.gate().drive();
+                    dispatcher.gate().drive();
                 }
                 return;
             }
             boolean goesOn = settle == null
-                    ? pool.gate().driveBefore(rest)
-                    : pool.workers().publish(settle, rest);
+                    ? dispatcher.gate().driveBefore(rest)
+                    : means.workers().publish(settle, rest);
             if (!goesOn) {
                 return;
             }
@@ -328,7 +334,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     }
 
     private Session ownSession() {
-        return pool.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+        return dispatcher.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
     }
 
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
@@ -350,7 +356,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
                 granted.snapshot().begin();
             }
             Session own = session(granted);
-            held = Held.push(pool, heldAs(), where);
+            held = Held.push(means, heldAs(), where);
             running = own;
             running.begin(granted, this);
             if (known != null) {
@@ -379,15 +385,15 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         if (error == null && !running.afterCommit().isEmpty()) {
             runsOn(); // until they have run
         } else {
-            pool.ended(this);
+            dispatcher.ended(this);
         }
         boolean unsynced = running != null && running.isUnsynced();
         boolean ordered = work.access() == Access.WRITE || unsynced;
         Ending ending = ending(value, error);
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             atGate = ending;
-            pool.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
-            return served(null, pool.release(last), false);
+            dispatcher.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
+            return served(null, dispatcher.release(last), false);
         }
         if (last != null && last.snapshot().isOpen()) {
             Task<?> sharer = error == null ? sharer(where, last) : null;
@@ -397,7 +403,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             }
             last.snapshot().end();
         }
-        Runnable rest = last == null ? null : pool.release(last);
+        Runnable rest = last == null ? null : dispatcher.release(last);
         if (reroute) {
             reroute();
             return served(NOTHING, rest, true);
@@ -409,7 +415,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private void runsOn() {
         while (true) {
             try {
-                pool.runsOn(this);
+                dispatcher.runsOn(this);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
@@ -420,7 +426,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** To whom the lane is passed with its snapshot; null if to nobody. */
     private @Nullable Task<?> sharer(Lanes where, Lane last) {
         try {
-            long now = pool.telemetry().now();
+            long now = means.telemetry().now();
             return last.snapshot().mayBeShared(now) && where.share(last, now) instanceof Task<?> next ? next : null;
         } catch (OutOfMemoryError | InternalError e) {
             return null; // before anybody was granted it
@@ -430,7 +436,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     private void reroute() {
         while (true) {
             try {
-                pool.reroute(this, work);
+                dispatcher.reroute(this, work);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it was not queued yet
@@ -607,25 +613,25 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
             }
             if (!counted) {
                 counted = true;
-                (error == null ? pool.telemetry().completed : pool.telemetry().failed).increment();
+                (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
             }
             Session served = session;
             if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
-                pool.feed().publish(served.written());
+                dispatcher.written(served.written());
             }
             List<Runnable> hooks = served != null && error == null ? served.afterCommit() : List.of();
             if (hooks.isEmpty()) {
-                pool.ended(Task.this);
+                dispatcher.ended(Task.this);
                 future.settle(value, error);
                 return;
             }
             if (afterCommit == null) {
                 T result = value;
-                afterCommit = new AfterCommit(pool, Task.this, hooks, () -> future.settle(result, null));
+                afterCommit = new AfterCommit(dispatcher, Task.this, hooks, () -> future.settle(result, null));
             }
             if (!handed) {
                 handed = true;
-                pool.workers().execute(Objects.requireNonNull(afterCommit));
+                means.workers().execute(Objects.requireNonNull(afterCommit));
             }
         }
     }

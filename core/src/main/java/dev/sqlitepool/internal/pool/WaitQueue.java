@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.Waiter.State;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Lane;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
@@ -37,6 +37,9 @@ abstract class Waiter implements Ticket {
         REVOKED,
         ENDED
     }
+
+    /** A parked thread is always woken; it looks again after this all the same. */
+    static final long LOOK_AGAIN_NANOS = 1_000_000_000;
 
     private static final String INTERNAL = "dev.sqlitepool.internal.";
 
@@ -127,6 +130,14 @@ abstract class Waiter implements Ticket {
         return claim;
     }
 
+    /** So that it sees that its session is not wanted any more. */
+    final void wakeClaim() {
+        Claim moving = claim;
+        if (moving != null) {
+            moving.wake();
+        }
+    }
+
     final void claim(@Nullable Claim current) {
         claim = current;
     }
@@ -180,6 +191,12 @@ abstract class Waiter implements Ticket {
     /** Whether it is a statement that may run in the transaction of a group on that lane, which the caller owns. */
     boolean joinsGroups(Lane lane) {
         return false;
+    }
+
+    /** What serves it, if the thread that grants it a lane may go on with it instead of waking another; null if not. */
+    @Nullable
+    Runnable servesHere() {
+        return null;
     }
 
     /** Called after a grant, outside all locks: sees to it that the work is done. */

@@ -157,7 +157,7 @@ class BackupCornersTest {
         assertThat(waiting.complete(null)).isTrue();
         assertThat(running.complete(null)).isTrue();
         assertThat(running.complete(null)).isFalse();
-        assertThat(pool.backups().endByForce()).isNull(); // nothing is left to be ended
+        assertThat(pool.parts().backups().endByForce()).isNull(); // nothing is left to be ended
         gate.open();
         Pools.await("nothing is left", () -> others().isEmpty());
         fates.clear();
@@ -173,13 +173,13 @@ class BackupCornersTest {
         Gate gate = gateIn("copyTo");
         CompletableFuture<Void> backup = pool.backup(target());
         gate.awaitReached();
-        assertThat(pool.backups().isCopying()).isTrue();
+        assertThat(pool.parts().backups().isCopying()).isTrue();
         assertThat(counter("interrupt")).hasValue(0);
         assertThat(backup.cancel(true)).isTrue();
         assertThat(counter("interrupt")).hasPositiveValue();
         Pools.await("again and again", () -> counter("interrupt").get() > 2);
         gate.open();
-        Pools.await("it has ended", () -> !pool.backups().isCopying());
+        Pools.await("it has ended", () -> !pool.parts().backups().isCopying());
     }
 
     @Test
@@ -203,12 +203,12 @@ class BackupCornersTest {
     @Test
     void aBackupInMemoryThatIsCancelledBeforeItWaitsForTheConnectionGivesItsTurnAway() {
         LanePool pool = build(SqlitePool.builder().inMemory());
-        ThreadFactory threads = pool.workers().threads().getThreadFactory();
-        pool.workers().threads().setThreadFactory(BackupCornersTest::noThread);
+        ThreadFactory threads = pool.parts().means().workers().threads().getThreadFactory();
+        pool.parts().means().workers().threads().setThreadFactory(BackupCornersTest::noThread);
         CompletableFuture<Void> backup = pool.backup(target());
         assertThat(backup.cancel(true)).isTrue();
         CompletableFuture<Void> next = pool.backup(target("next"));
-        pool.workers().threads().setThreadFactory(threads);
+        pool.parts().means().workers().threads().setThreadFactory(threads);
         Pools.await("the next is done", next::isDone);
         assertThat(others()).containsExactly("next");
     }
@@ -295,7 +295,7 @@ class BackupCornersTest {
         errors.add(error(SQLiteErrorCode.SQLITE_BUSY));
         assertThat(failure(pool.backup(target()))).isNull();
         assertThat(pool.stats().busyRetries()).isEqualTo(2);
-        assertThat(pool.backups().isCopying()).isFalse();
+        assertThat(pool.parts().backups().isCopying()).isFalse();
         assertThat(others()).containsExactly("copy");
     }
 
@@ -355,11 +355,11 @@ class BackupCornersTest {
         CompletableFuture<Void> closed = pool.closeAsync();
         assertThat(failure(waiting)).hasMessageContaining("closed");
         assertThat(pool.stats().failed()).isEqualTo(1);
-        assertThat(pool.backups().isTerminated()).isFalse();
+        assertThat(pool.parts().backups().isTerminated()).isFalse();
         gate.open();
         running.join();
         closed.join();
-        assertThat(pool.backups().isTerminated()).isTrue();
+        assertThat(pool.parts().backups().isTerminated()).isTrue();
     }
 
     @Test
@@ -392,7 +392,7 @@ class BackupCornersTest {
         Pools.await("the first", () -> !reports.isEmpty());
         long soon = TimeUnit.MILLISECONDS.toNanos(100);
         Pools.await("the second", () -> {
-            for (Runnable planned : pool.workers().timer().getQueue()) {
+            for (Runnable planned : pool.parts().means().workers().timer().getQueue()) {
                 if (((Delayed) planned).getDelay(TimeUnit.NANOSECONDS) <= soon) {
                     planned.run(); // as if its time had come
                 }
@@ -423,10 +423,10 @@ class BackupCornersTest {
     @Test
     void aThreadThatHasReportedWorksForTheBackupNoMore() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
         AtomicBoolean inside = new AtomicBoolean();
         BackupReports reports =
-                new BackupReports(pool, backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
+                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
         reports.look();
         reports.end(() -> false);
         assertThat(inside).isTrue();
@@ -436,9 +436,9 @@ class BackupCornersTest {
     @Test
     void whoWaitsForAReportKeepsAnInterrupt() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
         Gate gate = new Gate();
-        BackupReports reports = new BackupReports(pool, backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));
         gate.awaitReached();
         AtomicInteger waits = new AtomicInteger();

@@ -174,7 +174,7 @@ class BackupTest {
         pool.backup(target(), progress -> {
                     assertThat(inside.incrementAndGet()).isEqualTo(1);
                     assertThat(Thread.currentThread().getName())
-                            .startsWith(pool.settings().name());
+                            .startsWith(pool.parts().means().settings().name());
                     reports.add(progress);
                     inside.decrementAndGet();
                 })
@@ -356,12 +356,12 @@ class BackupTest {
     @Test
     void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
         LanePool pool = open(b -> b);
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
         BackupFile file = new BackupFile(target());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
         Gate gate = new Gate();
-        BackupReports reports = new BackupReports(pool, backup, file, progress -> {
+        BackupReports reports = new BackupReports(pool.parts().means(), backup, file, progress -> {
             told.add(progress);
             gate.pass();
         });
@@ -393,11 +393,11 @@ class BackupTest {
     @Test
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
-        Opener opener = new Opener(pool.settings(), event -> {});
-        Backup backup = new Backup(pool, pool.backups(), opener, target(), null);
+        Opener opener = new Opener(pool.parts().means().settings(), event -> {});
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
-        BackupReports reports = new BackupReports(pool, backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
         reports.end(() -> false);
         CompletableFuture<Void> last =
                 CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));

@@ -252,7 +252,7 @@ class CheckpointHardeningTest {
         });
         gate.awaitReached();
         passed.addAndGet(TimeUnit.HOURS.toNanos(2));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(work).isNotDone();
         gate.open();
         assertThat(work.join()).isEqualTo(1);
@@ -272,7 +272,7 @@ class CheckpointHardeningTest {
         });
         gate.awaitReached();
         passed.addAndGet(TimeUnit.HOURS.toNanos(2));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(work).isNotDone();
         gate.open();
         assertThat(work.join()).isEqualTo(1);
@@ -445,7 +445,7 @@ class CheckpointHardeningTest {
         pool.useConnection(conn -> {
                     for (int i = 0; i < 200; i++) {
                         conn.execute("INSERT INTO t (x) VALUES (?)", (Object) PAGE);
-                        if (pool.gate().isBroken()) {
+                        if (pool.parts().gate().isBroken()) {
                             after.incrementAndGet();
                         }
                     }

@@ -307,8 +307,8 @@ class CheckpointerTest {
     /** As the timer does, at a moment when nobody has written for five seconds, or for less; and until no pass runs any more. */
     private void look(LanePool pool, long millis) {
         pass(Duration.ofMillis(millis));
-        pool.checkpointer().look();
-        Pools.await("the pass is over", () -> !pool.checkpointer().isRunning());
+        pool.parts().checkpointer().look();
+        Pools.await("the pass is over", () -> !pool.parts().checkpointer().isRunning());
     }
 
     @Test
@@ -345,7 +345,7 @@ class CheckpointerTest {
     @Test
     void whatTheWriteLaneCopiesWhenItClosesIsNotWorthAConnectionEither() {
         LanePool pool = openWithLog();
-        Lanes writers = pool.writeLanes();
+        Lanes writers = pool.parts().writeLanes();
         pool.query("SELECT 1", row -> row.getInt(1)).join(); // holds the log
         writers.closeBorrowed(writers.borrowIdle(lane -> true), CloseReason.IDLE);
         int lanes = opened.get();
@@ -415,17 +415,17 @@ class CheckpointerTest {
         LanePool pool = open(b -> b);
         pool.query("SELECT 1", row -> row.getInt(1)).join();
         pass(Duration.ofHours(5));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(optimized).hasValue(0);
         pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(optimized).hasValue(1);
         pass(Duration.ofHours(3));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(optimized).hasValue(1);
         pass(Duration.ofHours(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(optimized).hasValue(2);
         pool.close();
         assertThat(optimized).hasValue(3);

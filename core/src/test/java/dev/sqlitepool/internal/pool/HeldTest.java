@@ -33,24 +33,24 @@ class HeldTest {
 
     @Test
     void aThreadHoldsAllLanesOfAGroupWhenItHoldsAsManyAsThereAre() {
-        assertThat(Held.all(pool.readLanes())).isFalse();
-        Held outer = Held.push(pool, "outer", pool.readLanes());
-        assertThat(Held.all(pool.readLanes())).isFalse();
-        Held write = Held.push(pool, "write", pool.writeLanes());
-        assertThat(Held.all(pool.writeLanes())).isTrue();
-        assertThat(Held.all(other.writeLanes())).isFalse();
-        Held inner = Held.push(pool, "inner", pool.readLanes());
-        assertThat(Held.all(pool.readLanes())).isTrue();
-        assertThat(write.isAll(pool.readLanes())).isFalse(); // what is below it only
+        assertThat(Held.all(pool.parts().readLanes())).isFalse();
+        Held outer = Held.push(pool, "outer", pool.parts().readLanes());
+        assertThat(Held.all(pool.parts().readLanes())).isFalse();
+        Held write = Held.push(pool, "write", pool.parts().writeLanes());
+        assertThat(Held.all(pool.parts().writeLanes())).isTrue();
+        assertThat(Held.all(other.parts().writeLanes())).isFalse();
+        Held inner = Held.push(pool, "inner", pool.parts().readLanes());
+        assertThat(Held.all(pool.parts().readLanes())).isTrue();
+        assertThat(write.isAll(pool.parts().readLanes())).isFalse(); // what is below it only
         inner.pop();
-        assertThat(Held.all(pool.readLanes())).isFalse();
+        assertThat(Held.all(pool.parts().readLanes())).isFalse();
         write.pop();
         outer.pop();
     }
 
     @Test
     void aThreadRunsWorkForThoseWhoAreBelowToo() {
-        Held outer = Held.push(pool, "outer", pool.readLanes());
+        Held outer = Held.push(pool, "outer", pool.parts().readLanes());
         Held inner = Held.push(other, "inner", null);
         assertThat(Held.top()).isSameAs(inner);
         assertThat(Held.by("outer")).isTrue();
@@ -66,38 +66,38 @@ class HeldTest {
 
     @Test
     void aWorkThatMovesHoldsWhatItHasMovedTo() {
-        Held outer = Held.push(pool, "outer", pool.readLanes());
+        Held outer = Held.push(pool, "outer", pool.parts().readLanes());
         Held inner = Held.push(pool, "inner", null);
-        Held.nowHolds("outer", pool.writeLanes());
-        assertThat(Held.all(pool.writeLanes())).isTrue();
+        Held.nowHolds("outer", pool.parts().writeLanes());
+        assertThat(Held.all(pool.parts().writeLanes())).isTrue();
         Held.nowHolds("another", null);
-        assertThat(Held.all(pool.writeLanes())).isTrue();
+        assertThat(Held.all(pool.parts().writeLanes())).isTrue();
         Held.nowHolds("outer", null);
-        assertThat(Held.all(pool.writeLanes())).isFalse();
+        assertThat(Held.all(pool.parts().writeLanes())).isFalse();
         inner.pop();
         outer.pop();
     }
 
     @Test
     void aWaiterKnowsWhoWaitsForItInside() {
-        Waiter waiter = new LaneLease(pool, Form.CONNECTION);
-        Held held = Held.push(pool, "work", pool.writeLanes());
-        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isFalse();
+        Waiter waiter = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
+        Held held = Held.push(pool, "work", pool.parts().writeLanes());
+        assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         waiter.awaitedBy(held);
-        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isTrue();
-        assertThat(waiter.isAwaitedInside(pool.readLanes())).isFalse();
+        assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isTrue();
+        assertThat(waiter.isAwaitedInside(pool.parts().readLanes())).isFalse();
         waiter.notAwaitedBy(held);
-        assertThat(waiter.isAwaitedInside(pool.writeLanes())).isFalse();
+        assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         held.pop();
     }
 
     @Test
     void whoHasWaitedIsNotedNoLonger() throws Exception {
-        Held held = Held.push(pool, "work", pool.writeLanes());
+        Held held = Held.push(pool, "work", pool.parts().writeLanes());
         for (int way = 0; way < 3; way++) {
-            LaneLease lease = new LaneLease(pool, Form.CONNECTION);
+            LaneLease lease = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
             Thread other = new Thread(() -> {
-                Pools.await("it is noted", () -> lease.isAwaitedInside(pool.writeLanes()));
+                Pools.await("it is noted", () -> lease.isAwaitedInside(pool.parts().writeLanes()));
                 lease.future().settle(lease, null);
             });
             if (way == 0) {
@@ -109,18 +109,18 @@ class HeldTest {
                         .isSameAs(lease);
                 other.join();
             }
-            assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
+            assertThat(lease.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         }
         held.pop();
     }
 
     @Test
     void whoWouldWaitForItselfIsNotNotedEither() {
-        LaneLease lease = new LaneLease(pool, Form.CONNECTION);
-        lease.joins(pool.writeLanes(), 0, 0);
-        Held held = Held.push(pool, "work", pool.writeLanes());
+        LaneLease lease = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
+        lease.joins(pool.parts().writeLanes(), 0, 0);
+        Held held = Held.push(pool, "work", pool.parts().writeLanes());
         assertThatThrownBy(() -> lease.future().join()).hasMessageContaining("would wait for itself");
-        assertThat(lease.isAwaitedInside(pool.writeLanes())).isFalse();
+        assertThat(lease.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         held.pop();
     }
 
@@ -135,7 +135,7 @@ class HeldTest {
         List<Gate> gates = List.of(new Gate(), new Gate(), new Gate(), new Gate());
         List<Optional<Held>> tops = new CopyOnWriteArrayList<>();
         for (Gate gate : gates) { // each on a thread of its own
-            used.workers().execute(() -> {
+            used.parts().means().workers().execute(() -> {
                 tops.add(Optional.ofNullable(Held.top()));
                 gate.pass();
             });

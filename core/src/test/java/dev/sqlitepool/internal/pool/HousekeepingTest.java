@@ -9,8 +9,8 @@ import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.Probe;
 import dev.sqlitepool.SqlitePool;
@@ -138,11 +138,11 @@ class HousekeepingTest {
         LanePool pool = open();
         openAll(pool);
         pass(Duration.ofMinutes(10).minusNanos(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.stats().live()).isEqualTo(4);
         pool.query("SELECT 1", row -> row.getInt(1)).join(); // one of them is used again
         pass(Duration.ofNanos(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         PoolStats stats = pool.stats();
         assertThat(stats.live()).isEqualTo(1);
         assertThat(stats.closed().get(CloseReason.IDLE)).isEqualTo(3);
@@ -155,7 +155,7 @@ class HousekeepingTest {
         for (int i = 0; i < 60; i++) {
             openAll(pool); // in use all the time, so never idle for long
             pass(Duration.ofMinutes(1));
-            pool.housekeeper().sweep();
+            pool.parts().housekeeper().sweep();
             if (i < 53) {
                 assertThat(pool.stats().closed().get(CloseReason.AGED)).isZero();
             }
@@ -174,7 +174,7 @@ class HousekeepingTest {
         });
         gate.awaitReached();
         pass(Duration.ofHours(2));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.stats().readLanes().borrowed()).isEqualTo(1);
         gate.open();
         assertThat(work.join()).isEqualTo(5);
@@ -194,10 +194,10 @@ class HousekeepingTest {
         pass(Duration.ofDays(1));
         // As if idle limits were off: the lanes are looked at, not just closed for being idle.
         for (Lanes lanes : List.of(
-                pool.lanesFor(pool.statement("DELETE FROM t")), pool.lanesFor(pool.statement("DELETE FROM t")))) {
+                pool.parts().dispatcher().lanesFor(LanePool.statement("DELETE FROM t")), pool.parts().dispatcher().lanesFor(LanePool.statement("DELETE FROM t")))) {
             assertThat(lanes.access()).isEqualTo(Access.WRITE);
         }
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.stats().live()).isZero();
     }
 
@@ -206,18 +206,18 @@ class HousekeepingTest {
         LanePool pool = openForGood();
         openAll(pool);
         pass(Duration.ofDays(1).minusNanos(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(probes).hasValue(0);
         pool.query("SELECT 1", row -> row.getInt(1)).join();
         Pools.awaitIdle(pool);
         pass(Duration.ofNanos(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(probes).hasValue(3);
         pass(Duration.ofDays(1).minusNanos(2));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(probes).hasValue(3);
         pass(Duration.ofNanos(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(probes).hasValue(4);
         assertThat(pool.stats().live()).isEqualTo(4);
     }
@@ -228,7 +228,7 @@ class HousekeepingTest {
         openAll(pool);
         pass(Duration.ofDays(1));
         dead = true;
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.stats().live()).isZero();
         assertThat(pool.stats().closed().get(CloseReason.STALE)).isEqualTo(4);
         assertThat(probes).hasValue(4);
@@ -302,7 +302,7 @@ class HousekeepingTest {
         meanwhile = gate::pass;
         CompletableFuture<Lease> request = pool.acquire();
         gate.awaitReached();
-        Waiter holder = pool.readLanes().loans().keySet().iterator().next();
+        Waiter holder = pool.parts().readLanes().loans().keySet().iterator().next();
         assertThat(holder.revoke(ended -> new IllegalStateException("by the test")))
                 .isNull();
         gate.open();
@@ -324,7 +324,7 @@ class HousekeepingTest {
                 assertThat(pool.stats().waiting()).isEqualTo(1);
             }
         };
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("it is done", () -> waiting.get(0).isDone());
         assertThat(waiting.get(0).join()).isEqualTo(1);
     }
@@ -338,7 +338,7 @@ class HousekeepingTest {
                 gate.pass();
             }
         };
-        CompletableFuture<Void> sweep = CompletableFuture.runAsync(pool.housekeeper()::sweep);
+        CompletableFuture<Void> sweep = CompletableFuture.runAsync(pool.parts().housekeeper()::sweep);
         gate.awaitReached();
         CompletableFuture<Void> closed = pool.closeAsync();
         Pools.await("the others are closed", () -> pool.stats().live() == 1);
@@ -369,7 +369,7 @@ class HousekeepingTest {
         pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);
         pass(Duration.ofDays(2));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.execute("INSERT INTO t VALUES (1)").join()).isEqualTo(1);
         assertThat(probes).hasValue(0);
     }
@@ -381,7 +381,7 @@ class HousekeepingTest {
         pass(Duration.ofDays(1));
         dead = true;
         closeFails = true;
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(pool.stats().live()).isZero();
         assertThat(logged.warnings())
                 .hasSize(4)
@@ -390,9 +390,9 @@ class HousekeepingTest {
 
     /** When the monitor looks by itself, in real time. */
     private static void assertLooksAfter(LanePool pool, Duration expected) {
-        pool.started();
+        pool.parts().used();
         long latest = expected.toNanos();
-        assertThat(pool.workers().timer().getQueue())
+        assertThat(pool.parts().means().workers().timer().getQueue())
                 .extracting(planned -> ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS))
                 .anyMatch(delay -> delay <= latest && delay > latest - TimeUnit.MINUTES.toNanos(1));
     }
@@ -427,7 +427,7 @@ class HousekeepingTest {
                         },
                         engine -> engine),
                 settings.name());
-        pool.started();
+        pool.parts().used();
         broken.set(true);
         Pools.await("two have failed", () -> logged.warnings().size() > 1);
         broken.set(false);
@@ -448,14 +448,14 @@ class HousekeepingTest {
             Files.deleteIfExists(pools.directory().resolve("test.db" + suffix));
         }
         Files.move(other, pools.file(), StandardCopyOption.REPLACE_EXISTING);
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).singleElement().asString().contains("test.db has been replaced by another under");
         Pools.await("told", () -> events.contains("replaced test.db"));
         assertThat(pool.stats().closed().get(CloseReason.DATABASE_CHANGED)).isEqualTo(4);
         assertThat(pool.query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'", row -> row.getString(1))
                         .join())
                 .containsExactly("fresh");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(events.stream().filter(event -> event.startsWith("replaced")))
                 .hasSize(1);
     }
@@ -469,7 +469,7 @@ class HousekeepingTest {
                 .join();
         Pools.awaitIdle(pool);
         Files.move(pools.file(), away);
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).singleElement().asString().contains("test.db has vanished under");
         Pools.await("told", () -> events.contains("vanished test.db"));
         Pools.await("closed", () -> pool.stats().live() == 0);
@@ -493,7 +493,7 @@ class HousekeepingTest {
         });
         gate.awaitReached();
         pass(Duration.ofMinutes(11));
-        pool.housekeeper().sweep(); // the writer is idle, and closed
+        pool.parts().housekeeper().sweep(); // the writer is idle, and closed
         assertThat(pool.stats().live()).isEqualTo(1);
         read.cancel(false);
         gate.open();
@@ -509,15 +509,15 @@ class HousekeepingTest {
         CompletableFuture<Void> work = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
         pass(Duration.ofSeconds(10));
-        pool.housekeeper().sweep(); // as long as is allowed
+        pool.parts().housekeeper().sweep(); // as long as is allowed
         assertThat(logged.warnings()).isEmpty();
         pass(Duration.ofSeconds(1));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings())
                 .singleElement()
                 .asString()
                 .endsWith("a connection has been held for PT11S by \"HousekeepingTest\"");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(1);
         Pools.await("told", () -> events.contains("leak WRITE HousekeepingTest PT11S true"));
         assertThat(events).hasSize(1);
@@ -538,7 +538,7 @@ class HousekeepingTest {
         });
         gate.awaitReached();
         pass(Duration.ofSeconds(11));
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("told", () -> events.size() > 1);
         assertThat(events)
                 .containsExactlyInAnyOrder("leak READ lease PT11S true", "leak WRITE HousekeepingTest PT11S true");

@@ -109,7 +109,7 @@ class LanesTest {
     }
 
     private static boolean isNothingPlanned(LanePool pool) {
-        return pool.workers().timer().getQueue().stream()
+        return pool.parts().means().workers().timer().getQueue().stream()
                 .noneMatch(planned -> ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS) < TimeUnit.SECONDS.toNanos(1));
     }
 
@@ -185,14 +185,14 @@ class LanesTest {
     @Test
     void theOldestReaderIsWhoHasReadForLongest() {
         LanePool pool = build(onFile().poolSize(4));
-        assertThat(pool.readLanes().oldestReader()).isNull();
+        assertThat(pool.parts().readLanes().oldestReader()).isNull();
         List<Gate> gates = IntStream.range(0, 3).mapToObj(i -> new Gate()).toList();
         List<CompletableFuture<?>> reads = new CopyOnWriteArrayList<>();
         for (Gate gate : gates) {
             reads.add(hold(pool, Access.READ, gate));
             passed.addAndGet(TimeUnit.HOURS.toNanos(1));
         }
-        assertThat(pool.readLanes().oldestReader().getValue()).isBetween(Duration.ofHours(3), Duration.ofHours(4));
+        assertThat(pool.parts().readLanes().oldestReader().getValue()).isBetween(Duration.ofHours(3), Duration.ofHours(4));
         gates.forEach(Gate::open);
         reads.forEach(CompletableFuture::join);
     }
@@ -202,7 +202,7 @@ class LanesTest {
         LanePool pool = build(onFile().poolSize(4));
         Lease lease = pool.acquire().join();
         passed.addAndGet(TimeUnit.HOURS.toNanos(1));
-        assertThat(pool.readLanes().oldestReader()).isNull();
+        assertThat(pool.parts().readLanes().oldestReader()).isNull();
         lease.release().join();
     }
 
@@ -236,7 +236,7 @@ class LanesTest {
         List<Object> held = new CopyOnWriteArrayList<>();
         List<Gate> gates = IntStream.range(0, 10).mapToObj(i -> new Gate()).toList();
         for (Gate gate : gates) { // on as many threads as there are, at least
-            pool.workers().execute(() -> {
+            pool.parts().means().workers().execute(() -> {
                 Held top = Held.top();
                 if (top != null) {
                     held.add(top);
@@ -252,7 +252,7 @@ class LanesTest {
     // ---- the first use
 
     private static void assertMonitored(LanePool pool) {
-        assertThat(pool.workers().timer().getQueue())
+        assertThat(pool.parts().means().workers().timer().getQueue())
                 .extracting(planned -> ((Delayed) planned).getDelay(TimeUnit.HOURS))
                 .anyMatch(hours -> hours == 22 || hours == 23);
     }
@@ -337,7 +337,7 @@ class LanesTest {
         CompletableFuture<Void> hangs = hold(pool, Access.READ, gate);
         CompletableFuture<Void> closed = pool.closeAsync();
         long grace = TimeUnit.HOURS.toNanos(1);
-        for (Runnable planned : pool.workers().timer().getQueue()) {
+        for (Runnable planned : pool.parts().means().workers().timer().getQueue()) {
             long delay = ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS);
             if (delay > grace && delay < 2 * grace) {
                 planned.run();

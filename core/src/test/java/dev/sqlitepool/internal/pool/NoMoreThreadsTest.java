@@ -36,8 +36,8 @@ class NoMoreThreadsTest {
                 .closeGrace(Duration.ofSeconds(10)));
         LanePool pool = pools.track(new LanePool(settings), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
-        ThreadFactory threads = pool.workers().threads().getThreadFactory();
-        pool.workers().threads().setThreadFactory(body -> limited(threads, body));
+        ThreadFactory threads = pool.parts().means().workers().threads().getThreadFactory();
+        pool.parts().means().workers().threads().setThreadFactory(body -> limited(threads, body));
         return pool;
     }
 

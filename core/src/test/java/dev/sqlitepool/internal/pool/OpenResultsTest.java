@@ -60,7 +60,7 @@ class OpenResultsTest {
     }
 
     private boolean reads() {
-        return pool.readLanes().oldestReader() != null;
+        return pool.parts().readLanes().oldestReader() != null;
     }
 
     private static ResultSet rows(Statement statement) throws SQLException {

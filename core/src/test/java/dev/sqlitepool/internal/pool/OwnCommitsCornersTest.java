@@ -276,7 +276,7 @@ class OwnCommitsCornersTest {
         open(1);
         pool.useConnection(c -> {
                     c.executeBatch(INSERT, List.of(new Object[] {1}, new Object[] {2}));
-                    assertThat(pool.writeLanes().oldestReader()).isNull();
+                    assertThat(pool.parts().writeLanes().oldestReader()).isNull();
                 })
                 .join();
     }

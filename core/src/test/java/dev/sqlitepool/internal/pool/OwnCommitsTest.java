@@ -556,7 +556,7 @@ class OwnCommitsTest {
         Pools.await("all committed", () -> count() == 60);
         assertThat(commits).noneMatch(CompletableFuture::isDone);
         assertThat(returned).noneMatch(CompletableFuture::isDone);
-        assertThat(Pools.threads(pool.settings().name())).hasSizeLessThan(20);
+        assertThat(Pools.threads(pool.parts().means().settings().name())).hasSizeLessThan(20);
         sync.open();
         commits.forEach(CompletableFuture::join);
         returned.forEach(CompletableFuture::join);

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.internal.Workers;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;

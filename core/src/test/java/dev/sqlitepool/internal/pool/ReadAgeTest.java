@@ -67,7 +67,7 @@ class ReadAgeTest {
 
     private void sweepLater() {
         clock.addAndGet(Duration.ofHours(3).toNanos());
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
     }
 
     private static void assertTooOld(CompletableFuture<?> future) {
@@ -100,17 +100,17 @@ class ReadAgeTest {
         Gate gate = new Gate();
         CompletableFuture<Void> reads = read(gate);
         clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).isEmpty();
         clock.addAndGet(1);
-        pool.housekeeper().sweep();
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).singleElement().asString().endsWith("has read for PT1H");
         clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(1);
         clock.addAndGet(1);
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(2);
         assertThat(logged.warnings().get(1)).endsWith("has read for PT2H and is ended");
         gate.open();

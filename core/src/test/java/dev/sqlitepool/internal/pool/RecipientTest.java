@@ -31,7 +31,7 @@ class RecipientTest {
     private Recipient<String> recipient(Executor users) {
         var builder = SqlitePool.builder().databasePath(Path.of("unused.db"));
         LanePool pool = (LanePool) (users == null ? builder : builder.executor(users)).build();
-        return new Recipient<>(pool, () -> "rows", new Flow.Subscriber<String>() {
+        return new Recipient<>(pool.parts().means(), () -> "rows", new Flow.Subscriber<String>() {
             @Override
             public void onSubscribe(Flow.Subscription subscription) {
                 signalled("subscribed");

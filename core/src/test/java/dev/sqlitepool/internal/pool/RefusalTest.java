@@ -7,6 +7,7 @@ import dev.sqlitepool.PoolException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,6 +22,14 @@ class RefusalTest {
     private final Settings settings = Pools.settings(
             SqlitePool.builder().databasePath(Path.of("unused.db")).acquireTimeout(Duration.ofMillis(2_500)));
 
+    private Refusal refusal() {
+        return refusal(stats(NONE, FREE));
+    }
+
+    private Refusal refusal(PoolStats stats) {
+        return new Refusal(settings, () -> stats);
+    }
+
     private static PoolStats stats(PoolStats.Lanes read, PoolStats.Lanes write) {
         return new PoolStats(
                 "shop", read, write, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Map.of(), 0, 0, Duration.ZERO, Duration.ZERO, 0, 77);
@@ -31,7 +40,7 @@ class RefusalTest {
     }
 
     private String timeout(PoolStats.Lanes read, PoolStats.Lanes write) {
-        return Refusal.timeout(settings, wanted(false, false), stats(read, write))
+        return refusal().timeout(wanted(false, false), stats(read, write))
                 .getMessage();
     }
 
@@ -40,7 +49,7 @@ class RefusalTest {
         PoolStats.Lanes read = new PoolStats.Lanes(9, 0, 2, 0, 0, 3, Duration.ofMillis(1_250), "report");
         PoolStats.Lanes write = new PoolStats.Lanes(1, 0, 1, 0, 0, 9, Duration.ofMillis(4_900), "checkout");
         PoolStats stats = stats(read, write);
-        assertThat(Refusal.timeout(settings, wanted(false, false), stats))
+        assertThat(refusal().timeout(wanted(false, false), stats))
                 .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
                         + " write lane busy 4.9 s with \"checkout\", 12 waiting, read lanes 2/9 busy,"
                         + " the longest 1.3 s with \"report\". ")
@@ -60,7 +69,7 @@ class RefusalTest {
 
     @Test
     void aFullLogNamesItsSizeAndItsReader() {
-        assertThat(Refusal.logFull(settings, "task", "a reader outside this pool", false, stats(NONE, FREE)))
+        assertThat(refusal(stats(NONE, FREE)).logFull("task", "a reader outside this pool", false))
                 .hasMessageStartingWith(
                         settings.name() + ": \"task\" could not write within 2.5 s: the write-ahead log has reached"
                                 + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write lane free");
@@ -68,20 +77,20 @@ class RefusalTest {
 
     @Test
     void whoWaitsForItselfIsToldWhichLanesItHolds() {
-        assertThat(Refusal.waitsForItself(settings, Access.WRITE, 1))
+        assertThat(refusal().waitsForItself(Access.WRITE, 1))
                 .hasMessageStartingWith("This work holds the only write lane of the pool " + settings.name() + ",");
-        assertThat(Refusal.waitsForItself(settings, Access.READ, 9))
+        assertThat(refusal().waitsForItself(Access.READ, 9))
                 .hasMessageStartingWith("This work holds all 9 read lanes of the pool " + settings.name() + ",");
     }
 
     @Test
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
-        assertThat(Refusal.exhausted(settings, false, stats))
+        assertThat(refusal(stats).exhausted(false))
                 .hasMessageStartingWith(
                         settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
                                 + " busy 1.0 s with \"checkout\", 5 waiting. ");
-        assertThat(Refusal.closed(settings, false, stats))
+        assertThat(refusal(stats).closed(false))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
     }
 
@@ -89,10 +98,10 @@ class RefusalTest {
     void whoMayHaveCommittedIsToldToLook() {
         PoolStats stats = stats(NONE, FREE);
         assertThat(List.of(
-                        Refusal.timeout(settings, wanted(false, true), stats),
-                        Refusal.exhausted(settings, true, stats),
-                        Refusal.closed(settings, true, stats),
-                        Refusal.logFull(settings, "task", "a reader", true, stats)))
+                        refusal().timeout(wanted(false, true), stats),
+                        refusal(stats).exhausted(true),
+                        refusal(stats).closed(true),
+                        refusal(stats).logFull("task", "a reader", true)))
                 .allMatch(PoolException::mayHaveHadEffect)
                 .allSatisfy(error -> assertThat(error)
                         .hasMessageEndingWith(
@@ -102,7 +111,7 @@ class RefusalTest {
     @Test
     void aLeaseThatFindsALaneFreeIsToldTheRule() {
         PoolStats.Lanes read = new PoolStats.Lanes(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
-        assertThat(Refusal.timeout(settings, wanted(true, false), stats(read, FREE)))
+        assertThat(refusal().timeout(wanted(true, false), stats(read, FREE)))
                 .hasMessageContaining("read lanes 1/2 busy")
                 .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
     }

@@ -174,12 +174,12 @@ class ReplacedFileTest {
     private List<String> next(LanePool pool, Next next) throws Exception {
         switch (next) {
             case LOOK:
-                pool.housekeeper().sweep();
+                pool.parts().housekeeper().sweep();
                 return List.of("backup");
             case PASS:
                 clock.addAndGet(TimeUnit.SECONDS.toNanos(6));
-                pool.checkpointer().look();
-                Pools.await("the pass is over", () -> !pool.checkpointer().isRunning());
+                pool.parts().checkpointer().look();
+                Pools.await("the pass is over", () -> !pool.parts().checkpointer().isRunning());
                 return List.of("backup");
             case READ:
                 pass();
@@ -480,7 +480,7 @@ class ReplacedFileTest {
         assertThatThrownBy(() -> pool.connection(c -> {
                             c.execute("CREATE TEMP TABLE own (x)");
                             shellUnchecked("mv '" + backup + "' '" + file + "'");
-                            pool.housekeeper().sweep();
+                            pool.parts().housekeeper().sweep();
                             return c.query("SELECT x FROM t", row -> 1);
                         })
                         .join())
@@ -510,7 +510,7 @@ class ReplacedFileTest {
                     public void onNext(String row) {
                         if (rows.isEmpty()) {
                             shellUnchecked("mv '" + backup + "' '" + file + "'");
-                            pool.housekeeper().sweep();
+                            pool.parts().housekeeper().sweep();
                         }
                         rows.add(row);
                         subscription.request(1);
@@ -579,7 +579,7 @@ class ReplacedFileTest {
         pool.execute("INSERT INTO t VALUES ('old')").join();
         shell("ln '" + first + "' '" + second + "'; ln -sfn '" + second + "' '" + file + "'");
         assertThatThrownBy(() -> read(pool)).hasMessageContaining("through two of its hard links at once");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("closed", () -> pool.stats().live() == 0);
         assertThat(read(pool)).containsExactly("old");
     }
@@ -593,7 +593,7 @@ class ReplacedFileTest {
                     List<String> seen = new ArrayList<>(c.query("SELECT x FROM t", row -> row.getString(1)));
                     shellUnchecked("mv '" + backup + "' '" + file + "'");
                     pass();
-                    pool.housekeeper().sweep();
+                    pool.parts().housekeeper().sweep();
                     seen.addAll(c.query("SELECT x FROM t", row -> row.getString(1)));
                     return seen;
                 })
@@ -620,7 +620,7 @@ class ReplacedFileTest {
         make(two, "CREATE TABLE t (x)", "INSERT INTO t VALUES ('two')");
         byte[] before = Files.readAllBytes(two);
         shell("ln -sfn '" + (directory ? two.getParent() : two) + "' '" + link + "'");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         assertThat(Files.readAllBytes(two)).isEqualTo(before);
         assertThat(logged.warnings()).singleElement().asString().contains(name + " has been replaced by another under");
         assertThat(read(pool)).containsExactly("two");
@@ -656,7 +656,7 @@ class ReplacedFileTest {
         fill(pool);
         Path away = pools.directory().resolve("away.db");
         shell("mv '" + file + "' '" + away + "'");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("closed", () -> pool.stats().live() == 0);
         assertThatThrownBy(() -> read(pool)).hasMessageContaining("has vanished");
         shell("mv '" + away + "' '" + file + "'");
@@ -670,7 +670,7 @@ class ReplacedFileTest {
         fill(pool);
         makeBackup();
         shell("rm '" + file + "'");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("closed", () -> pool.stats().live() == 0);
         shell("mv '" + backup + "' '" + file + "'");
         pool.close();
@@ -684,7 +684,7 @@ class ReplacedFileTest {
         fill(pool);
         makeBackup();
         shell("rm '" + file + "'");
-        pool.housekeeper().sweep();
+        pool.parts().housekeeper().sweep();
         Pools.await("closed", () -> pool.stats().live() == 0);
         shell("cp '" + backup + "' '" + file + "'");
         assertThat(read(pool)).containsExactly("backup");
@@ -704,7 +704,7 @@ class ReplacedFileTest {
                 Statement statement = other.createStatement()) {
             statement.execute("INSERT INTO t VALUES ('in the log')");
             clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
-            pool.housekeeper().sweep();
+            pool.parts().housekeeper().sweep();
             Pools.await("closed", () -> pool.stats().live() == 0);
             shell("cp '" + backup + "-wal' '" + file + "-wal'; cp '" + backup + "' '" + copy + "'; mv '" + copy + "' '"
                     + file + "'");

@@ -37,7 +37,7 @@ class SettingsTest {
     }
 
     private static Settings settings(SqlitePool pool) {
-        return ((LanePool) pool).settings();
+        return ((LanePool) pool).parts().means().settings();
     }
 
     // ---- where the database is

@@ -234,9 +234,9 @@ class StreamStormTest {
         pool.stream(numbers, row -> row.getLong(1)).subscribe(blocked);
         idle.awaitRows(1);
         gate.awaitReached();
-        Pools.await("all hold a lane", () -> pool.readLanes().loans().size() == 3);
+        Pools.await("all hold a lane", () -> pool.parts().readLanes().loans().size() == 3);
         SQLException reason = new SQLException("too old");
-        pool.readLanes().loans().keySet().forEach(holder -> assertThat(holder.revoke(ended -> reason))
+        pool.parts().readLanes().loans().keySet().forEach(holder -> assertThat(holder.revoke(ended -> reason))
                 .isNull());
         assertThat(idle.awaitError()).isSameAs(reason);
         assertThat(running.awaitError()).isSameAs(reason);

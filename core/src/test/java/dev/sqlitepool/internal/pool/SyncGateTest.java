@@ -500,7 +500,7 @@ class SyncGateTest {
         fates.add(sync::pass);
         CompletableFuture<Long> write = pool.execute("INSERT INTO t VALUES (1)");
         sync.awaitReached();
-        pool.gate().abandon("the test says so");
+        pool.parts().gate().abandon("the test says so");
         assertThatThrownBy(write::join).hasCauseInstanceOf(OutcomeUnknownException.class);
         sync.open();
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
@@ -516,10 +516,10 @@ class SyncGateTest {
         CompletableFuture<Long> behind = pool.execute("INSERT INTO t VALUES (2)");
         Pools.await("committed", () -> count(pool) == 2);
         passed.addAndGet(Duration.ofSeconds(29).toNanos());
-        pool.gate().watch();
+        pool.parts().gate().watch();
         assertThat(write).isNotDone();
         passed.addAndGet(Duration.ofSeconds(2).toNanos());
-        pool.gate().watch();
+        pool.parts().gate().watch();
         for (CompletableFuture<Long> unknown : List.of(write, behind)) {
             assertThatThrownBy(unknown::join)
                     .hasCauseInstanceOf(OutcomeUnknownException.class)
@@ -527,7 +527,7 @@ class SyncGateTest {
         }
         sync.open();
         assertThat(pool.execute("INSERT INTO t VALUES (3)").join()).isEqualTo(1);
-        pool.gate().watch();
+        pool.parts().gate().watch();
         assertThat(count(pool)).isEqualTo(3);
     }
 
@@ -535,10 +535,10 @@ class SyncGateTest {
     void aDiskThatIsIdleDoesNotHang() {
         LanePool pool = open(Durability.FULL, "WAL");
         pool.execute("INSERT INTO t VALUES (1)").join();
-        pool.gate().drain(); // who has driven has left
+        pool.parts().gate().drain(); // who has driven has left
         passed.addAndGet(Duration.ofMinutes(1).toNanos());
-        pool.gate().watch();
-        assertThat(pool.gate().isBroken()).isFalse();
+        pool.parts().gate().watch();
+        assertThat(pool.parts().gate().isBroken()).isFalse();
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
     }
 

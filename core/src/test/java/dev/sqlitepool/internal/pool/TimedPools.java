@@ -17,16 +17,21 @@ public final class TimedPools {
 
     /** The health monitor looks now. */
     public static void sweep(SqlitePool pool) {
-        ((LanePool) pool).housekeeper().sweep();
+        ((LanePool) pool).parts().housekeeper().sweep();
     }
 
     /** The timer does now what it is to do in about this time, and not what comes much earlier or later: as the end of a long grace. */
     public static void fire(SqlitePool pool, Duration time) {
-        for (Runnable planned : ((LanePool) pool).workers().timer().getQueue()) {
+        for (Runnable planned : ((LanePool) pool).parts().means().workers().timer().getQueue()) {
             long delay = ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS);
             if (delay <= time.toNanos() && delay > time.toNanos() * 9 / 10) {
                 planned.run();
             }
         }
+    }
+
+    /** Whether anybody wants to know what is written. */
+    public static boolean isWatched(SqlitePool pool) {
+        return ((LanePool) pool).parts().feed().isWatched();
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Logged;
 import dev.sqlitepool.Pools;
+import dev.sqlitepool.internal.Workers;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;

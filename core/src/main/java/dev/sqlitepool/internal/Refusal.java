@@ -1,18 +1,30 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.internal;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
-import dev.sqlitepool.internal.Settings;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.function.Supplier;
 
-/** What the pool says to those who get no lane: who holds them, for how long, and what to do. Stateless. */
-final class Refusal {
-    private Refusal() {}
+/** What the pool says to those who get no lane: who holds them, for how long, and what to do. Immutable. */
+public final class Refusal {
+    private final Settings settings;
+    private final Supplier<PoolStats> stats;
+
+    /** For the pool with these settings, which looks so at the moment of each refusal. */
+    public Refusal(Settings settings, Supplier<PoolStats> stats) {
+        this.settings = settings;
+        this.stats = stats;
+    }
+
+    /** The pool at this moment, for exceptions. */
+    public PoolStats stats() {
+        return stats.get();
+    }
 
     /**
      * Somebody who wanted a lane.
@@ -21,9 +33,10 @@ final class Refusal {
      * @param lease whether it counts as a lease
      * @param effect whether it may have changed the database before it had to wait
      */
-    record Wanted(String task, Access access, boolean lease, boolean effect) {}
+    public record Wanted(String task, Access access, boolean lease, boolean effect) {}
 
-    static PoolTimeoutException timeout(Settings settings, Wanted wanted, PoolStats stats) {
+    /** It has waited for as long as it may; {@code stats} is how the pool looked then. */
+    public PoolTimeoutException timeout(Wanted wanted, PoolStats stats) {
         PoolStats.Lanes lanes = wanted.access() == Access.WRITE ? stats.writeLanes() : stats.readLanes();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
@@ -50,8 +63,8 @@ final class Refusal {
     }
 
     /** The write-ahead log is at its limit, and a reader keeps it there. */
-    static PoolTimeoutException logFull(
-            Settings settings, String task, String reader, boolean effect, PoolStats stats) {
+    public PoolTimeoutException logFull(String task, String reader, boolean effect) {
+        PoolStats stats = stats();
         return new PoolTimeoutException(
                 settings.name() + ": \"" + task + "\" could not write within " + seconds(settings.acquireTimeout())
                         + ": the write-ahead log has reached its limit, " + stats.walSize()
@@ -62,7 +75,9 @@ final class Refusal {
                 effect);
     }
 
-    static PoolExhaustedException exhausted(Settings settings, boolean effect, PoolStats stats) {
+    /** Too many wait already. */
+    public PoolExhaustedException exhausted(boolean effect) {
+        PoolStats stats = stats();
         return new PoolExhaustedException(
                 settings.name() + ": " + settings.maxWaiters()
                         + " tasks wait already, which is all that maxWaiters allows: " + described(stats)
@@ -71,11 +86,13 @@ final class Refusal {
                 effect);
     }
 
-    static PoolClosedException closed(Settings settings, boolean effect, PoolStats stats) {
-        return new PoolClosedException(settings.name() + " is closed." + effect(effect), stats, effect);
+    /** The pool is closed, or closing. */
+    public PoolClosedException closed(boolean effect) {
+        return new PoolClosedException(settings.name() + " is closed." + effect(effect), stats(), effect);
     }
 
-    static IllegalStateException waitsForItself(Settings settings, Access access, int lanes) {
+    /** A work would wait for a lane that it holds itself. */
+    public IllegalStateException waitsForItself(Access access, int lanes) {
         return new IllegalStateException("This work holds "
                 + (lanes == 1 ? "the only " : "all " + lanes + " ")
                 + (access == Access.WRITE ? "write" : "read") + " lane" + (lanes == 1 ? "" : "s")
@@ -109,7 +126,7 @@ final class Refusal {
     }
 
     /** The thread of a work was interrupted while the work waited. */
-    static SQLException interrupted() {
+    public static SQLException interrupted() {
         return new SQLException(
                 "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());
     }

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.internal;
 
 import java.util.Iterator;
 import java.util.List;
@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * later does not throw: where memory runs out it is tried again, since whoever has taken all of it fails too. So what the timer runs, and what
  * settles a future, may be done twice.
  */
-final class Workers implements Executor {
+public final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
@@ -42,7 +43,7 @@ final class Workers implements Executor {
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     /** What remains after a completion that must come first: it is not taken away before that. */
-    interface Ordered extends Runnable {
+    public interface Ordered extends Runnable {
         boolean isReady();
     }
 
@@ -94,7 +95,7 @@ final class Workers implements Executor {
     private final Runnable retry = this::retryOverflow;
     private final Runnable tick = this::tick;
 
-    Workers(String name, @Nullable Executor users) {
+    public Workers(String name, @Nullable Executor users) {
         this.users = users;
         AtomicInteger number = new AtomicInteger();
         // As many as lanes that work, lanes that open or close, and stages that block; each is bounded elsewhere.
@@ -120,27 +121,26 @@ final class Workers implements Executor {
     }
 
     /** All but the timer's. */
-    ThreadPoolExecutor threads() {
+    public ThreadPoolExecutor threads() {
         return threads;
     }
 
-    ScheduledThreadPoolExecutor timer() {
+    public ScheduledThreadPoolExecutor timer() {
         return timer;
     }
 
     /** The user's executor, if there is one. */
-    @Nullable
-    Executor users() {
+    public @Nullable Executor users() {
         return users;
     }
 
     /** Where asynchronous dependent stages run by default. */
-    Executor stages() {
+    public Executor stages() {
         return users != null ? users : this;
     }
 
     /** Completes a future with its stages on the user's executor, else here; here, too, if that does not take it. */
-    void runStages(Runnable completion) {
+    public void runStages(Runnable completion) {
         if (users == null) {
             completion.run();
             return;
@@ -172,7 +172,7 @@ final class Workers implements Executor {
     }
 
     /** Starts the timer: without it nothing must be queued, since nobody would end the wait. */
-    void start() {
+    public void start() {
         timer.prestartCoreThread();
     }
 
@@ -212,17 +212,16 @@ final class Workers implements Executor {
     }
 
     /** Whether something waits for a thread, and none could be started. */
-    boolean isShort() {
+    public boolean isShort() {
         return !overflow.isEmpty();
     }
 
-    /** Takes back one that waits for a thread and whose lane is of that group; null if there is none. */
-    @Nullable
-    Task<?> withdraw(Lanes lanes) {
-        Task<?> first = null;
+    /** Takes back the first of those that wait for a thread and are wanted; null if there is none. */
+    public @Nullable Runnable withdraw(Predicate<Runnable> wanted) {
+        Runnable first = null;
         for (Runnable body : overflow) {
-            if (first == null && body instanceof Task<?> task && task.lanes() == lanes) {
-                first = task;
+            if (first == null && wanted.test(body)) {
+                first = body;
             }
         }
         return first != null && overflow.remove(first) ? first : null; // else it has found a thread
@@ -246,7 +245,7 @@ final class Workers implements Executor {
     }
 
     /** Waits a moment for memory, before a step is tried again that has not happened. An interrupt is not lost. */
-    static void pause() {
+    public static void pause() {
         boolean interrupted = Thread.interrupted();
         LockSupport.parkNanos(PAUSE_NANOS);
         if (interrupted) {
@@ -255,7 +254,7 @@ final class Workers implements Executor {
     }
 
     /** Completes futures, again if memory has run out in it. Never throws. */
-    static void settle(Runnable settle) {
+    public static void settle(Runnable settle) {
         insist(settle, "a future could not be settled");
     }
 
@@ -285,7 +284,7 @@ final class Workers implements Executor {
      * Runs {@code task} on the timer after some nanoseconds; not if that is far off and nobody is left then. {@link #shutdown} says so
      * before it looks at the queue, and this looks after it has queued the task: one of the two sees it.
      */
-    void after(long nanos, Runnable task) {
+    public void after(long nanos, Runnable task) {
         while (true) {
             try {
                 Future<?> scheduled = timer.schedule(
@@ -307,7 +306,7 @@ final class Workers implements Executor {
      * @param rest what remains; run by another thread if {@code settle} takes too long
      * @return whether the caller shall do the rest now; else somebody else does
      */
-    boolean publish(Runnable settle, Runnable rest) {
+    public boolean publish(Runnable settle, Runnable rest) {
         if (!(Thread.currentThread() instanceof Worker worker) || !worker.rest.compareAndSet(null, rest)) {
             execute(rest);
             settle(settle);
@@ -322,7 +321,7 @@ final class Workers implements Executor {
     }
 
     /** Completes many futures, each without waiting for the stages of another. */
-    void completeAll(List<Runnable> settles) {
+    public void completeAll(List<Runnable> settles) {
         if (!settles.isEmpty()) {
             Iterator<Runnable> remaining = settles.iterator();
             execute(() -> completeRest(remaining));
@@ -388,7 +387,7 @@ final class Workers implements Executor {
      * Lets the threads end as soon as they have nothing to do. What comes late still runs, on a thread that ends right after:
      * nothing is ever rejected, so nothing can be lost.
      */
-    void shutdown() {
+    public void shutdown() {
         ended = true;
         for (Runnable waiting : timer.getQueue()) {
             if (waiting instanceof Delayed far && far.getDelay(TimeUnit.NANOSECONDS) > FAR_NANOS) {
@@ -401,7 +400,7 @@ final class Workers implements Executor {
     }
 
     /** Waits, bounded, until the threads have ended; returns at once on one of them. */
-    void awaitEnd(long millis) {
+    public void awaitEnd(long millis) {
         if (Thread.currentThread() instanceof Worker) {
             return;
         }

@@ -1,0 +1,146 @@
+package dev.sqlitepool.internal.pool;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.internal.Life;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Refusal;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** The parts of one pool: makes them, each after those that it is given, and answers what they ask about the whole. Thread-safe. */
+final class Parts implements Life, Checkpointer.Beside {
+    private final Means means;
+    private final Workers workers;
+    private final Telemetry telemetry;
+    private final Lanes write;
+    /** The same as {@link #write} if the pool has a single lane. */
+    private final Lanes read;
+
+    private final SyncGate gate;
+    private final Checkpointer checkpointer;
+    private final Dispatcher dispatcher;
+    private final ChangeFeed feed;
+    private final Backups backups;
+    private final Housekeeper housekeeper;
+    private final Closing closing;
+
+    Parts(Settings settings, LongSupplier clock, UnaryOperator<Engine> engines) {
+        workers = new Workers(settings.name(), settings.executor());
+        telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
+        means = new Means(settings, telemetry, workers, new Refusal(settings, this::stats), this);
+        Opener opener = new Opener(settings, telemetry::tell);
+        feed = new ChangeFeed(means);
+        AtomicInteger waiting = new AtomicInteger();
+        gate = new SyncGate(means, waiting);
+        checkpointer = new Checkpointer(means, opener, engines, gate, this);
+        int size = settings.poolSize();
+        write = new Lanes(Access.WRITE, 1, means, opener, engines, gate, checkpointer, waiting);
+        read = size == 1
+                ? write
+                : new Lanes(Access.READ, size - 1, means, opener, engines, gate, checkpointer, waiting);
+        List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
+        dispatcher = new Dispatcher(means, read, write, gate, checkpointer, feed);
+        backups = new Backups(dispatcher, opener, engines, write);
+        housekeeper = new Housekeeper(means, opener, checkpointer, write, groups);
+        closing = new Closing(means, dispatcher, checkpointer, housekeeper, backups, feed, groups);
+        opener.onChange(housekeeper::fileChanged);
+    }
+
+    Dispatcher dispatcher() {
+        return dispatcher;
+    }
+
+    Means means() {
+        return means;
+    }
+
+    Lanes readLanes() {
+        return read;
+    }
+
+    Lanes writeLanes() {
+        return write;
+    }
+
+    SyncGate gate() {
+        return gate;
+    }
+
+    Checkpointer checkpointer() {
+        return checkpointer;
+    }
+
+    Housekeeper housekeeper() {
+        return housekeeper;
+    }
+
+    ChangeFeed feed() {
+        return feed;
+    }
+
+    Backups backups() {
+        return backups;
+    }
+
+    Closing closing() {
+        return closing;
+    }
+
+    PoolStats stats() {
+        PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+        return telemetry.stats(read == write ? none : read.stats(), write.stats());
+    }
+
+    // ---- the life of the pool
+
+    @Override
+    public void used() {
+        workers.start();
+        housekeeper.start();
+    }
+
+    @Override
+    public boolean isClosed() {
+        return closing.isBegun();
+    }
+
+    @Override
+    public void advanceClose() {
+        closing.advance();
+    }
+
+    // ---- what matters to the log
+
+    @Override
+    public boolean isBackupCopying() {
+        return backups.isCopying();
+    }
+
+    @Override
+    public Checkpointer.@Nullable Reader oldestReader() {
+        Map.Entry<Waiter, Duration> oldest = read == write ? null : read.oldestReader();
+        return oldest == null ? null : new Checkpointer.Reader(oldest.getKey().label(), oldest.getValue());
+    }
+
+    @Override
+    public boolean isWriterOpen() {
+        return write.stats().live() > 0;
+    }
+
+    @Override
+    public String label(Session session) {
+        return ((Waiter) session.ticket()).label();
+    }
+}
