@@ -12,8 +12,9 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.StackRoom;
+import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work.Form;
@@ -48,7 +49,7 @@ public final class LanePool implements SqlitePool {
     }
 
     /** With a clock and engines for tests. */
-    LanePool(Settings settings, LongSupplier clock, UnaryOperator<Engine> engines) {
+    public LanePool(Settings settings, LongSupplier clock, UnaryOperator<Engine> engines) {
         this.name = settings.name();
         this.parts = new Parts(settings, clock, engines);
         this.dispatcher = parts.dispatcher();
@@ -56,7 +57,7 @@ public final class LanePool implements SqlitePool {
     }
 
     /** For tests of the parts. */
-    Parts parts() {
+    public Parts parts() {
         return parts;
     }
 
@@ -68,53 +69,46 @@ public final class LanePool implements SqlitePool {
 
     // ---- code
 
-    private <T> CompletableFuture<T> submit(Work<T> work) {
-        parts.used();
-        Task<T> task = new Task<>(dispatcher, work, null);
-        dispatcher.lanesFor(work).submit(task);
-        return task.future();
-    }
-
     @Override
     public <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new Work.Code<>(Form.CONNECTION, work, work));
+        return dispatcher.submit(new Work.Code<>(Form.CONNECTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new Work.Code<>(Form.TRANSACTION, work, work));
+        return dispatcher.submit(new Work.Code<>(Form.TRANSACTION, work, work));
     }
 
     @Override
     public <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new Work.Code<>(Form.READ, work, work));
+        return dispatcher.submit(new Work.Code<>(Form.READ, work, work));
     }
 
     @Override
     public CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action) {
         StackRoom.require();
         Objects.requireNonNull(action, "action");
-        return submit(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
+        return dispatcher.submit(new Work.Code<>(Form.CONNECTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action) {
         StackRoom.require();
         Objects.requireNonNull(action, "action");
-        return submit(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
+        return dispatcher.submit(new Work.Code<>(Form.TRANSACTION, Work.of(action), action));
     }
 
     @Override
     public CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action) {
         StackRoom.require();
         Objects.requireNonNull(action, "action");
-        return submit(new Work.Code<>(Form.READ, Work.of(action), action));
+        return dispatcher.submit(new Work.Code<>(Form.READ, Work.of(action), action));
     }
 
     // ---- data
@@ -125,7 +119,7 @@ public final class LanePool implements SqlitePool {
     }
 
     /** A statement for its effect. */
-    static Work.Data<Long> statement(String sql, Object... parameters) {
+    public static Work.Data<Long> statement(String sql, Object... parameters) {
         return data(sql, new Object[][] {Values.encode(parameters)}, Work.CHANGES);
     }
 
@@ -147,14 +141,14 @@ public final class LanePool implements SqlitePool {
     @Override
     public <T> CompletableFuture<List<T>> query(String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
-        return submit(query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
+        return dispatcher.submit(query(sql, Work.<T>all(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
     public <T> CompletableFuture<Optional<T>> queryOne(
             String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
-        return submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
+        return dispatcher.submit(query(sql, Work.<T>one(Objects.requireNonNull(mapper, "mapper")), parameters));
     }
 
     @Override
@@ -170,20 +164,20 @@ public final class LanePool implements SqlitePool {
         return subscriber -> {
             StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
-            new RowStream<T>(dispatcher, sql, mapper, values, subscriber).begin();
+            dispatcher.<T>stream(sql, mapper, values, subscriber);
         };
     }
 
     @Override
     public CompletableFuture<Long> execute(String sql, Object... parameters) {
         StackRoom.require();
-        return submit(statement(sql, parameters));
+        return dispatcher.submit(statement(sql, parameters));
     }
 
     @Override
     public CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows) {
         StackRoom.require();
-        return submit(batch(sql, rows));
+        return dispatcher.submit(batch(sql, rows));
     }
 
     // ---- the rest
@@ -191,20 +185,13 @@ public final class LanePool implements SqlitePool {
     @Override
     public CompletableFuture<Lease> acquire() {
         StackRoom.require();
-        return lend(new LaneLease(dispatcher, Form.CONNECTION), dispatcher.lanes(Access.READ));
+        return dispatcher.lend(Form.CONNECTION, Access.READ);
     }
 
     @Override
     public CompletableFuture<Lease> acquire(Access access) {
         StackRoom.require();
-        boolean reads = access == Access.READ;
-        return lend(new LaneLease(dispatcher, reads ? Form.READ : Form.CONNECTION), dispatcher.lanes(access));
-    }
-
-    private CompletableFuture<Lease> lend(LaneLease lease, Lanes lanes) {
-        parts.used();
-        lanes.submit(lease);
-        return lease.future();
+        return dispatcher.lend(access == Access.READ ? Form.READ : Form.CONNECTION, access);
     }
 
     @Override

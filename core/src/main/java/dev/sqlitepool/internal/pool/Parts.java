@@ -7,10 +7,19 @@ import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.dispatch.Dispatcher;
+import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.internal.upkeep.Backups;
+import dev.sqlitepool.internal.upkeep.Closing;
+import dev.sqlitepool.internal.upkeep.Housekeeper;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +29,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The parts of one pool: makes them, each after those that it is given, and answers what they ask about the whole. Thread-safe. */
-final class Parts implements Life, Checkpointer.Beside {
+public final class Parts implements Life, Checkpointer.Beside {
     private final Means means;
     private final Workers workers;
     private final Telemetry telemetry;
@@ -58,43 +67,43 @@ final class Parts implements Life, Checkpointer.Beside {
         opener.onChange(housekeeper::fileChanged);
     }
 
-    Dispatcher dispatcher() {
+    public Dispatcher dispatcher() {
         return dispatcher;
     }
 
-    Means means() {
+    public Means means() {
         return means;
     }
 
-    Lanes readLanes() {
+    public Lanes readLanes() {
         return read;
     }
 
-    Lanes writeLanes() {
+    public Lanes writeLanes() {
         return write;
     }
 
-    SyncGate gate() {
+    public SyncGate gate() {
         return gate;
     }
 
-    Checkpointer checkpointer() {
+    public Checkpointer checkpointer() {
         return checkpointer;
     }
 
-    Housekeeper housekeeper() {
+    public Housekeeper housekeeper() {
         return housekeeper;
     }
 
-    ChangeFeed feed() {
+    public ChangeFeed feed() {
         return feed;
     }
 
-    Backups backups() {
+    public Backups backups() {
         return backups;
     }
 
-    Closing closing() {
+    public Closing closing() {
         return closing;
     }
 

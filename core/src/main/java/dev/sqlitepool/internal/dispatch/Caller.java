@@ -1,0 +1,126 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Refusal;
+import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.lane.Work;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs a work for a thread that waits for it: on that thread, unless that is a virtual one, whose carrier a native call would hold. Thread-safe.
+ */
+final class Caller {
+    /** {@code Thread.isVirtual}, which Java 17 does not have. */
+    private static final @Nullable MethodHandle IS_VIRTUAL = isVirtualMethod();
+
+    private final Dispatcher dispatcher;
+    private final Means means;
+
+    Caller(Dispatcher dispatcher) {
+        this.dispatcher = dispatcher;
+        this.means = dispatcher.means();
+    }
+
+    private static @Nullable MethodHandle isVirtualMethod() {
+        try {
+            return MethodHandles.publicLookup()
+                    .findVirtual(Thread.class, "isVirtual", MethodType.methodType(boolean.class));
+        } catch (ReflectiveOperationException e) {
+            return null;
+        }
+    }
+
+    private static boolean isVirtual() {
+        try {
+            return IS_VIRTUAL != null && (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
+        } catch (Throwable e) {
+            return false;
+        }
+    }
+
+    /** Runs it and returns its result, or throws what it has thrown. */
+    <T> T run(Work<T> work) {
+        boolean code = work instanceof Work.Code<T>;
+        Lanes lanes = dispatcher.lanesFor(work);
+        means.life().used();
+        if (isVirtual()) {
+            Task<T> task = new Task<>(dispatcher, work, null, true);
+            lanes.requireOthersHoldLane();
+            lanes.submit(task);
+            return result(task);
+        }
+        lanes.requireOthersHoldLane();
+        Task<T> task = new Task<>(dispatcher, work, code ? Thread.currentThread() : null, true);
+        boolean here = lanes.submitInline(task);
+        boolean again = code || here;
+        while (again && awaitGrant(task)) {
+            Task.Served served = task.serve();
+            if (served.rest() != null) {
+                means.workers().execute(served.rest());
+            }
+            if (served.settle() != null) {
+                Workers.settle(served.settle());
+            } else {
+                dispatcher.gate().driveAlone(task.atGate());
+            }
+            again = code && served.again();
+        }
+        return result(task);
+    }
+
+    /**
+     * Waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
+     *
+     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
+     */
+    private static boolean awaitGrant(Task<?> task) {
+        boolean interrupted = false;
+        while (task.state() == Waiter.State.QUEUED) {
+            LockSupport.parkNanos(task, Waiter.LOOK_AGAIN_NANOS);
+            if (Thread.interrupted()) {
+                interrupted = true;
+                task.end(null, Refusal.interrupted());
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return task.state() == Waiter.State.RUNNING || task.state() == Waiter.State.REVOKED;
+    }
+
+    /** Waits for the outcome; an interrupt ends the task, if it is not too late. */
+    private static <T> T result(Task<T> task) {
+        PoolFuture<T> future = task.future();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return future.await();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                    task.end(null, Refusal.interrupted());
+                } catch (OutOfMemoryError | InternalError e) {
+                    Workers.pause(); // waiting takes memory
+                } catch (ExecutionException e) {
+                    // Not e's cause: get() looks through a CompletionException that the work itself has thrown.
+                    throw Caller.<RuntimeException>unchecked(future.failure());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Throws what the work threw, as the interface declares it for each caller. */
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+    private static <X extends Throwable> X unchecked(Throwable error) throws X {
+        throw (X) error;
+    }
+}

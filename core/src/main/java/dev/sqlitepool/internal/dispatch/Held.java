@@ -1,0 +1,123 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.internal.Workers;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What lanes the current thread holds while it runs user code: a stack, since work may call the blocking view inside. Confined to
+ * its thread.
+ *
+ * <p>Non-reentrancy: if a thread holds all lanes of a group, then what it waits for there can never be granted, and it must not
+ * wait; nor must what it waits for move there, see {@link Waiter#awaitedBy}.
+ */
+public final class Held {
+    private static final ThreadLocal<@Nullable Held> TOP = new ThreadLocal<>();
+
+    private final @Nullable Held outer;
+    private final Object pool;
+    private final Object holder;
+    /** The group of the lane; null while the work waits for another lane. */
+    private @Nullable Lanes lanes;
+    /** Stands for this run of the work with what it submits; made when it first submits something. */
+    private @Nullable Object run;
+
+    private Held(@Nullable Held outer, Object pool, Object holder, @Nullable Lanes lanes) {
+        this.outer = outer;
+        this.pool = pool;
+        this.holder = holder;
+        this.lanes = lanes;
+    }
+
+    /** From now to {@link #pop} this thread runs user code that holds a lane of the group, or none. */
+    public static Held push(Object pool, Object holder, @Nullable Lanes lanes) {
+        while (true) {
+            try {
+                Held held = new Held(TOP.get(), pool, holder, lanes);
+                TOP.set(held);
+                return held;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    public void pop() {
+        TOP.set(outer); // not remove, which costs a native call; a null holds nothing
+    }
+
+    /** A work on this thread has changed its lane. */
+    static void nowHolds(Object holder, @Nullable Lanes lanes) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.holder == holder) {
+                held.lanes = lanes;
+                return;
+            }
+        }
+    }
+
+    /** Whether this thread runs work for that holder. */
+    public static boolean by(Object holder) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.holder == holder) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether this thread runs work of the pool. */
+    public static boolean inside(Object pool) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.pool == pool) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The run of work on this thread, for what it submits now; null if this thread runs no work. Keeps nothing of the work alive. */
+    static @Nullable Object run() {
+        Held held = TOP.get();
+        if (held == null) {
+            return null;
+        }
+        Object run = held.run;
+        if (run == null) {
+            run = new Object();
+            held.run = run;
+        }
+        return run;
+    }
+
+    /** Whether that run goes on on this thread. */
+    static boolean isRunning(Object run) {
+        for (Held held = TOP.get(); held != null; held = held.outer) {
+            if (held.run == run) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** What this thread holds; null if it runs no work. */
+    public static @Nullable Held top() {
+        return TOP.get();
+    }
+
+    /** Whether this thread holds all lanes of the group. */
+    static boolean all(Lanes lanes) {
+        Held held = TOP.get();
+        return held != null && held.isAll(lanes);
+    }
+
+    /** Whether this and what is below it are all lanes of the group. For other threads only while this one waits. */
+    boolean isAll(Lanes lanes) {
+        int count = 0;
+        for (Held held = this; held != null; held = held.outer) {
+            if (held.lanes == lanes) {
+                count++;
+            }
+        }
+        return count >= lanes.group().max();
+    }
+}

@@ -1,0 +1,122 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.feed.ChangeFeed;
+import dev.sqlitepool.internal.lane.Host;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.SyncGate;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+
+/** Answers the sessions of a pool. Thread-safe. */
+final class LaneHost implements Host {
+    private final Means means;
+    private final Dispatcher dispatcher;
+    private final SyncGate gate;
+    private final Checkpointer checkpointer;
+    private final ChangeFeed feed;
+
+    LaneHost(Means means, Dispatcher dispatcher, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
+        this.means = means;
+        this.dispatcher = dispatcher;
+        this.gate = gate;
+        this.checkpointer = checkpointer;
+        this.feed = feed;
+    }
+
+    @Override
+    public boolean hasReadLanes() {
+        return dispatcher.hasReadLanes();
+    }
+
+    @Override
+    public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
+        Waiter owner = (Waiter) session.ticket();
+        if (from != null) {
+            giveBack(from, owner);
+        }
+        Lanes target = dispatcher.lanes(to);
+        target.requireOthersHoldLane();
+        Claim claim = new Claim(dispatcher, owner, target);
+        owner.claim(claim);
+        try {
+            Lane lane = claim.await(session);
+            Held.nowHolds(owner.heldAs(), target);
+            return lane;
+        } finally {
+            owner.claim(null);
+        }
+    }
+
+    private void giveBack(Lane lane, Waiter owner) {
+        Held.nowHolds(owner.heldAs(), null);
+        dispatcher.giveBack(lane);
+    }
+
+    @Override
+    public boolean awaitDurable(Session session, Lane lane, boolean giveBack) {
+        SyncGate.Turn turn = new SyncGate.Turn();
+        gate.add(lane.engine(), true, turn);
+        if (giveBack) {
+            Waiter owner = (Waiter) session.ticket();
+            dispatcher.runsOn(owner);
+            giveBack(lane, owner);
+            if (owner.goesOnAfter(turn)) {
+                return false;
+            }
+        }
+        gate.driveAlone(turn);
+        turn.await(gate);
+        return true;
+    }
+
+    @Override
+    public void beforeTransaction(Lane lane, Session session) throws SQLException {
+        checkpointer.beforeTransaction(lane, session);
+    }
+
+    @Override
+    public boolean isFollowed(Lane lane) {
+        return lane.access() == Access.WRITE
+                && means.settings().uses(Part.STAY)
+                && dispatcher.lanes(Access.WRITE).isAwaited();
+    }
+
+    @Override
+    public void beforeUnwrap(Lane lane) {
+        if (lane.access() == Access.WRITE) {
+            gate.drain();
+        }
+    }
+
+    @Override
+    public void requireTrust(Lane lane) throws SQLException {
+        if (lane.engine().walSize() >= 0 && gate.isBroken()) {
+            throw new SQLException(
+                    "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
+                            + " Begin anew with another one.",
+                    "58030");
+        }
+    }
+
+    @Override
+    public boolean isWatched() {
+        return feed.isWatched();
+    }
+
+    @Override
+    public void written(Writes writes) {
+        feed.publish(writes);
+    }
+
+    @Override
+    public PoolStats stats() {
+        return means.refusal().stats();
+    }
+}

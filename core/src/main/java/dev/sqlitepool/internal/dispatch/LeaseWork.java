@@ -1,0 +1,216 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.log.SyncGate;
+import java.time.Duration;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One work of a lease. Thread-safe. Its states are those of any waiter, but it waits in the lease, which serves one after the other.
+ *
+ * @param <T> the result
+ */
+final class LeaseWork<T> extends Request<T> {
+    private final LaneLease lease;
+    private final Dispatcher dispatcher;
+    private final Session session;
+    private final Work.Code<T> work;
+    /** It does nothing after its commit, and needs no thread until that is durable. */
+    private final boolean commits;
+
+    private SyncGate.@Nullable Turn turn;
+
+    LeaseWork(LaneLease lease, Dispatcher dispatcher, Session session, Work.Code<T> work, boolean commits) {
+        super(dispatcher.means(), lease.submittedAt());
+        this.lease = lease;
+        this.dispatcher = dispatcher;
+        this.session = session;
+        this.work = work;
+        this.commits = commits;
+    }
+
+    @Override
+    boolean goesOnAfter(SyncGate.Turn durable) {
+        turn = commits ? durable : null;
+        return commits;
+    }
+
+    /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+    @Nullable
+    Runnable serve() {
+        T value = null;
+        Throwable error = null;
+        Lane kept = session.lane();
+        Held held = Held.push(means, heldAs(), kept == null ? null : dispatcher.lanesOf(kept));
+        try {
+            session.begin(kept, this);
+            if (commits ? beginCommit() : !isEnded()) {
+                value = session.performInLease(work);
+            }
+        } catch (Throwable e) {
+            error = e;
+            session.struckBy(e);
+        } finally {
+            held.pop();
+        }
+        Thread.interrupted(); // what a work has done to this thread is not the next one's
+        Lane back = session.pause();
+        if (turn == null) {
+            dispatcher.ended(this);
+        }
+        if (back != null) {
+            dispatcher.giveBack(back);
+        }
+        T result = value;
+        Throwable failure = error;
+        SyncGate.Turn waits = turn;
+        while (waits != null) {
+            try {
+                waits.then(unknown -> durable(result, unknown == null ? failure : unknown));
+                return null;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+        return outcome(result, failure);
+    }
+
+    private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
+        Runnable settle = settling(value, error);
+        if (!done()) {
+            return () -> {};
+        }
+        (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+        return settle;
+    }
+
+    private Runnable settling(@Nullable T value, @Nullable Throwable error) {
+        while (true) {
+            try {
+                return () -> future().settle(value, error);
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /**
+     * By the one who settles the gate, or by the drain. Until the rest is done nobody else has the session, and the pool is not closed;
+     * the stages, which may wait for either, do not hold it up.
+     */
+    private void durable(@Nullable T value, @Nullable Throwable error) {
+        Runnable settle = outcome(value, error);
+        while (true) {
+            try {
+                goesOn(settle);
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private void goesOn(Runnable settle) {
+        dispatcher.written(session.written());
+        Workers.Ordered rest = new Workers.Ordered() {
+            @Override
+            public boolean isReady() {
+                return future().isSettled();
+            }
+
+            @Override
+            public void run() {
+                dispatcher.ended(LeaseWork.this);
+                lease.drain();
+            }
+        };
+        means.workers().execute(() -> {
+            if (means.workers().publish(settle, rest)) {
+                rest.run();
+            }
+        });
+    }
+
+    @Override
+    protected void stop() {
+        dispatcher.interrupt(session, this);
+    }
+
+    /** Ends it by force, and returns what settles it; null if it is too late. */
+    @Nullable
+    Runnable revoked(Function<? super Waiter, ? extends Throwable> why) {
+        return revoked() ? failed(why.apply(this)) : null;
+    }
+
+    /** Ends it although it was committing; null if it has ended. */
+    @Nullable
+    Runnable abandoned(OutcomeUnknownException unknown) {
+        return move(State.COMMITTING, State.DONE) ? failed(unknown) : null;
+    }
+
+    @Override
+    public void requireOthersHoldLane() {
+        if (Held.by(lease)) {
+            throw new IllegalStateException(
+                    "A work of this lease would wait for another work of the same lease, which runs"
+                            + " after it. Call the connection directly, or chain the future.");
+        }
+        requireOthersHoldClaim();
+    }
+
+    @Override
+    protected void granted() {}
+
+    @Override
+    public Runnable failed(Throwable error) {
+        return () -> future().settle(null, error);
+    }
+
+    @Override
+    boolean isLease() {
+        return true;
+    }
+
+    @Override
+    @Nullable
+    public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        return lease.revoke(why);
+    }
+
+    @Override
+    @Nullable
+    public Runnable abandon(OutcomeUnknownException unknown) {
+        return abandoned(unknown);
+    }
+
+    @Override
+    public boolean mayHaveHadEffect() {
+        return session.mayHaveHadEffect();
+    }
+
+    @Override
+    public Duration hasReadFor(Duration held, long now) {
+        return lease.hasReadFor(held, now);
+    }
+
+    @Override
+    @Nullable
+    public Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
+        return lease.endRead(why);
+    }
+
+    @Override
+    Object heldAs() {
+        return lease;
+    }
+
+    @Override
+    public String label() {
+        return work.label();
+    }
+}

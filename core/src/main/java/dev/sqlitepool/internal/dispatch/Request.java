@@ -1,0 +1,150 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.internal.Means;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A waiter with a future. Thread-safe.
+ *
+ * <p>Ending it from outside never touches its lane: it wins the state, interrupts what runs, and then settles the future. Its stages may take
+ * their time, so the interrupts begin before.
+ *
+ * @param <T> the result
+ */
+public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
+    /** What every part is given. */
+    protected final Means means;
+
+    private final PoolFuture<T> future;
+    private final @Nullable Throwable submittedAt;
+
+    /** A request that is submitted here and now. */
+    protected Request(Means means) {
+        this(means, traceHere(means));
+    }
+
+    /** A request that counts as submitted there, if that is known. */
+    Request(Means means, @Nullable Throwable submittedAt) {
+        this.means = means;
+        this.future = new PoolFuture<>(means.workers(), this);
+        this.submittedAt = submittedAt;
+    }
+
+    /** Where something is submitted, if leaks are looked for. */
+    static @Nullable Throwable traceHere(Means means) {
+        return means.settings().leakThreshold() == null ? null : new Throwable("submitted here");
+    }
+
+    /** Its outcome. */
+    public final PoolFuture<T> future() {
+        return future;
+    }
+
+    @Override
+    public final @Nullable Throwable submittedAt() {
+        return submittedAt;
+    }
+
+    // ---- its end from outside
+
+    @Override
+    public boolean end(@Nullable Object value, @Nullable Throwable error) {
+        while (true) {
+            switch (state()) {
+                case QUEUED:
+                    if (move(State.QUEUED, State.ENDED)) {
+                        Lanes where = lanes();
+                        if (where != null) {
+                            where.withdrawn();
+                        }
+                        means.telemetry().cancelled.increment();
+                        leftQueue();
+                        future.settleHere(value, error);
+                        wake();
+                        return true;
+                    }
+                    break;
+                case RUNNING:
+                    if (revoked()) {
+                        future.settleHere(value, error);
+                        wake();
+                        return true;
+                    }
+                    break;
+                default:
+                    return false;
+            }
+        }
+    }
+
+    /** Takes it from whatever serves it, and interrupts what runs; false if it is too late, or too early. */
+    final boolean revoked() {
+        boolean mine = move(State.RUNNING, State.REVOKED);
+        if (mine) {
+            means.telemetry().cancelled.increment();
+            stop();
+        }
+        return mine;
+    }
+
+    @Override
+    @Nullable
+    public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        return revoked() ? settling(why.apply(this)) : null;
+    }
+
+    @Override
+    @Nullable
+    public Runnable failed(Throwable error) {
+        means.telemetry().failed.increment();
+        return settling(error);
+    }
+
+    /** What settles the future with an error; null if it is settled. */
+    @Nullable
+    Runnable settling(Throwable error) {
+        return () -> future.settle(null, error);
+    }
+
+    /** Ends one that nobody knows yet, since it is not let in. */
+    public final void refuse(RuntimeException error) {
+        means.telemetry().refused.increment();
+        move(State.QUEUED, State.ENDED);
+        future.settle(null, error);
+    }
+
+    /** It was ended while it was queued. */
+    protected void leftQueue() {}
+
+    /** It was ended while it ran: interrupts that. */
+    protected void stop() {}
+
+    /** Its future is settled: wakes the thread that waits to serve it. */
+    void wake() {}
+
+    /** Fails if waiting for its turn would be waiting for a lane that this very thread holds. */
+    protected final void requireOthersHoldQueue() {
+        Lanes where = lanes();
+        if (where != null && state() == State.QUEUED) {
+            where.requireOthersHoldLane();
+        }
+    }
+
+    // ---- its end from inside
+
+    /** Begins to run without a lane; false if it has been ended before. */
+    protected final boolean beginRun() {
+        return move(State.QUEUED, State.RUNNING);
+    }
+
+    /** Ends it before its turn; false if it is too late. The caller settles it. */
+    protected final boolean callOff() {
+        return move(State.QUEUED, State.ENDED);
+    }
+
+    /** Ends it with its outcome; false if it has been ended from outside. The caller settles it. */
+    protected final boolean done() {
+        return move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE);
+    }
+}

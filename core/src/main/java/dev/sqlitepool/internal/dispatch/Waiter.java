@@ -1,0 +1,318 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.log.SyncGate;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Somebody who wants a lane: a task, a stream, or a thread that waits. Thread-safe.
+ *
+ * <p><b>The end is decided once</b>, by compare-and-set on one state:
+ *
+ * <pre>
+ *   QUEUED ──► RUNNING ──► COMMITTING ──► DONE
+ *     │  ▲        │ │
+ *     │  └────────┘ └──► REVOKED   (ended from outside while it has a lane, which its server gives back)
+ *     │   put back: its lane turned out unfit, or it belongs on the write lane
+ *     └──► ENDED                   (cancelled, timed out, refused, closed before it had a lane)
+ * </pre>
+ *
+ * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
+ * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
+ */
+public abstract class Waiter implements Ticket {
+    public enum State {
+        QUEUED,
+        RUNNING,
+        COMMITTING,
+        DONE,
+        REVOKED,
+        ENDED
+    }
+
+    /** A parked thread is always woken; it looks again after this all the same. */
+    public static final long LOOK_AGAIN_NANOS = 1_000_000_000;
+
+    private static final String INTERNAL = "dev.sqlitepool.internal.";
+
+    private static final VarHandle STATE;
+
+    static {
+        try {
+            STATE = MethodHandles.lookup().findVarHandle(Waiter.class, "state", State.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private volatile State state = State.QUEUED;
+    /** Where it waits; set before it is queued. */
+    private volatile @Nullable Lanes lanes;
+    /** The granted lane; written before the state becomes RUNNING, read by the owner after. */
+    private @Nullable Lane lane;
+    /** On the pool's clock; meaningful while queued. */
+    private long queuedAt;
+
+    private long deadline;
+    /** Since when it has its lane; guarded by the lock of the lane's group. */
+    private long heldSince;
+
+    private volatile @Nullable Claim claim;
+    /** Written under this object's monitor. */
+    private volatile List<Held> awaitedBy = List.of();
+
+    final State state() {
+        return state;
+    }
+
+    final boolean move(State from, State to) {
+        return STATE.compareAndSet(this, from, to);
+    }
+
+    protected final @Nullable Lanes lanes() {
+        return lanes;
+    }
+
+    /** Prepares to wait there. The deadline of one put back stays: it has waited since then. */
+    final void joins(Lanes where, long now, long until) {
+        lanes = where;
+        queuedAt = now;
+        deadline = until;
+    }
+
+    /** Will wait for nothing. */
+    final void joinsNowhere(long now) {
+        queuedAt = now;
+    }
+
+    final long queuedAt() {
+        return queuedAt;
+    }
+
+    final long heldSince() {
+        return heldSince;
+    }
+
+    final void heldSince(long now) {
+        heldSince = now;
+    }
+
+    final long deadline() {
+        return deadline;
+    }
+
+    /** It waits again, after a turn that came to nothing and was not waiting. Called under the group's lock. */
+    final void waitsAgain(long turn, long now) {
+        deadline += turn;
+        queuedAt = now;
+    }
+
+    /** Called under the group's lock. */
+    final boolean grant(Lane granted) {
+        lane = granted;
+        return move(State.QUEUED, State.RUNNING);
+    }
+
+    protected final @Nullable Lane lane() {
+        return lane;
+    }
+
+    /** What its session waits for in the middle of its work. */
+    final @Nullable Claim claim() {
+        return claim;
+    }
+
+    /** So that it sees that its session is not wanted any more. */
+    final void wakeClaim() {
+        Claim moving = claim;
+        if (moving != null) {
+            moving.wake();
+        }
+    }
+
+    final void claim(@Nullable Claim current) {
+        claim = current;
+    }
+
+    /**
+     * A thread that holds lanes begins to wait for this one's future. What it holds this one must not wait for.
+     *
+     * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
+     * queues or moves is seen there, and then looks who is noted here.
+     */
+    final synchronized void awaitedBy(Held held) {
+        List<Held> more = new ArrayList<>(awaitedBy);
+        more.add(held);
+        awaitedBy = more;
+    }
+
+    final synchronized void notAwaitedBy(Held held) {
+        List<Held> fewer = new ArrayList<>(awaitedBy);
+        fewer.remove(held);
+        awaitedBy = fewer;
+    }
+
+    /** Whether somebody waits for this one who holds all lanes of the group. */
+    final boolean isAwaitedInside(Lanes where) {
+        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
+    }
+
+    /** Fails if this thread holds what the session is about to move to. */
+    final void requireOthersHoldClaim() {
+        Claim moving = claim;
+        if (moving != null && moving.state() == State.QUEUED) {
+            moving.target().requireOthersHoldLane();
+        }
+    }
+
+    /** Whether it counts as a lease: these may hold all but one of the read lanes, so that short reads get through. */
+    boolean isLease() {
+        return false;
+    }
+
+    /** Whether it is a single read, which may share a snapshot that was begun after it was submitted. */
+    boolean sharesSnapshots() {
+        return false;
+    }
+
+    /** Whether all that it does is in a transaction that may write, and that it begins at once. */
+    boolean beginsTransaction() {
+        return false;
+    }
+
+    /** Whether it is a statement that may run in the transaction of a group on that lane, which the caller owns. */
+    boolean joinsGroups(Lane lane) {
+        return false;
+    }
+
+    /** What serves it, if the thread that grants it a lane may go on with it instead of waking another; null if not. */
+    @Nullable
+    Runnable servesHere() {
+        return null;
+    }
+
+    /** Called after a grant, outside all locks: sees to it that the work is done. */
+    protected abstract void granted();
+
+    /**
+     * Tells the waiter that the group has ended it. Called outside all locks.
+     *
+     * @return what settles its future, to be run where foreign code may run; null if there is nothing
+     */
+    public abstract @Nullable Runnable failed(Throwable error);
+
+    /**
+     * Ends it as the holder of a lane, when the pool closes.
+     *
+     * @param why called when it has been ended, and so what it has done by then is known
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
+        return null;
+    }
+
+    /**
+     * It cannot be ended any more, and what it has begun may never return: the pool closes without it.
+     *
+     * @param unknown its end, if it was committing
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    public Runnable abandon(OutcomeUnknownException unknown) {
+        return null;
+    }
+
+    /** Whether it may have changed the database, although it has not been acknowledged. */
+    public boolean mayHaveHadEffect() {
+        return false;
+    }
+
+    /** Whether it is a thread that waits, which can submit nothing more meanwhile, so that it needs no other limit. */
+    boolean isLimitedByItself() {
+        return false;
+    }
+
+    /**
+     * For how long it has held a snapshot, as far as can be told.
+     *
+     * @param held for how long it has held its lane
+     */
+    public Duration hasReadFor(Duration held, long now) {
+        return held;
+    }
+
+    /**
+     * Ends what it reads, because its snapshot is too old.
+     *
+     * @return what settles its future, as {@link #failed}
+     */
+    @Nullable
+    public Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
+        return revoke(why);
+    }
+
+    /**
+     * Its work has committed, and has no lane any more.
+     *
+     * @return whether it ends then and goes on by itself after that turn; else its thread must wait for the turn
+     */
+    boolean goesOnAfter(SyncGate.Turn durable) {
+        return false;
+    }
+
+    /** Under what name the thread that runs it holds its lane. */
+    Object heldAs() {
+        return this;
+    }
+
+    /** What it is called in messages. */
+    public abstract String label();
+
+    /** Whether it has been ended from outside while it has a lane, which it gives back only when its code returns. */
+    protected boolean isEndedInside() {
+        return state == State.REVOKED;
+    }
+
+    /** What it is called as the holder of a lane. */
+    final String holder() {
+        String holder = label();
+        Throwable trace = submittedAt();
+        if (trace != null) {
+            holder += Stream.of(trace.getStackTrace())
+                    .filter(frame -> !frame.getClassName().startsWith(INTERNAL))
+                    .findFirst()
+                    .map(frame -> ", submitted at " + frame)
+                    .orElse("");
+        }
+        return isEndedInside() ? holder + ", which was cancelled and whose code has not returned" : holder;
+    }
+
+    /** Where it was submitted, if the pool looks for leaks. */
+    @Nullable
+    public Throwable submittedAt() {
+        return null;
+    }
+
+    // ---- as the ticket of a session
+
+    @Override
+    public final boolean isEnded() {
+        State now = state;
+        return now == State.REVOKED || now == State.ENDED;
+    }
+
+    @Override
+    public final boolean beginCommit() {
+        return move(State.RUNNING, State.COMMITTING);
+    }
+}

@@ -1,0 +1,291 @@
+package dev.sqlitepool.internal.upkeep;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.dispatch.Dispatcher;
+import dev.sqlitepool.internal.dispatch.Held;
+import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Request;
+import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.engine.Engine.CopySize;
+import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Lane;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One backup: copies the database on a connection of its own or, if no other connection sees the database, since it is in memory or
+ * locked exclusively, on the lane that does. Runs on a worker; ended from outside by any thread.
+ *
+ * <p>In SQLite the copying is a single statement; {@link BackupReports} looks meanwhile how large the file has become. The worker that
+ * copies waits for its callback only when nothing of SQLite is open any more, and only as long as the backup is wanted: one that hangs
+ * holds up its own backup, and those behind it until it is cancelled.
+ *
+ * <p><b>Why an interrupt hits the copying alone.</b> {@link #copying} is the connection while the statement runs, changed under {@link
+ * #lock}; who interrupts does so under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
+ * statement has ended.
+ *
+ * <p><b>Why nothing is left behind.</b> Whatever ends it, the worker that runs it closes the connection or gives the lane back, then
+ * deletes the file unless it has published it, and only then leaves its turn, for which a closing pool waits.
+ */
+final class Backup extends Request<Void> {
+    private final Dispatcher dispatcher;
+    private final Backups backups;
+    private final Opener opener;
+    private final BackupFile file;
+    private final @Nullable BackupReports reports;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    /** The connection on which the statement runs. */
+    @GuardedBy("lock")
+    private @Nullable Engine copying;
+
+    Backup(
+            Dispatcher dispatcher,
+            Backups backups,
+            Opener opener,
+            Path target,
+            @Nullable Consumer<? super BackupProgress> progress) {
+        super(dispatcher.means());
+        this.dispatcher = dispatcher;
+        this.backups = backups;
+        this.opener = opener;
+        this.file = new BackupFile(target);
+        this.reports = progress == null ? null : new BackupReports(means, this, file, progress);
+    }
+
+    @Override
+    public String label() {
+        return "backup";
+    }
+
+    // ---- its end from outside
+
+    @Override
+    protected void leftQueue() {
+        backups.left(this);
+    }
+
+    @Override
+    protected void stop() {
+        interrupt();
+        if (reports != null) {
+            reports.wake();
+        }
+    }
+
+    /** While it waits for its turn; null if it has been ended already. */
+    @Nullable
+    Runnable withdraw(Throwable error) {
+        return callOff() ? failed(error) : null;
+    }
+
+    @Override
+    public @Nullable Runnable failed(Throwable error) {
+        backups.left(this);
+        return super.failed(error);
+    }
+
+    /** Ends the statement that copies; repeated until it has ended. Who calls it has said before why it is to end. */
+    void interrupt() {
+        boolean again;
+        lock.lock();
+        try {
+            again = copying != null;
+            if (copying != null) {
+                copying.interrupt();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (again) {
+            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, this::interrupt);
+        }
+    }
+
+    @Override
+    public void requireOthersHoldLane() {
+        requireOthersHoldQueue();
+        if (Held.by(this)) {
+            throw new IllegalStateException("The callback of a backup would wait for the backup, which waits for it.");
+        }
+    }
+
+    // ---- its run
+
+    /** Its turn has come; false if it has been ended before. */
+    boolean takeTurn() {
+        return beginRun();
+    }
+
+    void begin() {
+        Lanes lanes = backups.onLane();
+        if (lanes == null) {
+            runOnItsOwn();
+            return;
+        }
+        lanes.submit(this);
+        if (isEndedInside() && lane() == null) {
+            backups.left(this); // ended before it was in the queue
+        }
+    }
+
+    @Override
+    protected void granted() {
+        means.workers().execute(this::runOnLane);
+    }
+
+    private void runOnLane() {
+        Lanes where = Objects.requireNonNull(lanes());
+        Lane lane = Objects.requireNonNull(lane());
+        Lanes.Fitness fitness = where.fitness(lane, this);
+        if (!fitness.fit()) {
+            if (fitness.rest() != null) {
+                fitness.rest().run();
+            }
+            if (!fitness.again()) {
+                backups.left(this);
+            }
+            return;
+        }
+        boolean alone = !backups.isSeenByOthers(); // known now
+        Throwable error = alone ? copy(lane.engine()) : null;
+        dispatcher.giveBack(lane);
+        if (!alone) {
+            runOnItsOwn();
+        } else {
+            finish(error);
+        }
+    }
+
+    private void runOnItsOwn() {
+        Engine engine;
+        try {
+            file.requireFree();
+            engine = isEnded() ? null : backups.open();
+        } catch (Throwable e) {
+            finish(e);
+            return;
+        }
+        Throwable error = null;
+        if (engine != null) {
+            error = copy(engine);
+            try {
+                opener.close(engine);
+            } catch (Throwable e) {
+                means.telemetry().warn("the connection of a backup could not be closed", e);
+            }
+        }
+        finish(error);
+    }
+
+    /** Never throws; null if the copy is whole, or the backup has been ended. */
+    private @Nullable Throwable copy(Engine engine) {
+        try {
+            file.requireFree();
+            CopySize size = engine.copySize();
+            if (reports != null) {
+                reports.begin(size);
+            }
+            copyPatiently(engine);
+            return null;
+        } catch (Throwable e) {
+            return e;
+        }
+    }
+
+    /** Waits for other processes, as every statement does, as long as nothing has been copied. */
+    private void copyPatiently(Engine engine) throws SQLException {
+        long deadline = System.nanoTime() + Settings.nanos(means.settings().busyTimeout());
+        while (enter(engine)) {
+            try {
+                engine.copyTo(file.partial());
+                return;
+            } catch (SQLException e) {
+                if (engine.failure(e) != Failure.BUSY || System.nanoTime() - deadline >= 0) {
+                    throw e;
+                }
+            } finally {
+                leave();
+            }
+            means.telemetry().busyRetries.increment();
+            file.delete();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+        }
+    }
+
+    /** From here to {@link #leave} the statement may be interrupted; false if it is not wanted any more. */
+    private boolean enter(Engine engine) {
+        lock.lock();
+        try {
+            copying = engine;
+            // Who ends it says so before he looks at copying: one of the two sees the other.
+            if (isUnwanted()) {
+                copying = null;
+            }
+            backups.copying(copying != null);
+            return copying != null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isUnwanted() {
+        return isEnded() || reports != null && reports.refusal() != null;
+    }
+
+    private void leave() {
+        lock.lock();
+        try {
+            copying = null;
+            backups.copying(false);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** With nothing of SQLite open any more. */
+    private void finish(@Nullable Throwable failure) {
+        Throwable error = failure;
+        try {
+            if (reports != null) {
+                reports.end(this::isEnded);
+            }
+            error = refusalOr(error);
+            if (error == null && !isEnded()) {
+                file.sync();
+                if (reports != null) {
+                    reports.complete(this::isEnded);
+                }
+                error = refusalOr(null);
+            }
+            if (error == null && beginCommit()) {
+                file.publish();
+            }
+        } catch (Throwable e) {
+            error = e;
+        }
+        file.delete();
+        boolean mine = done();
+        backups.left(this);
+        if (mine) {
+            (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+            future().settle(null, error);
+        }
+    }
+
+    private @Nullable Throwable refusalOr(@Nullable Throwable error) {
+        Throwable refusal = reports == null ? null : reports.refusal();
+        return refusal == null ? error : refusal;
+    }
+}

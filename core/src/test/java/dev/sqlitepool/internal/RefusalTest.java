@@ -1,0 +1,124 @@
+package dev.sqlitepool.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolException;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RefusalTest {
+    private static final PoolStats.Lanes NONE = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+    private static final PoolStats.Lanes FREE = new PoolStats.Lanes(1, 1, 0, 0, 0, 0, Duration.ZERO, "");
+
+    private final Settings settings = Pools.settings(
+            SqlitePool.builder().databasePath(Path.of("unused.db")).acquireTimeout(Duration.ofMillis(2_500)));
+
+    private Refusal refusal() {
+        return refusal(stats(NONE, FREE));
+    }
+
+    private Refusal refusal(PoolStats stats) {
+        return new Refusal(settings, () -> stats);
+    }
+
+    private static PoolStats stats(PoolStats.Lanes read, PoolStats.Lanes write) {
+        return new PoolStats(
+                "shop", read, write, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Map.of(), 0, 0, Duration.ZERO, Duration.ZERO, 0, 77);
+    }
+
+    private static Refusal.Wanted wanted(boolean lease, boolean effect) {
+        return new Refusal.Wanted("task", Access.READ, lease, effect);
+    }
+
+    private String timeout(PoolStats.Lanes read, PoolStats.Lanes write) {
+        return refusal().timeout(wanted(false, false), stats(read, write))
+                .getMessage();
+    }
+
+    @Test
+    void aTimeoutSaysWhoHoldsTheLanesAndForHowLong() {
+        PoolStats.Lanes read = new PoolStats.Lanes(9, 0, 2, 0, 0, 3, Duration.ofMillis(1_250), "report");
+        PoolStats.Lanes write = new PoolStats.Lanes(1, 0, 1, 0, 0, 9, Duration.ofMillis(4_900), "checkout");
+        PoolStats stats = stats(read, write);
+        assertThat(refusal().timeout(wanted(false, false), stats))
+                .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
+                        + " write lane busy 4.9 s with \"checkout\", 12 waiting, read lanes 2/9 busy,"
+                        + " the longest 1.3 s with \"report\". ")
+                .satisfies(error -> assertThat(error.stats()).isSameAs(stats));
+    }
+
+    @Test
+    void aTimeoutSaysWhatTheLanesDo() {
+        assertThat(timeout(NONE, FREE)).contains(": write lane free, 0 waiting. ");
+        assertThat(timeout(NONE, new PoolStats.Lanes(1, 0, 0, 1, 0, 0, Duration.ZERO, "")))
+                .contains(": write lane opening, 0 waiting. ");
+        assertThat(timeout(NONE, new PoolStats.Lanes(1, 0, 0, 0, 1, 0, Duration.ZERO, "")))
+                .contains(": write lane closing, 0 waiting. ");
+        assertThat(timeout(new PoolStats.Lanes(4, 0, 0, 2, 0, 1, Duration.ZERO, ""), FREE))
+                .contains(": write lane free, 1 waiting, read lanes 0/4 busy, 2 opening. ");
+    }
+
+    @Test
+    void aFullLogNamesItsSizeAndItsReader() {
+        assertThat(refusal(stats(NONE, FREE)).logFull("task", "a reader outside this pool", false))
+                .hasMessageStartingWith(
+                        settings.name() + ": \"task\" could not write within 2.5 s: the write-ahead log has reached"
+                                + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write lane free");
+    }
+
+    @Test
+    void whoWaitsForItselfIsToldWhichLanesItHolds() {
+        assertThat(refusal().waitsForItself(Access.WRITE, 1))
+                .hasMessageStartingWith("This work holds the only write lane of the pool " + settings.name() + ",");
+        assertThat(refusal().waitsForItself(Access.READ, 9))
+                .hasMessageStartingWith("This work holds all 9 read lanes of the pool " + settings.name() + ",");
+    }
+
+    @Test
+    void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
+        PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
+        assertThat(refusal(stats).exhausted(false))
+                .hasMessageStartingWith(
+                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
+                                + " busy 1.0 s with \"checkout\", 5 waiting. ");
+        assertThat(refusal(stats).closed(false))
+                .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
+    }
+
+    @Test
+    void whoMayHaveCommittedIsToldToLook() {
+        PoolStats stats = stats(NONE, FREE);
+        assertThat(List.of(
+                        refusal().timeout(wanted(false, true), stats),
+                        refusal(stats).exhausted(true),
+                        refusal(stats).closed(true),
+                        refusal(stats).logFull("task", "a reader", true)))
+                .allMatch(PoolException::mayHaveHadEffect)
+                .allSatisfy(error -> assertThat(error)
+                        .hasMessageEndingWith(
+                                "What the task has committed by itself stays: look before you run it again."));
+    }
+
+    @Test
+    void aLeaseThatFindsALaneFreeIsToldTheRule() {
+        PoolStats.Lanes read = new PoolStats.Lanes(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
+        assertThat(refusal().timeout(wanted(true, false), stats(read, FREE)))
+                .hasMessageContaining("read lanes 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+    }
+
+    @Test
+    void whereNobodyHoldsALaneTheOpeningIsToBlame() {
+        PoolStats.Lanes read = new PoolStats.Lanes(2, 0, 0, 2, 0, 2, Duration.ZERO, "");
+        assertThat(timeout(read, FREE))
+                .contains("A connection was still being opened: raise acquireTimeout")
+                .doesNotContain("Find what holds them");
+    }
+}

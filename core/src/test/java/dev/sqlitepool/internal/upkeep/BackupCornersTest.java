@@ -1,0 +1,457 @@
+package dev.sqlitepool.internal.upkeep;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.Gate;
+import dev.sqlitepool.Logged;
+import dev.sqlitepool.PoolExhaustedException;
+import dev.sqlitepool.PoolListener;
+import dev.sqlitepool.Pools;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.dispatch.Held;
+import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.pool.LanePool;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Delayed;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.sqlite.SQLiteErrorCode;
+import org.sqlite.SQLiteException;
+
+/** Backups that are ended, refused, busy or late, with engines that do what the test says. */
+class BackupCornersTest {
+    @RegisterExtension
+    final Pools pools = new Pools();
+
+    @RegisterExtension
+    final Logged logged = new Logged();
+
+    /** How often a method of an engine was called. */
+    private final Map<String, AtomicInteger> calls = new ConcurrentHashMap<>();
+    /** What happens in a method of an engine before it does what it does. */
+    private final Map<String, Runnable> fates = new ConcurrentHashMap<>();
+    /** The next copyings leave a file that is not whole, and fail with these. */
+    private final ConcurrentLinkedQueue<SQLException> errors = new ConcurrentLinkedQueue<>();
+
+    private final AtomicLong passed = new AtomicLong();
+    private volatile boolean dead;
+    private volatile boolean closeFails;
+
+    private Engine watched(Engine engine) {
+        counter("engines").incrementAndGet();
+        return (Engine) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+                    String name = method.getName();
+                    counter(name).incrementAndGet();
+                    fates.getOrDefault(name, () -> {}).run();
+                    SQLException error = name.equals("copyTo") ? errors.poll() : null;
+                    if (error != null) {
+                        Files.writeString((Path) arguments[0], "a part", StandardOpenOption.CREATE_NEW);
+                        throw error;
+                    }
+                    if (name.equals("probe") && dead) {
+                        dead = false;
+                        return false;
+                    }
+                    Object answer;
+                    try {
+                        answer = method.invoke(engine, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                    if (name.equals("close") && closeFails) {
+                        throw new SQLException("the close failed");
+                    }
+                    return answer;
+                });
+    }
+
+    private AtomicInteger counter(String name) {
+        return calls.computeIfAbsent(name, any -> new AtomicInteger());
+    }
+
+    private LanePool build(SqlitePoolBuilder builder) {
+        Settings settings = Pools.settings(builder);
+        return pools.track(
+                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+    }
+
+    private SqlitePoolBuilder onFile() {
+        return SqlitePool.builder().databasePath(pools.file());
+    }
+
+    private LanePool openWithTable() {
+        LanePool pool = build(onFile().busyTimeout(Duration.ofSeconds(5)));
+        pool.execute("CREATE TABLE t (x)").join();
+        return pool;
+    }
+
+    private Path target() {
+        return target("copy");
+    }
+
+    private Path target(String name) {
+        return pools.directory().resolve(name);
+    }
+
+    /** The names in the directory, without those of the database itself. */
+    private List<String> others() {
+        try (Stream<Path> files = Files.list(pools.directory())) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> !name.startsWith("test.db"))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static Throwable failure(CompletableFuture<?> future) {
+        Pools.await("the end", future::isDone);
+        Throwable thrown = catchThrowable(future::join);
+        return thrown instanceof CompletionException ? thrown.getCause() : thrown;
+    }
+
+    private Gate gateIn(String method) {
+        Gate gate = new Gate();
+        fates.put(method, gate::pass);
+        return gate;
+    }
+
+    // ---- ended from outside
+
+    @Test
+    void theFutureOfABackupCanBeEndedUntilItIsDone() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copyTo");
+        CompletableFuture<Void> running = pool.backup(target());
+        gate.awaitReached();
+        CompletableFuture<Void> waiting = pool.backup(target("waiting"));
+        assertThat(waiting.complete(null)).isTrue();
+        assertThat(running.complete(null)).isTrue();
+        assertThat(running.complete(null)).isFalse();
+        assertThat(pool.parts().backups().endByForce()).isNull(); // nothing is left to be ended
+        gate.open();
+        Pools.await("nothing is left", () -> others().isEmpty());
+        fates.clear();
+        CompletableFuture<Void> done = pool.backup(target("done"));
+        done.join();
+        assertThat(done.complete(null)).isFalse();
+        assertThat(others()).containsExactly("done");
+    }
+
+    @Test
+    void theCopyingIsInterruptedUntilItHasEnded() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copyTo");
+        CompletableFuture<Void> backup = pool.backup(target());
+        gate.awaitReached();
+        assertThat(pool.parts().backups().isCopying()).isTrue();
+        assertThat(counter("interrupt")).hasValue(0);
+        assertThat(backup.cancel(true)).isTrue();
+        assertThat(counter("interrupt")).hasPositiveValue();
+        Pools.await("again and again", () -> counter("interrupt").get() > 2);
+        gate.open();
+        Pools.await("it has ended", () -> !pool.parts().backups().isCopying());
+    }
+
+    @Test
+    void aBackupThatIsCancelledBeforeItCopiesDoesNotCopy() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copySize");
+        CompletableFuture<Void> backup = pool.backup(target());
+        gate.awaitReached();
+        assertThat(backup.cancel(true)).isTrue();
+        gate.open();
+        pool.backup(target("next")).join();
+        assertThat(counter("copyTo")).hasValue(1);
+        assertThat(others()).containsExactly("next");
+    }
+
+    private static Thread noThread(Runnable body) {
+        throw new OutOfMemoryError("unable to create native thread, says the test");
+    }
+
+    /** Its turn has come, but there is no thread for it yet. */
+    @Test
+    void aBackupInMemoryThatIsCancelledBeforeItWaitsForTheConnectionGivesItsTurnAway() {
+        LanePool pool = build(SqlitePool.builder().inMemory());
+        ThreadFactory threads = pool.parts().means().workers().threads().getThreadFactory();
+        pool.parts().means().workers().threads().setThreadFactory(BackupCornersTest::noThread);
+        CompletableFuture<Void> backup = pool.backup(target());
+        assertThat(backup.cancel(true)).isTrue();
+        CompletableFuture<Void> next = pool.backup(target("next"));
+        pool.parts().means().workers().threads().setThreadFactory(threads);
+        Pools.await("the next is done", next::isDone);
+        assertThat(others()).containsExactly("next");
+    }
+
+    @Test
+    void oneBackupInMemoryWaitsForTheConnectionAtATime() {
+        LanePool pool = build(SqlitePool.builder().inMemory());
+        Gate lane = new Gate();
+        CompletableFuture<Void> work = pool.useTransaction(tx -> lane.pass());
+        lane.awaitReached();
+        CompletableFuture<Void> first = pool.backup(target("first"));
+        Pools.await("the first waits", () -> pool.stats().waiting() == 1);
+        CompletableFuture<Void> second = pool.backup(target("second"));
+        assertThat(first.cancel(true)).isTrue();
+        Pools.await("the second waits", () -> pool.stats().waiting() == 1);
+        lane.open();
+        work.join();
+        second.join();
+        assertThat(others()).containsExactly("second");
+    }
+
+    // ---- on a connection that does not answer
+
+    private LanePool openRested() {
+        LanePool pool = build(SqlitePool.builder()
+                .poolSize(1)
+                .healthCheckInterval(Duration.ofDays(1))
+                .pragma("journal_mode", "MEMORY")
+                .connectionFactory(access -> DriverManager.getConnection("jdbc:sqlite::memory:")));
+        pool.query("SELECT 1", row -> row.getInt(1)).join();
+        Pools.awaitIdle(pool);
+        passed.addAndGet(TimeUnit.DAYS.toNanos(2));
+        dead = true;
+        return pool;
+    }
+
+    @Test
+    void aBackupWhoseConnectionDoesNotAnswerGetsAnother() {
+        LanePool pool = openRested();
+        CompletableFuture<Void> backup = pool.backup(target());
+        Pools.await("it is done", backup::isDone);
+        backup.join();
+        Pools.awaitIdle(pool);
+        assertThat(pool.stats().opened()).isEqualTo(2);
+        assertThat(others()).containsExactly("copy");
+    }
+
+    @Test
+    void aBackupThatIsCancelledWhileItsConnectionDoesNotAnswerGivesItsTurnAway() {
+        LanePool pool = openRested();
+        Gate gate = gateIn("probe");
+        CompletableFuture<Void> backup = pool.backup(target());
+        gate.awaitReached();
+        assertThat(backup.cancel(true)).isTrue();
+        gate.open();
+        CompletableFuture<Void> next = pool.backup(target("next"));
+        Pools.await("the next is done", next::isDone);
+        assertThat(others()).containsExactly("next");
+    }
+
+    // ---- files and errors
+
+    @Test
+    void ifTheNameIsTakenNothingIsOpenedOrCopied() throws IOException {
+        LanePool pool = openWithTable();
+        Files.writeString(target(), "precious");
+        int before = counter("engines").get();
+        assertThat(failure(pool.backup(target()))).isInstanceOf(FileAlreadyExistsException.class);
+        assertThat(counter("engines")).hasValue(before);
+        LanePool memory = build(SqlitePool.builder().inMemory());
+        assertThat(failure(memory.backup(target()))).isInstanceOf(FileAlreadyExistsException.class);
+        assertThat(counter("copySize")).hasValue(0);
+        assertThat(counter("copyTo")).hasValue(0);
+    }
+
+    private static SQLException error(SQLiteErrorCode code) {
+        return new SQLiteException("injected", code);
+    }
+
+    @Test
+    void whileTheDatabaseIsBusyACopyIsBegunAnew() {
+        LanePool pool = openWithTable();
+        errors.add(error(SQLiteErrorCode.SQLITE_BUSY));
+        errors.add(error(SQLiteErrorCode.SQLITE_BUSY));
+        assertThat(failure(pool.backup(target()))).isNull();
+        assertThat(pool.stats().busyRetries()).isEqualTo(2);
+        assertThat(pool.parts().backups().isCopying()).isFalse();
+        assertThat(others()).containsExactly("copy");
+    }
+
+    @Test
+    void aDatabaseThatIsBusyForLongerThanTheBusyTimeoutIsNotCopied() {
+        LanePool pool = build(onFile().busyTimeout(Duration.ofMillis(5)));
+        pool.execute("CREATE TABLE t (x)").join();
+        SQLException busy = error(SQLiteErrorCode.SQLITE_BUSY);
+        fates.put("copyTo", () -> errors.add(busy));
+        assertThat(failure(pool.backup(target()))).isSameAs(busy);
+        assertThat(others()).isEmpty();
+    }
+
+    @Test
+    void otherErrorsEndTheCopyingAtOnce() {
+        LanePool pool = openWithTable();
+        SQLException error = error(SQLiteErrorCode.SQLITE_FULL);
+        errors.add(error);
+        assertThat(failure(pool.backup(target()))).isSameAs(error);
+        assertThat(pool.stats().busyRetries()).isZero();
+        assertThat(others()).isEmpty();
+    }
+
+    @Test
+    void aBackupIsDoneEvenIfItsConnectionCannotBeClosed() {
+        LanePool pool = openWithTable();
+        closeFails = true;
+        assertThat(failure(pool.backup(target()))).isNull();
+        closeFails = false;
+        assertThat(logged.warnings())
+                .singleElement()
+                .asString()
+                .endsWith("the connection of a backup could not be closed");
+    }
+
+    // ---- counted and told
+
+    @Test
+    void asManyBackupsWaitAsMaxWaitersAllows() {
+        LanePool pool = build(onFile().maxWaiters(1));
+        Gate gate = gateIn("copyTo");
+        CompletableFuture<Void> running = pool.backup(target("running"));
+        gate.awaitReached();
+        CompletableFuture<Void> waiting = pool.backup(target("waiting"));
+        assertThat(failure(pool.backup(target("refused")))).isInstanceOf(PoolExhaustedException.class);
+        gate.open();
+        CompletableFuture.allOf(running, waiting).join();
+    }
+
+    @Test
+    void aClosedPoolHasItsBackupUntilItHasLeft() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copyTo");
+        CompletableFuture<Void> running = pool.backup(target());
+        gate.awaitReached();
+        CompletableFuture<Void> waiting = pool.backup(target("waiting"));
+        CompletableFuture<Void> closed = pool.closeAsync();
+        assertThat(failure(waiting)).hasMessageContaining("closed");
+        assertThat(pool.stats().failed()).isEqualTo(1);
+        assertThat(pool.parts().backups().isTerminated()).isFalse();
+        gate.open();
+        running.join();
+        closed.join();
+        assertThat(pool.parts().backups().isTerminated()).isTrue();
+    }
+
+    @Test
+    void aBackupThatHoldsTheConnectionForLongIsReported() {
+        List<String> told = new CopyOnWriteArrayList<>();
+        LanePool pool = build(SqlitePool.builder()
+                .inMemory()
+                .leakThreshold(Duration.ofMillis(5))
+                .listener(new PoolListener() {
+                    @Override
+                    public void leakSuspected(Access access, String holder, Duration held, Throwable acquiredAt) {
+                        told.add(holder);
+                    }
+                }));
+        Gate gate = gateIn("copyTo");
+        CompletableFuture<Void> backup = pool.backup(target());
+        gate.awaitReached();
+        Pools.await("told", () -> told.contains("backup"));
+        gate.open();
+        backup.join();
+    }
+
+    @Test
+    void reportsAreMadeWhileItCopiesOneAfterTheOther() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copyTo");
+        List<BackupProgress> reports = new CopyOnWriteArrayList<>();
+        CompletableFuture<Void> backup = pool.backup(target(), reports::add);
+        gate.awaitReached();
+        Pools.await("the first", () -> !reports.isEmpty());
+        long soon = TimeUnit.MILLISECONDS.toNanos(100);
+        Pools.await("the second", () -> {
+            for (Runnable planned : pool.parts().means().workers().timer().getQueue()) {
+                if (((Delayed) planned).getDelay(TimeUnit.NANOSECONDS) <= soon) {
+                    planned.run(); // as if its time had come
+                }
+            }
+            return reports.size() > 1;
+        });
+        gate.open();
+        backup.join();
+        assertThat(reports.get(0).copiedPages()).isZero();
+        assertThat(reports.get(reports.size() - 1).fraction()).isEqualTo(1);
+    }
+
+    @Test
+    void aCallbackThatThrowsInterruptsTheCopying() {
+        LanePool pool = openWithTable();
+        Gate gate = gateIn("copyTo");
+        IllegalStateException refusal = new IllegalStateException("no more");
+        CompletableFuture<Void> backup = pool.backup(target(), progress -> {
+            gate.awaitReached();
+            throw refusal;
+        });
+        Pools.await("interrupted", () -> counter("interrupt").get() > 0);
+        gate.open();
+        assertThat(failure(backup)).isSameAs(refusal);
+        assertThat(others()).isEmpty();
+    }
+
+    @Test
+    void aThreadThatHasReportedWorksForTheBackupNoMore() {
+        LanePool pool = openWithTable();
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        AtomicBoolean inside = new AtomicBoolean();
+        BackupReports reports =
+                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
+        reports.look();
+        reports.end(() -> false);
+        assertThat(inside).isTrue();
+        assertThat(Held.top()).isNull();
+    }
+
+    @Test
+    void whoWaitsForAReportKeepsAnInterrupt() {
+        LanePool pool = openWithTable();
+        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        Gate gate = new Gate();
+        BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+        reports.begin(new Engine.CopySize(1, 512));
+        gate.awaitReached();
+        AtomicInteger waits = new AtomicInteger();
+        Thread.currentThread().interrupt();
+        reports.end(() -> {
+            if (waits.incrementAndGet() > 1) {
+                gate.open();
+            }
+            return false;
+        });
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(waits.get()).isGreaterThan(1);
+    }
+}
