@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * transaction is committed.
  */
 final class AfterCommit implements Runnable {
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Means means;
     private final Waiter task;
     private final List<Runnable> hooks;
@@ -30,9 +30,9 @@ final class AfterCommit implements Runnable {
     private boolean cutOff;
 
     /** Runs hooks for a task; {@code acknowledge} may be called twice. */
-    AfterCommit(Dispatcher dispatcher, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
-        this.dispatcher = dispatcher;
-        this.means = dispatcher.means();
+    AfterCommit(Routes routes, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
+        this.routes = routes;
+        this.means = routes.means();
         this.task = task;
         this.hooks = hooks;
         this.acknowledge = acknowledge;
@@ -50,7 +50,7 @@ final class AfterCommit implements Runnable {
         ends();
         Thread.interrupted(); // nor what the close has
         held.pop();
-        dispatcher.ended(task);
+        routes.ended(task);
         acknowledge.run();
     }
 

@@ -18,12 +18,12 @@ final class Caller {
     /** {@code Thread.isVirtual}, which Java 17 does not have. */
     private static final @Nullable MethodHandle IS_VIRTUAL = isVirtualMethod();
 
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Means means;
 
-    Caller(Dispatcher dispatcher) {
-        this.dispatcher = dispatcher;
-        this.means = dispatcher.means();
+    Caller(Routes routes) {
+        this.routes = routes;
+        this.means = routes.means();
     }
 
     private static @Nullable MethodHandle isVirtualMethod() {
@@ -46,16 +46,16 @@ final class Caller {
     /** Runs it and returns its result, or throws what it has thrown. */
     <T> T run(Work<T> work) {
         boolean code = work instanceof Work.Code<T>;
-        Lanes lanes = dispatcher.lanesFor(work);
+        Lanes lanes = routes.lanesFor(work);
         means.life().used();
         if (isVirtual()) {
-            Task<T> task = new Task<>(dispatcher, work, null, true);
+            Task<T> task = new Task<>(routes, work, null, true);
             lanes.requireOthersHoldLane();
             lanes.submit(task);
             return result(task);
         }
         lanes.requireOthersHoldLane();
-        Task<T> task = new Task<>(dispatcher, work, code ? Thread.currentThread() : null, true);
+        Task<T> task = new Task<>(routes, work, code ? Thread.currentThread() : null, true);
         boolean here = lanes.submitInline(task);
         boolean again = code || here;
         while (again && awaitGrant(task)) {
@@ -66,7 +66,7 @@ final class Caller {
             if (served.settle() != null) {
                 Workers.settle(served.settle());
             } else {
-                dispatcher.gate().driveAlone(task.atGate());
+                routes.gate().driveAlone(task.atGate());
             }
             again = code && served.again();
         }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class Claim extends Waiter {
     private static final long SHORT_NANOS = 10_000_000;
 
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Means means;
     private final Waiter owner;
     private final Lanes target;
@@ -25,15 +25,12 @@ final class Claim extends Waiter {
     private volatile @Nullable Throwable error;
 
     /** A claim for a task or a lease. */
-    Claim(Dispatcher dispatcher, Waiter owner, Lanes target) {
-        this.dispatcher = dispatcher;
-        this.means = dispatcher.means();
+    Claim(Routes routes, Waiter owner, Lanes target) {
+        this.routes = routes;
+        this.means = routes.means();
         this.owner = owner;
         this.target = target;
-    }
-
-    Lanes target() {
-        return target;
+        willJoin(target); // before its owner is seen to move
     }
 
     @Override
@@ -104,7 +101,7 @@ final class Claim extends Waiter {
         return owner.isEndedInside();
     }
 
-    /** Wakes the thread, so that it sees that its session is not wanted any more. */
+    @Override
     void wake() {
         LockSupport.unpark(thread);
     }
@@ -162,14 +159,14 @@ final class Claim extends Waiter {
     /** An error of the machine may have ended the wait: nobody would come for the lane that it is granted, or has been. */
     private void leave() {
         if (!withdraw() && state() == State.RUNNING) {
-            dispatcher.giveBack(Objects.requireNonNull(lane()));
+            routes.giveBack(Objects.requireNonNull(lane()));
         }
     }
 
     private boolean withdraw() {
         boolean mine = move(State.QUEUED, State.ENDED);
         if (mine) {
-            Objects.requireNonNull(lanes()).withdrawn();
+            target.withdrawn();
         }
         return mine;
     }

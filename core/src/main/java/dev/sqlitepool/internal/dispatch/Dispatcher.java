@@ -4,77 +4,30 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.Means;
-import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.engine.Engine.Writes;
-import dev.sqlitepool.internal.feed.ChangeFeed;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.lane.Work;
-import dev.sqlitepool.internal.log.Checkpointer;
-import dev.sqlitepool.internal.log.SyncGate;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Flow;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Knows which lanes a work wants and where a lane belongs, makes the sessions, and remembers who runs without a lane. Thread-safe.
- */
+/** Lets in what wants a lane. Thread-safe. */
 public final class Dispatcher {
-    private static final int REMEMBERED_WRITERS = 1_000;
-
+    private final Routes routes;
     private final Means means;
-    private final Lanes read;
-    private final Lanes write;
-    private final SyncGate gate;
-    private final ChangeFeed feed;
-    private final LaneHost host;
     private final Caller caller;
-    /** Texts that begin like reads and turned out to write. */
-    private final Set<String> writers = ConcurrentHashMap.newKeySet();
-    /** Those who run without a lane, since they have given it back after a commit. */
-    private final Set<Waiter> laneless = ConcurrentHashMap.newKeySet();
 
-    /** With {@code read} the same as {@code write} if there is one lane for both. */
-    public Dispatcher(
-            Means means,
-            Lanes read,
-            Lanes write,
-            SyncGate gate,
-            Checkpointer checkpointer,
-            ChangeFeed feed) {
-        this.means = means;
-        this.read = read;
-        this.write = write;
-        this.gate = gate;
-        this.feed = feed;
-        this.caller = new Caller(this);
-        this.host = new LaneHost(means, this, gate, checkpointer, feed);
+    /** With the lanes of these routes. */
+    public Dispatcher(Routes routes) {
+        this.routes = routes;
+        this.means = routes.means();
+        this.caller = new Caller(routes);
     }
-
-    public Means means() {
-        return means;
-    }
-
-    public SyncGate gate() {
-        return gate;
-    }
-
-    Session session(Form form, Ticket ticket) {
-        return new Session(form, host, means.settings(), means.telemetry(), ticket);
-    }
-
-    // ---- coming
 
     /** Lets a work in, and returns its future. */
     public <T> CompletableFuture<T> submit(Work<T> work) {
         means.life().used();
-        Task<T> task = new Task<>(this, work, null);
-        lanesFor(work).submit(task);
+        Task<T> task = new Task<>(routes, work, null);
+        routes.lanesFor(work).submit(task);
         return task.future();
     }
 
@@ -86,125 +39,14 @@ public final class Dispatcher {
     /** Lets a stream of rows in, which waits for nothing until it is asked for rows. */
     public <T> void stream(
             String sql, RowMapper<? extends T> mapper, @Nullable Object[] values, Flow.Subscriber<? super T> subscriber) {
-        new RowStream<T>(this, sql, mapper, values, subscriber).begin();
+        new RowStream<T>(routes, sql, mapper, values, subscriber).begin();
     }
 
     /** Asks for a lane on loan: all works see one snapshot, or each commits by itself; where it begins. */
     public CompletableFuture<Lease> lend(Form form, Access begins) {
-        LaneLease lease = new LaneLease(this, form);
+        LaneLease lease = new LaneLease(routes, form);
         means.life().used();
-        lanes(begins).submit(lease);
+        routes.lanes(begins).submit(lease);
         return lease.future();
-    }
-
-    // ---- lanes
-
-    Lanes readLanes() {
-        return read;
-    }
-
-    Lanes lanes(Access access) {
-        return access == Access.WRITE ? write : read;
-    }
-
-    boolean hasReadLanes() {
-        return read != write;
-    }
-
-    Lanes lanesOf(Lane lane) {
-        return lanes(lane.access());
-    }
-
-    /** Where a work waits. */
-    public Lanes lanesFor(Work<?> work) {
-        boolean writes = work.access() == Access.WRITE
-                || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
-        return writes ? write : read;
-    }
-
-    /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
-    @Nullable
-    public Runnable release(Lane lane) {
-        while (true) {
-            try {
-                return lanesOf(lane).release(lane);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // it has not been taken back
-            }
-        }
-    }
-
-    /** As {@link #release}, with what remains done by another thread. */
-    public void giveBack(Lane lane) {
-        Runnable rest = release(lane);
-        if (rest != null) {
-            means.workers().execute(rest);
-        }
-    }
-
-    /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
-    void reroute(Task<?> task, Work<?> work) {
-        if (work instanceof Work.Data<?> data) {
-            if (writers.size() >= REMEMBERED_WRITERS) {
-                writers.clear();
-            }
-            writers.add(data.sql());
-        }
-        means.telemetry().moves.increment();
-        write.submit(task);
-        if (task.isAwaitedInside(write)) {
-            task.end(null, write.waitsForItself());
-        }
-    }
-
-    /** Interrupts what an ended waiter runs, until it has left its session. */
-    void interrupt(Session session, Waiter waiter) {
-        means.telemetry().interrupts.increment();
-        while (true) {
-            try {
-                interruptAgain(session, waiter);
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    private void interruptAgain(Session session, Waiter waiter) {
-        waiter.wakeClaim();
-        if (session.interrupt(waiter)) {
-            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
-        }
-    }
-
-    // ---- who runs without a lane
-
-    /** From now to {@link #ended} the pool is not closed, though the work may hold no lane; called while it holds one. */
-    void runsOn(Waiter waiter) {
-        while (true) {
-            try {
-                laneless.add(waiter);
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    /** Its work has ended. */
-    void ended(Waiter waiter) {
-        if (!laneless.isEmpty() && laneless.remove(waiter)) {
-            means.life().advanceClose();
-        }
-    }
-
-    /** Those who run on without a lane. */
-    public Set<Waiter> laneless() {
-        return laneless;
-    }
-
-    /** Tells those who watch what was written, and acknowledged. */
-    void written(Writes writes) {
-        feed.publish(writes);
     }
 }

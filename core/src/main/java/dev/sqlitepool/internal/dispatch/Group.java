@@ -38,7 +38,7 @@ final class Group {
     private static final int RUNS = 512;
     private static final long NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Means means;
     private final Task<?> first;
     private final Lanes where;
@@ -49,20 +49,20 @@ final class Group {
     private final List<Task<?>> members = Collections.synchronizedList(list);
 
     /** A group of one, which has been granted the write lane. */
-    Group(Dispatcher dispatcher, Task<?> first) {
-        this.dispatcher = dispatcher;
-        this.means = dispatcher.means();
+    Group(Routes routes, Task<?> first) {
+        this.routes = routes;
+        this.means = routes.means();
         this.first = first;
-        this.where = Objects.requireNonNull(first.lanes());
+        this.where = routes.lanesOf(Objects.requireNonNull(first.lane()));
         this.lane = Objects.requireNonNull(first.lane());
     }
 
     /** As {@link Task#serve}; alone, if there is no memory for a group. */
-    static Task.Served serve(Dispatcher dispatcher, Task<?> first) {
+    static Task.Served serve(Routes routes, Task<?> first) {
         Group group;
         Held held;
         try {
-            group = new Group(dispatcher, first);
+            group = new Group(routes, first);
             Task.Served unfit = first.unfit(group.where, group.lane);
             if (unfit != null) {
                 return unfit;
@@ -97,14 +97,14 @@ final class Group {
                 member.undone(errorStands && member == culprit);
             }
             repeat(began);
-            return Task.served(Task.NOTHING, dispatcher.release(last), false);
+            return Task.served(Task.NOTHING, routes.release(last), false);
         }
         for (int i = 0; i < members.size(); i++) {
             Task<?> member = members.get(i);
             boolean kept = committed && !member.hasFailed();
-            dispatcher.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
+            routes.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
         }
-        return Task.served(null, dispatcher.release(last), false);
+        return Task.served(null, routes.release(last), false);
     }
 
     /** Whether the commit must be synced; if the engine cannot say it, it must. */

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.engine.Place;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,22 +18,22 @@ public final class Held {
     private final Object pool;
     private final Object holder;
     /** The group of the lane; null while the work waits for another lane. */
-    private @Nullable Lanes lanes;
+    private Waiter.@Nullable Place place;
     /** Stands for this run of the work with what it submits; made when it first submits something. */
     private @Nullable Object run;
 
-    private Held(@Nullable Held outer, Object pool, Object holder, @Nullable Lanes lanes) {
+    private Held(@Nullable Held outer, Object pool, Object holder, Waiter.@Nullable Place place) {
         this.outer = outer;
         this.pool = pool;
         this.holder = holder;
-        this.lanes = lanes;
+        this.place = place;
     }
 
     /** From now to {@link #pop} this thread runs user code that holds a lane of the group, or none. */
-    public static Held push(Object pool, Object holder, @Nullable Lanes lanes) {
+    public static Held push(Object pool, Object holder, Waiter.@Nullable Place place) {
         while (true) {
             try {
-                Held held = new Held(TOP.get(), pool, holder, lanes);
+                Held held = new Held(TOP.get(), pool, holder, place);
                 TOP.set(held);
                 return held;
             } catch (OutOfMemoryError | InternalError e) {
@@ -46,10 +47,10 @@ public final class Held {
     }
 
     /** A work on this thread has changed its lane. */
-    static void nowHolds(Object holder, @Nullable Lanes lanes) {
+    static void nowHolds(Object holder, Waiter.@Nullable Place place) {
         for (Held held = TOP.get(); held != null; held = held.outer) {
             if (held.holder == holder) {
-                held.lanes = lanes;
+                held.place = place;
                 return;
             }
         }
@@ -105,19 +106,19 @@ public final class Held {
     }
 
     /** Whether this thread holds all lanes of the group. */
-    static boolean all(Lanes lanes) {
+    static boolean all(Waiter.Place place) {
         Held held = TOP.get();
-        return held != null && held.isAll(lanes);
+        return held != null && held.isAll(place);
     }
 
     /** Whether this and what is below it are all lanes of the group. For other threads only while this one waits. */
-    boolean isAll(Lanes lanes) {
+    boolean isAll(Waiter.Place place) {
         int count = 0;
         for (Held held = this; held != null; held = held.outer) {
-            if (held.lanes == lanes) {
+            if (held.place == place) {
                 count++;
             }
         }
-        return count >= lanes.group().max();
+        return count >= place.max();
     }
 }

@@ -17,14 +17,14 @@ import org.jspecify.annotations.Nullable;
 /** Answers the sessions of a pool. Thread-safe. */
 final class LaneHost implements Host {
     private final Means means;
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final SyncGate gate;
     private final Checkpointer checkpointer;
     private final ChangeFeed feed;
 
-    LaneHost(Means means, Dispatcher dispatcher, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
+    LaneHost(Means means, Routes routes, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
         this.means = means;
-        this.dispatcher = dispatcher;
+        this.routes = routes;
         this.gate = gate;
         this.checkpointer = checkpointer;
         this.feed = feed;
@@ -32,7 +32,7 @@ final class LaneHost implements Host {
 
     @Override
     public boolean hasReadLanes() {
-        return dispatcher.hasReadLanes();
+        return routes.hasReadLanes();
     }
 
     @Override
@@ -41,9 +41,9 @@ final class LaneHost implements Host {
         if (from != null) {
             giveBack(from, owner);
         }
-        Lanes target = dispatcher.lanes(to);
+        Lanes target = routes.lanes(to);
         target.requireOthersHoldLane();
-        Claim claim = new Claim(dispatcher, owner, target);
+        Claim claim = new Claim(routes, owner, target);
         owner.claim(claim);
         try {
             Lane lane = claim.await(session);
@@ -56,7 +56,7 @@ final class LaneHost implements Host {
 
     private void giveBack(Lane lane, Waiter owner) {
         Held.nowHolds(owner.heldAs(), null);
-        dispatcher.giveBack(lane);
+        routes.giveBack(lane);
     }
 
     @Override
@@ -65,7 +65,7 @@ final class LaneHost implements Host {
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
             Waiter owner = (Waiter) session.ticket();
-            dispatcher.runsOn(owner);
+            routes.runsOn(owner);
             giveBack(lane, owner);
             if (owner.goesOnAfter(turn)) {
                 return false;
@@ -85,7 +85,7 @@ final class LaneHost implements Host {
     public boolean isFollowed(Lane lane) {
         return lane.access() == Access.WRITE
                 && means.settings().uses(Part.STAY)
-                && dispatcher.lanes(Access.WRITE).isAwaited();
+                && routes.lanes(Access.WRITE).isAwaited();
     }
 
     @Override

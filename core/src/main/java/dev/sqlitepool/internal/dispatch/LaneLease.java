@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * given back by the drain that sees the lease released and the queue empty, once, since it is then {@link #returned}.
  */
 final class LaneLease extends Request<Lease> implements Lease {
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Session session;
     private final PoolFuture<Void> returning;
 
@@ -64,10 +64,10 @@ final class LaneLease extends Request<Lease> implements Lease {
     private volatile @Nullable Throwable ended;
 
     /** With {@link Form#READ} all works see one snapshot, else the lease commits by itself. */
-    LaneLease(Dispatcher dispatcher, Form form) {
-        super(dispatcher.means());
-        this.dispatcher = dispatcher;
-        this.session = dispatcher.session(form, this);
+    LaneLease(Routes routes, Form form) {
+        super(routes.means());
+        this.routes = routes;
+        this.session = routes.session(form, this);
         this.returning = new PoolFuture<>(means.workers(), new Returning());
     }
 
@@ -119,8 +119,8 @@ final class LaneLease extends Request<Lease> implements Lease {
     }
 
     private void hand() {
-        Lanes where = Objects.requireNonNull(lanes());
         Lane lane = Objects.requireNonNull(lane());
+        Lanes where = routes.lanesOf(lane);
         Lanes.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
@@ -145,7 +145,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     @Override
     public boolean end(@Nullable Object value, @Nullable Throwable error) {
         if (move(State.QUEUED, State.ENDED)) {
-            Objects.requireNonNull(lanes()).withdrawn();
+            Objects.requireNonNull(place()).withdrawn();
             means.telemetry().cancelled.increment();
             future().settleHere(value, error);
             return true;
@@ -205,7 +205,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new LeaseWork<>(this, dispatcher, session, new Work.Code<>(Form.CONNECTION, work, work), false));
+        return submit(new LeaseWork<>(this, routes, session, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
@@ -213,7 +213,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         StackRoom.require();
         SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
         return submit(
-                new LeaseWork<>(this, dispatcher, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+                new LeaseWork<>(this, routes, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
@@ -311,7 +311,7 @@ final class LaneLease extends Request<Lease> implements Lease {
             if (next.move(State.QUEUED, State.RUNNING)) {
                 Runnable settle = next.serve();
                 if (settle == null) {
-                    dispatcher.gate().drive();
+                    routes.gate().drive();
                     return;
                 }
                 if (!means.workers().publish(settle, this::drain)) {
@@ -324,7 +324,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     private void giveBack() {
         Lane last = session.end();
         if (last != null) {
-            dispatcher.giveBack(last);
+            routes.giveBack(last);
         }
         returning.settle(null, null);
     }

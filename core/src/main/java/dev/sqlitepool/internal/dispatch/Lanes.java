@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * The lanes of one access: does outside the lock what a {@link LaneGroup} decides inside it. Opens, hands out, takes back, closes.
  * Thread-safe.
  */
-public final class Lanes {
+public final class Lanes implements Waiter.Place {
     /** With an acquire timeout of zero nobody waits for others; an opening may take as long as by default. */
     private static final long OPENING_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -83,6 +83,7 @@ public final class Lanes {
         return group;
     }
 
+    @Override
     public Access access() {
         return access;
     }
@@ -131,12 +132,17 @@ public final class Lanes {
         }
     }
 
-    /** A waiter has ended while it was queued here. */
-    void withdrawn() {
+    @Override
+    public int max() {
+        return group.max();
+    }
+
+    @Override
+    public void withdrawn() {
         group.withdrawn();
     }
 
-    /** Fails if waiting for a lane here would be waiting for this very thread. */
+    @Override
     public void requireOthersHoldLane() {
         if (Held.all(this)) {
             throw waitsForItself();
@@ -386,7 +392,7 @@ public final class Lanes {
     }
 
     private boolean isGrantedHere(Runnable body) {
-        return body instanceof Waiter waiter && waiter.servesHere() == body && waiter.lanes() == this;
+        return body instanceof Waiter waiter && waiter.servesHere() == body && waiter.place() == this;
     }
 
     private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
@@ -625,5 +631,25 @@ public final class Lanes {
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
                 oldest == null ? "" : oldest.holder().holder());
+    }
+
+    /** The holder of a lane that the pool itself looks at. Waits for nothing. */
+    private static final class Maintenance extends Waiter {
+        Maintenance(long now) {
+            joinsNowhere(now);
+        }
+
+        @Override
+        protected void granted() {}
+
+        @Override
+        public @Nullable Runnable failed(Throwable error) {
+            return null;
+        }
+
+        @Override
+        public String label() {
+            return "health check";
+        }
     }
 }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class LeaseWork<T> extends Request<T> {
     private final LaneLease lease;
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Session session;
     private final Work.Code<T> work;
     /** It does nothing after its commit, and needs no thread until that is durable. */
@@ -25,10 +25,10 @@ final class LeaseWork<T> extends Request<T> {
 
     private SyncGate.@Nullable Turn turn;
 
-    LeaseWork(LaneLease lease, Dispatcher dispatcher, Session session, Work.Code<T> work, boolean commits) {
-        super(dispatcher.means(), lease.submittedAt());
+    LeaseWork(LaneLease lease, Routes routes, Session session, Work.Code<T> work, boolean commits) {
+        super(routes.means(), lease.submittedAt());
         this.lease = lease;
-        this.dispatcher = dispatcher;
+        this.routes = routes;
         this.session = session;
         this.work = work;
         this.commits = commits;
@@ -46,7 +46,7 @@ final class LeaseWork<T> extends Request<T> {
         T value = null;
         Throwable error = null;
         Lane kept = session.lane();
-        Held held = Held.push(means, heldAs(), kept == null ? null : dispatcher.lanesOf(kept));
+        Held held = Held.push(means, heldAs(), kept == null ? null : routes.lanesOf(kept));
         try {
             session.begin(kept, this);
             if (commits ? beginCommit() : !isEnded()) {
@@ -61,10 +61,10 @@ final class LeaseWork<T> extends Request<T> {
         Thread.interrupted(); // what a work has done to this thread is not the next one's
         Lane back = session.pause();
         if (turn == null) {
-            dispatcher.ended(this);
+            routes.ended(this);
         }
         if (back != null) {
-            dispatcher.giveBack(back);
+            routes.giveBack(back);
         }
         T result = value;
         Throwable failure = error;
@@ -116,7 +116,7 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     private void goesOn(Runnable settle) {
-        dispatcher.written(session.written());
+        routes.written(session.written());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {
@@ -125,7 +125,7 @@ final class LeaseWork<T> extends Request<T> {
 
             @Override
             public void run() {
-                dispatcher.ended(LeaseWork.this);
+                routes.ended(LeaseWork.this);
                 lease.drain();
             }
         };
@@ -138,7 +138,7 @@ final class LeaseWork<T> extends Request<T> {
 
     @Override
     protected void stop() {
-        dispatcher.interrupt(session, this);
+        routes.interrupt(session, this);
     }
 
     /** Ends it by force, and returns what settles it; null if it is too late. */

@@ -24,6 +24,12 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
 
         /** Fails if waiting now would be waiting for a lane that this very thread holds. */
         void requireOthersHoldLane();
+
+        /** The thread that holds this begins to wait for the future. */
+        default void awaitedBy(Held held) {}
+
+        /** It waits no longer. */
+        default void notAwaitedBy(Held held) {}
     }
 
     private final Workers workers;
@@ -216,9 +222,7 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
         if (held == null || isDone()) {
             return null;
         }
-        if (origin instanceof Waiter waiter) {
-            waiter.awaitedBy(held);
-        }
+        origin.awaitedBy(held);
         boolean waits = false;
         try {
             origin.requireOthersHoldLane();
@@ -244,8 +248,8 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
     }
 
     private void endWait(@Nullable Held held) {
-        if (held != null && origin instanceof Waiter waiter) {
-            waiter.notAwaitedBy(held);
+        if (held != null) {
+            origin.notAwaitedBy(held);
         }
     }
 

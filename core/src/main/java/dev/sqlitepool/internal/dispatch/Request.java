@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.engine.Place;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,16 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
         return submittedAt;
     }
 
+    @Override
+    public final void awaitedBy(Held held) {
+        noteWait(held);
+    }
+
+    @Override
+    public final void notAwaitedBy(Held held) {
+        forgetWait(held);
+    }
+
     // ---- its end from outside
 
     @Override
@@ -54,7 +65,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
             switch (state()) {
                 case QUEUED:
                     if (move(State.QUEUED, State.ENDED)) {
-                        Lanes where = lanes();
+                        Place where = place();
                         if (where != null) {
                             where.withdrawn();
                         }
@@ -120,12 +131,9 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     /** It was ended while it ran: interrupts that. */
     protected void stop() {}
 
-    /** Its future is settled: wakes the thread that waits to serve it. */
-    void wake() {}
-
     /** Fails if waiting for its turn would be waiting for a lane that this very thread holds. */
     protected final void requireOthersHoldQueue() {
-        Lanes where = lanes();
+        Place where = place();
         if (where != null && state() == State.QUEUED) {
             where.requireOthersHoldLane();
         }

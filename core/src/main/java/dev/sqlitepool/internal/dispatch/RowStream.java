@@ -56,7 +56,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     /** Rows that are to be signalled, and the end if it comes behind them. */
     private record Fetched<T>(List<T> rows, @Nullable End end) {}
 
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Means means;
     private final Session session;
     private final Cursor<T> cursor;
@@ -97,14 +97,14 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private @Nullable End farewell;
 
     RowStream(
-            Dispatcher dispatcher,
+            Routes routes,
             String sql,
             RowMapper<? extends T> mapper,
             @Nullable Object[] values,
             Flow.Subscriber<? super T> subscriber) {
-        this.dispatcher = dispatcher;
-        this.means = dispatcher.means();
-        this.session = dispatcher.session(Form.READ, this);
+        this.routes = routes;
+        this.means = routes.means();
+        this.session = routes.session(Form.READ, this);
         this.cursor = new Cursor<>(session, sql, mapper, values);
         this.submittedAt = Request.traceHere(means);
         this.recipient = new Recipient<>(means, this::label, subscriber);
@@ -163,7 +163,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         if (ask) {
             means.life().used();
-            dispatcher.readLanes().submit(this);
+            routes.readLanes().submit(this);
         } else {
             start();
         }
@@ -202,7 +202,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             switch (state()) {
                 case QUEUED:
                     if (move(State.QUEUED, State.ENDED)) {
-                        Objects.requireNonNull(lanes()).withdrawn();
+                        Objects.requireNonNull(place()).withdrawn();
                         ended(last);
                         return true;
                     }
@@ -233,7 +233,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             lock.unlock();
         }
         if (interrupt) {
-            dispatcher.interrupt(session, this);
+            routes.interrupt(session, this);
         }
         if (back) {
             Held.nowHolds(this, null);
@@ -250,8 +250,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void take() {
-        Lanes where = Objects.requireNonNull(lanes());
         Lane lane = Objects.requireNonNull(lane());
+        Lanes where = routes.lanesOf(lane);
         Lanes.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
@@ -278,7 +278,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private void giveBack() {
         Lane last = cursor.end();
         if (last != null) {
-            dispatcher.giveBack(last);
+            routes.giveBack(last);
         }
     }
 
@@ -343,7 +343,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     /** Fetches as long as there is demand, and says what comes then; nothing if another thread goes on. */
     private Step fetchAll() {
-        Held held = Held.push(means, this, lanes());
+        Held held = Held.push(means, this, place());
         try {
             Step step = Step.FETCH;
             while (step == Step.FETCH) {
@@ -443,7 +443,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     /** On the user's executor: delivers, and lets a worker go on. */
     private void deliverThere(Fetched<T> fetched) {
-        Held held = Held.push(means, this, fetched.end() == null ? lanes() : null);
+        Held held = Held.push(means, this, fetched.end() == null ? place() : null);
         Step step;
         try {
             step = deliver(fetched);

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * granted one is served, and serving settles it unless the one who ended it has done so.
  */
 final class Task<T> extends Request<T> implements Runnable {
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Work<T> work;
     /**
      * Of a single read it is that of the lane that serves it. Who ends the task reads this after he has changed the state, and who serves
@@ -57,14 +57,14 @@ final class Task<T> extends Request<T> implements Runnable {
     /** Whether a thread waits for it until it is done. */
     private final boolean awaited;
 
-    Task(Dispatcher dispatcher, Work<T> work, @Nullable Thread caller) {
-        this(dispatcher, work, caller, caller != null);
+    Task(Routes routes, Work<T> work, @Nullable Thread caller) {
+        this(routes, work, caller, caller != null);
     }
 
     /** With {@code awaited} the thread that makes it waits until it is done, though it may be another that runs it. */
-    Task(Dispatcher dispatcher, Work<T> work, @Nullable Thread caller, boolean awaited) {
-        super(dispatcher.means());
-        this.dispatcher = dispatcher;
+    Task(Routes routes, Work<T> work, @Nullable Thread caller, boolean awaited) {
+        super(routes.means());
+        this.routes = routes;
         this.work = work;
         this.caller = caller;
         this.awaited = awaited;
@@ -129,7 +129,7 @@ final class Task<T> extends Request<T> implements Runnable {
                 && (data.verb() == Verb.CHANGE || data.verb() == Verb.WITH)
                 && !data.shape().mayRead() // a mapper is code: it could wait for a member, and would run twice
                 && means.settings().uses(Part.GROUPS)
-                && Objects.requireNonNull(lanes()).access() == Access.WRITE;
+                && Objects.requireNonNull(place()).access() == Access.WRITE;
     }
 
     /** Its text, if it is a statement. */
@@ -152,7 +152,7 @@ final class Task<T> extends Request<T> implements Runnable {
     protected void stop() {
         Session served = session;
         if (served != null) {
-            dispatcher.interrupt(served, this);
+            routes.interrupt(served, this);
         }
     }
 
@@ -189,7 +189,7 @@ final class Task<T> extends Request<T> implements Runnable {
         if (!move(State.COMMITTING, State.DONE)) {
             return null;
         }
-        dispatcher.ended(this);
+        routes.ended(this);
         return failed(unknown);
     }
 
@@ -230,7 +230,7 @@ final class Task<T> extends Request<T> implements Runnable {
     public void run() {
         Task<?> task = this;
         while (true) {
-            Served served = task.mayGroup() ? Group.serve(task.dispatcher, task) : task.serve();
+            Served served = task.mayGroup() ? Group.serve(task.routes, task) : task.serve();
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             Runnable settle = served.settle();
@@ -238,12 +238,12 @@ final class Task<T> extends Request<T> implements Runnable {
                 if (settle != null) {
                     Workers.settle(settle);
                 } else {
-                    dispatcher.gate().drive();
+                    routes.gate().drive();
                 }
                 return;
             }
             boolean goesOn = settle == null
-                    ? dispatcher.gate().driveBefore(rest)
+                    ? routes.gate().driveBefore(rest)
                     : means.workers().publish(settle, rest);
             if (!goesOn) {
                 return;
@@ -285,13 +285,13 @@ final class Task<T> extends Request<T> implements Runnable {
     }
 
     private Session ownSession() {
-        return dispatcher.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+        return routes.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
     }
 
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
     Served serve() {
-        Lanes where = Objects.requireNonNull(lanes());
         Lane granted = Objects.requireNonNull(lane());
+        Lanes where = routes.lanesOf(granted);
         boolean shared = granted.snapshot().isOpen(); // it has just been used, and is passed on to be shared
         Served unfit = shared ? null : unfit(where, granted);
         if (unfit != null) {
@@ -336,15 +336,15 @@ final class Task<T> extends Request<T> implements Runnable {
         if (error == null && !running.afterCommit().isEmpty()) {
             runsOn(); // until they have run
         } else {
-            dispatcher.ended(this);
+            routes.ended(this);
         }
         boolean unsynced = running != null && running.isUnsynced();
         boolean ordered = work.access() == Access.WRITE || unsynced;
         Ending ending = ending(value, error);
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             atGate = ending;
-            dispatcher.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
-            return served(null, dispatcher.release(last), false);
+            routes.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
+            return served(null, routes.release(last), false);
         }
         if (last != null && last.snapshot().isOpen()) {
             Task<?> sharer = error == null ? sharer(where, last) : null;
@@ -354,7 +354,7 @@ final class Task<T> extends Request<T> implements Runnable {
             }
             last.snapshot().end();
         }
-        Runnable rest = last == null ? null : dispatcher.release(last);
+        Runnable rest = last == null ? null : routes.release(last);
         if (reroute) {
             reroute();
             return served(NOTHING, rest, true);
@@ -366,7 +366,7 @@ final class Task<T> extends Request<T> implements Runnable {
     private void runsOn() {
         while (true) {
             try {
-                dispatcher.runsOn(this);
+                routes.runsOn(this);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
@@ -387,7 +387,7 @@ final class Task<T> extends Request<T> implements Runnable {
     private void reroute() {
         while (true) {
             try {
-                dispatcher.reroute(this, work);
+                routes.reroute(this, work);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it was not queued yet
@@ -568,17 +568,17 @@ final class Task<T> extends Request<T> implements Runnable {
             }
             Session served = session;
             if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
-                dispatcher.written(served.written());
+                routes.written(served.written());
             }
             List<Runnable> hooks = served != null && error == null ? served.afterCommit() : List.of();
             if (hooks.isEmpty()) {
-                dispatcher.ended(Task.this);
+                routes.ended(Task.this);
                 future().settle(value, error);
                 return;
             }
             if (afterCommit == null) {
                 T result = value;
-                afterCommit = new AfterCommit(dispatcher, Task.this, hooks, () -> future().settle(result, null));
+                afterCommit = new AfterCommit(routes, Task.this, hooks, () -> future().settle(result, null));
             }
             if (!handed) {
                 handed = true;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.dispatch;
 
+import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Lane;
@@ -30,6 +31,21 @@ import org.jspecify.annotations.Nullable;
  * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
  */
 public abstract class Waiter implements Ticket {
+    /** Where one waits: for the lanes of one access. */
+    interface Place {
+        /** What its lanes are opened for. */
+        Access access();
+
+        /** How many lanes there may be. */
+        int max();
+
+        /** Somebody has ended while queued here. */
+        void withdrawn();
+
+        /** Fails if waiting here would be waiting for this very thread. */
+        void requireOthersHoldLane();
+    }
+
     public enum State {
         QUEUED,
         RUNNING,
@@ -56,7 +72,7 @@ public abstract class Waiter implements Ticket {
 
     private volatile State state = State.QUEUED;
     /** Where it waits; set before it is queued. */
-    private volatile @Nullable Lanes lanes;
+    private volatile @Nullable Place place;
     /** The granted lane; written before the state becomes RUNNING, read by the owner after. */
     private @Nullable Lane lane;
     /** On the pool's clock; meaningful while queued. */
@@ -66,7 +82,7 @@ public abstract class Waiter implements Ticket {
     /** Since when it has its lane; guarded by the lock of the lane's group. */
     private long heldSince;
 
-    private volatile @Nullable Claim claim;
+    private volatile @Nullable Waiter claim;
     /** Written under this object's monitor. */
     private volatile List<Held> awaitedBy = List.of();
 
@@ -78,15 +94,20 @@ public abstract class Waiter implements Ticket {
         return STATE.compareAndSet(this, from, to);
     }
 
-    protected final @Nullable Lanes lanes() {
-        return lanes;
+    final @Nullable Place place() {
+        return place;
     }
 
     /** Prepares to wait there. The deadline of one put back stays: it has waited since then. */
-    final void joins(Lanes where, long now, long until) {
-        lanes = where;
+    final void joins(Place where, long now, long until) {
+        place = where;
         queuedAt = now;
         deadline = until;
+    }
+
+    /** Will wait there. */
+    final void willJoin(Place where) {
+        place = where;
     }
 
     /** Will wait for nothing. */
@@ -127,19 +148,22 @@ public abstract class Waiter implements Ticket {
     }
 
     /** What its session waits for in the middle of its work. */
-    final @Nullable Claim claim() {
+    final @Nullable Waiter claim() {
         return claim;
     }
 
-    /** So that it sees that its session is not wanted any more. */
+    /** Wakes the thread that waits to serve it, so that it looks at the state. */
+    void wake() {}
+
+    /** Wakes what its session waits for, so that it sees that the session is not wanted any more. */
     final void wakeClaim() {
-        Claim moving = claim;
+        Waiter moving = claim;
         if (moving != null) {
             moving.wake();
         }
     }
 
-    final void claim(@Nullable Claim current) {
+    final void claim(@Nullable Waiter current) {
         claim = current;
     }
 
@@ -149,28 +173,29 @@ public abstract class Waiter implements Ticket {
      * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
      * queues or moves is seen there, and then looks who is noted here.
      */
-    final synchronized void awaitedBy(Held held) {
+    final synchronized void noteWait(Held held) {
         List<Held> more = new ArrayList<>(awaitedBy);
         more.add(held);
         awaitedBy = more;
     }
 
-    final synchronized void notAwaitedBy(Held held) {
+    final synchronized void forgetWait(Held held) {
         List<Held> fewer = new ArrayList<>(awaitedBy);
         fewer.remove(held);
         awaitedBy = fewer;
     }
 
     /** Whether somebody waits for this one who holds all lanes of the group. */
-    final boolean isAwaitedInside(Lanes where) {
+    final boolean isAwaitedInside(Place where) {
         return awaitedBy.stream().anyMatch(held -> held.isAll(where));
     }
 
     /** Fails if this thread holds what the session is about to move to. */
     final void requireOthersHoldClaim() {
-        Claim moving = claim;
-        if (moving != null && moving.state() == State.QUEUED) {
-            moving.target().requireOthersHoldLane();
+        Waiter moving = claim;
+        Place to = moving == null ? null : moving.place();
+        if (to != null && moving.state() == State.QUEUED) {
+            to.requireOthersHoldLane();
         }
     }
 

@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.engine;
 import java.io.IOException;
 
 /** The file that a connection has open. By any thread. */
-interface Place {
+public interface Place {
     /** Fails unless it is the database. */
     void require() throws IOException;
 

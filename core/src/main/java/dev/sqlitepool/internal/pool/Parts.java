@@ -9,6 +9,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
@@ -39,6 +40,7 @@ public final class Parts implements Life, Checkpointer.Beside {
 
     private final SyncGate gate;
     private final Checkpointer checkpointer;
+    private final Routes routes;
     private final Dispatcher dispatcher;
     private final ChangeFeed feed;
     private final Backups backups;
@@ -60,11 +62,16 @@ public final class Parts implements Life, Checkpointer.Beside {
                 ? write
                 : new Lanes(Access.READ, size - 1, means, opener, engines, gate, checkpointer, waiting);
         List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
-        dispatcher = new Dispatcher(means, read, write, gate, checkpointer, feed);
-        backups = new Backups(dispatcher, opener, engines, write);
+        routes = new Routes(means, read, write, gate, checkpointer, feed);
+        dispatcher = new Dispatcher(routes);
+        backups = new Backups(routes, opener, engines, write);
         housekeeper = new Housekeeper(means, opener, checkpointer, write, groups);
-        closing = new Closing(means, dispatcher, checkpointer, housekeeper, backups, feed, groups);
+        closing = new Closing(means, routes, checkpointer, housekeeper, backups, feed, groups);
         opener.onChange(housekeeper::fileChanged);
+    }
+
+    public Routes routes() {
+        return routes;
     }
 
     public Dispatcher dispatcher() {

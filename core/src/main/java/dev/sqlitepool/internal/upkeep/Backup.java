@@ -3,10 +3,10 @@ package dev.sqlitepool.internal.upkeep;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Request;
+import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.engine.BackupFile;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * deletes the file unless it has published it, and only then leaves its turn, for which a closing pool waits.
  */
 final class Backup extends Request<Void> {
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Backups backups;
     private final Opener opener;
     private final BackupFile file;
@@ -51,13 +51,13 @@ final class Backup extends Request<Void> {
     private @Nullable Engine copying;
 
     Backup(
-            Dispatcher dispatcher,
+            Routes routes,
             Backups backups,
             Opener opener,
             Path target,
             @Nullable Consumer<? super BackupProgress> progress) {
-        super(dispatcher.means());
-        this.dispatcher = dispatcher;
+        super(routes.means());
+        this.routes = routes;
         this.backups = backups;
         this.opener = opener;
         this.file = new BackupFile(target);
@@ -146,8 +146,8 @@ final class Backup extends Request<Void> {
     }
 
     private void runOnLane() {
-        Lanes where = Objects.requireNonNull(lanes());
         Lane lane = Objects.requireNonNull(lane());
+        Lanes where = routes.lanesOf(lane);
         Lanes.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
@@ -160,7 +160,7 @@ final class Backup extends Request<Void> {
         }
         boolean alone = !backups.isSeenByOthers(); // known now
         Throwable error = alone ? copy(lane.engine()) : null;
-        dispatcher.giveBack(lane);
+        routes.giveBack(lane);
         if (!alone) {
             runOnItsOwn();
         } else {

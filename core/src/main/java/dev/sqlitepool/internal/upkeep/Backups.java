@@ -5,8 +5,8 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import java.nio.file.Path;
@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Backups {
     private final Means means;
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final UnaryOperator<Engine> engines;
     private final Opener opener;
     /** Where a database in memory is. */
@@ -48,9 +48,9 @@ public final class Backups {
 
     private volatile boolean copying;
 
-    public Backups(Dispatcher dispatcher, Opener opener, UnaryOperator<Engine> engines, Lanes lanes) {
-        this.means = dispatcher.means();
-        this.dispatcher = dispatcher;
+    public Backups(Routes routes, Opener opener, UnaryOperator<Engine> engines, Lanes lanes) {
+        this.means = routes.means();
+        this.routes = routes;
         this.engines = engines;
         this.opener = opener;
         this.lanes = lanes;
@@ -58,7 +58,7 @@ public final class Backups {
 
     /** Lets a new backup in. */
     public CompletableFuture<Void> submit(Path target, @Nullable Consumer<? super BackupProgress> progress) {
-        Backup backup = new Backup(dispatcher, this, opener, target, progress);
+        Backup backup = new Backup(routes, this, opener, target, progress);
         boolean refused;
         boolean full;
         lock.lock();

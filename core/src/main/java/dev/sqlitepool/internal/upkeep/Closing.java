@@ -6,10 +6,10 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.PoolFuture;
+import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Lane;
@@ -38,7 +38,7 @@ public final class Closing implements PoolFuture.Origin {
     private final Means means;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Dispatcher dispatcher;
+    private final Routes routes;
     private final Checkpointer checkpointer;
     private final Housekeeper housekeeper;
     private final ChangeFeed feed;
@@ -52,14 +52,14 @@ public final class Closing implements PoolFuture.Origin {
 
     public Closing(
             Means means,
-            Dispatcher dispatcher,
+            Routes routes,
             Checkpointer checkpointer,
             Housekeeper housekeeper,
             Backups backups,
             ChangeFeed feed,
             List<Lanes> groups) {
         this.means = means;
-        this.dispatcher = dispatcher;
+        this.routes = routes;
         this.checkpointer = checkpointer;
         this.housekeeper = housekeeper;
         this.feed = feed;
@@ -140,7 +140,7 @@ public final class Closing implements PoolFuture.Origin {
 
     /** Those who have a lane, or go on without. */
     private Set<Waiter> running() {
-        Set<Waiter> running = new HashSet<>(dispatcher.laneless());
+        Set<Waiter> running = new HashSet<>(routes.laneless());
         groups.forEach(lanes -> running.addAll(lanes.loans().keySet()));
         return running;
     }
@@ -168,7 +168,7 @@ public final class Closing implements PoolFuture.Origin {
                     "closed without waiting any longer for a call that does not return; its connection is closed when it does: "
                             + means.refusal().stats(),
                     null);
-            dispatcher.gate().abandon("the pool was closed before the disk answered");
+            routes.gate().abandon("the pool was closed before the disk answered");
             abandonAll();
             finish();
             advance();
@@ -199,7 +199,7 @@ public final class Closing implements PoolFuture.Origin {
             }
         }
         // Who sees the pool closed sees what it has acknowledged.
-        if (finished.get() || dispatcher.gate().isSettled() && dispatcher.laneless().isEmpty()) {
+        if (finished.get() || routes.gate().isSettled() && routes.laneless().isEmpty()) {
             finish();
         }
     }

@@ -81,13 +81,13 @@ class HeldTest {
 
     @Test
     void aWaiterKnowsWhoWaitsForItInside() {
-        Waiter waiter = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
+        Waiter waiter = new LaneLease(pool.parts().routes(), Form.CONNECTION);
         Held held = Held.push(pool, "work", pool.parts().writeLanes());
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
-        waiter.awaitedBy(held);
+        waiter.noteWait(held);
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isTrue();
         assertThat(waiter.isAwaitedInside(pool.parts().readLanes())).isFalse();
-        waiter.notAwaitedBy(held);
+        waiter.forgetWait(held);
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         held.pop();
     }
@@ -96,7 +96,7 @@ class HeldTest {
     void whoHasWaitedIsNotedNoLonger() throws Exception {
         Held held = Held.push(pool, "work", pool.parts().writeLanes());
         for (int way = 0; way < 3; way++) {
-            LaneLease lease = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
+            LaneLease lease = new LaneLease(pool.parts().routes(), Form.CONNECTION);
             Thread other = new Thread(() -> {
                 Pools.await("it is noted", () -> lease.isAwaitedInside(pool.parts().writeLanes()));
                 lease.future().settle(lease, null);
@@ -117,7 +117,7 @@ class HeldTest {
 
     @Test
     void whoWouldWaitForItselfIsNotNotedEither() {
-        LaneLease lease = new LaneLease(pool.parts().dispatcher(), Form.CONNECTION);
+        LaneLease lease = new LaneLease(pool.parts().routes(), Form.CONNECTION);
         lease.joins(pool.parts().writeLanes(), 0, 0);
         Held held = Held.push(pool, "work", pool.parts().writeLanes());
         assertThatThrownBy(() -> lease.future().join()).hasMessageContaining("would wait for itself");

@@ -357,7 +357,7 @@ class BackupTest {
     @Test
     void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
         LanePool pool = open(b -> b);
-        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
         BackupFile file = new BackupFile(target());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
@@ -395,7 +395,7 @@ class BackupTest {
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
         Opener opener = new Opener(pool.parts().means().settings(), event -> {});
-        Backup backup = new Backup(pool.parts().dispatcher(), pool.parts().backups(), opener, target(), null);
+        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
         BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());

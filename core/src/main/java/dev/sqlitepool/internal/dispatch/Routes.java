@@ -1,0 +1,177 @@
+package dev.sqlitepool.internal.dispatch;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.feed.ChangeFeed;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.SyncGate;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which lanes a work wants and where a lane belongs; the sessions on them; and what runs without a lane. Thread-safe.
+ */
+public final class Routes {
+    private static final int REMEMBERED_WRITERS = 1_000;
+
+    private final Means means;
+    private final Lanes read;
+    private final Lanes write;
+    private final SyncGate gate;
+    private final ChangeFeed feed;
+    private final LaneHost host;
+    /** Texts that begin like reads and turned out to write. */
+    private final Set<String> writers = ConcurrentHashMap.newKeySet();
+    /** Those who run without a lane, since they have given it back after a commit. */
+    private final Set<Waiter> laneless = ConcurrentHashMap.newKeySet();
+
+    /** With {@code read} the same as {@code write} if there is one lane for both. */
+    public Routes(
+            Means means,
+            Lanes read,
+            Lanes write,
+            SyncGate gate,
+            Checkpointer checkpointer,
+            ChangeFeed feed) {
+        this.means = means;
+        this.read = read;
+        this.write = write;
+        this.gate = gate;
+        this.feed = feed;
+        this.host = new LaneHost(means, this, gate, checkpointer, feed);
+    }
+
+    public Means means() {
+        return means;
+    }
+
+    public SyncGate gate() {
+        return gate;
+    }
+
+    Session session(Form form, Ticket ticket) {
+        return new Session(form, host, means.settings(), means.telemetry(), ticket);
+    }
+
+    // ---- lanes
+
+    Lanes readLanes() {
+        return read;
+    }
+
+    Lanes lanes(Access access) {
+        return access == Access.WRITE ? write : read;
+    }
+
+    boolean hasReadLanes() {
+        return read != write;
+    }
+
+    public Lanes lanesOf(Lane lane) {
+        return lanes(lane.access());
+    }
+
+    /** Where a work waits. */
+    public Lanes lanesFor(Work<?> work) {
+        boolean writes = work.access() == Access.WRITE
+                || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
+        return writes ? write : read;
+    }
+
+    /** Takes a lane back; returns what remains to be done, see {@link Lanes#release}. */
+    @Nullable
+    public Runnable release(Lane lane) {
+        while (true) {
+            try {
+                return lanesOf(lane).release(lane);
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause(); // it has not been taken back
+            }
+        }
+    }
+
+    /** As {@link #release}, with what remains done by another thread. */
+    public void giveBack(Lane lane) {
+        Runnable rest = release(lane);
+        if (rest != null) {
+            means.workers().execute(rest);
+        }
+    }
+
+    /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
+    void reroute(Request<?> task, Work<?> work) {
+        if (work instanceof Work.Data<?> data) {
+            if (writers.size() >= REMEMBERED_WRITERS) {
+                writers.clear();
+            }
+            writers.add(data.sql());
+        }
+        means.telemetry().moves.increment();
+        write.submit(task);
+        if (task.isAwaitedInside(write)) {
+            task.end(null, write.waitsForItself());
+        }
+    }
+
+    /** Interrupts what an ended waiter runs, until it has left its session. */
+    void interrupt(Session session, Waiter waiter) {
+        means.telemetry().interrupts.increment();
+        while (true) {
+            try {
+                interruptAgain(session, waiter);
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private void interruptAgain(Session session, Waiter waiter) {
+        waiter.wakeClaim();
+        if (session.interrupt(waiter)) {
+            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
+        }
+    }
+
+    // ---- who runs without a lane
+
+    /** From now to {@link #ended} the pool is not closed, though the work may hold no lane; called while it holds one. */
+    void runsOn(Waiter waiter) {
+        while (true) {
+            try {
+                laneless.add(waiter);
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /** Its work has ended. */
+    void ended(Waiter waiter) {
+        if (!laneless.isEmpty() && laneless.remove(waiter)) {
+            means.life().advanceClose();
+        }
+    }
+
+    /** Those who run on without a lane. */
+    public Set<Waiter> laneless() {
+        return laneless;
+    }
+
+    /** Tells those who watch what was written, and acknowledged. */
+    void written(Writes writes) {
+        feed.publish(writes);
+    }
+}
