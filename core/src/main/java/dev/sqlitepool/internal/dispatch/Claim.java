@@ -92,6 +92,11 @@ final class Claim extends Waiter {
     }
 
     @Override
+    boolean holdsFor(Waiter other) {
+        return owner.holdsFor(other);
+    }
+
+    @Override
     boolean isLimitedByItself() {
         return owner.isLimitedByItself();
     }

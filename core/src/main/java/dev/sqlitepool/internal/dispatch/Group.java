@@ -128,6 +128,18 @@ final class Group {
         }
     }
 
+    /** Whether one of them is in the group. */
+    boolean has(Waiter waiter) {
+        return members.contains(waiter);
+    }
+
+    /** An error of the machine has struck the group: nobody else will end those who are still in it. */
+    void end(Throwable error) {
+        for (int i = 0; i < members.size(); i++) {
+            members.get(i).endAfter(error);
+        }
+    }
+
     /** The pool closes without the group, whose last member, or its COMMIT, does not return: nobody knows what becomes of the others. */
     void abandon(OutcomeUnknownException unknown) {
         List<Runnable> settles = new ArrayList<>();

@@ -465,6 +465,17 @@ final class LaneGroup {
         }
     }
 
+    /** The lane that is lent to somebody, or in its name; null if none is. */
+    @Nullable
+    Lane lentTo(Waiter somebody) {
+        lock();
+        try {
+            return borrowed.lentTo(somebody);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Those who hold a lane now, and since when. */
     Map<Waiter, Long> loans() {
         lock();

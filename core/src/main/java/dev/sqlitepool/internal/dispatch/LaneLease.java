@@ -309,7 +309,7 @@ final class LaneLease extends Request<Lease> implements Lease {
                 return;
             }
             if (next.move(State.QUEUED, State.RUNNING)) {
-                Runnable settle = next.serve();
+                Runnable settle = served(next);
                 if (settle == null) {
                     routes.gate().drive();
                     return;
@@ -318,6 +318,21 @@ final class LaneLease extends Request<Lease> implements Lease {
                     return;
                 }
             }
+        }
+    }
+
+    /** Serves a work; after an error of the machine in the pool's own frames the lane is given back, to be closed. */
+    private @Nullable Runnable served(LeaseWork<?> next) {
+        try {
+            return next.serve();
+        } catch (Throwable e) {
+            session.struckBy(e);
+            if (session.lane() == null) {
+                routes.rescue(this);
+            }
+            next.endAfter(e);
+            routes.ended(next);
+            return Task.NOTHING;
         }
     }
 

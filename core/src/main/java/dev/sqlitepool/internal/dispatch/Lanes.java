@@ -4,9 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats;
-import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Means;
-import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
@@ -17,16 +15,13 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
@@ -40,22 +35,14 @@ public final class Lanes implements Waiter.Place {
     /** With an acquire timeout of zero nobody waits for others; an opening may take as long as by default. */
     private static final long OPENING_NANOS = TimeUnit.SECONDS.toNanos(30);
 
-    private static final Fitness FIT = new Fitness(true, null, false);
-
     private final Access access;
     private final Means means;
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Opener opener;
-    private final UnaryOperator<Engine> engines;
-    private final SyncGate gate;
-    private final Checkpointer checkpointer;
     private final LaneGroup group;
-    private final AtomicBoolean expiryArmed = new AtomicBoolean();
-    private final Runnable expiry = this::expire;
-    private final Runnable expireNow = this::expireNow;
-    private final Runnable opening = this::open;
+    private final Openings openings;
+    private final Expiry expiry;
 
     public Lanes(
             Access access,
@@ -71,12 +58,10 @@ public final class Lanes implements Waiter.Place {
         this.settings = means.settings();
         this.telemetry = means.telemetry();
         this.workers = means.workers();
-        this.opener = opener;
-        this.engines = engines;
-        this.gate = gate;
-        this.checkpointer = checkpointer;
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
         this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
+        this.expiry = new Expiry(access, means, group);
+        this.openings = new Openings(access, means, opener, engines, gate, checkpointer, group);
     }
 
     public LaneGroup group() {
@@ -107,28 +92,20 @@ public final class Lanes implements Waiter.Place {
             case RUN:
                 return true;
             case OPEN:
-                startOpening();
-                armExpiry();
+                openings.startOpening();
+                expiry.arm();
                 return false;
             case WAIT:
-                armExpiry();
+                expiry.arm();
                 return false;
             case FULL:
-                fail(waiter, timeout == 0 ? timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
+                waiter.failHere(timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
                 return false;
             case CLOSED:
-                fail(waiter, means.refusal().closed(waiter.mayHaveHadEffect()));
+                waiter.failHere(means.refusal().closed(waiter.mayHaveHadEffect()));
                 return false;
             default:
                 return false;
-        }
-    }
-
-    /** Fails a waiter on this thread: it was submitted just now, or its owner runs here. */
-    private void fail(Waiter waiter, Throwable error) {
-        Runnable settle = waiter.failed(error);
-        if (settle != null) {
-            settle.run();
         }
     }
 
@@ -153,71 +130,9 @@ public final class Lanes implements Waiter.Place {
         return means.refusal().waitsForItself(access, group.max());
     }
 
-    private void armExpiry() {
-        if (!expiryArmed.get() && expiryArmed.compareAndSet(false, true)) {
-            scheduleExpiry();
-        }
-    }
-
-    /** One timer for the whole queue: deadlines pass in its order. */
-    private void scheduleExpiry() {
-        long next = group.nextDeadline();
-        if (next == Long.MAX_VALUE) {
-            expiryArmed.set(false);
-            // Somebody may have come between the look and the store, and have found it armed.
-            if (group.nextDeadline() == Long.MAX_VALUE || !expiryArmed.compareAndSet(false, true)) {
-                return;
-            }
-            next = group.nextDeadline();
-        }
-        workers.after(Math.max(0, next - telemetry.now()), expiry);
-    }
-
-    private void expire() {
-        try {
-            expireNow();
-        } finally {
-            scheduleExpiry();
-        }
-    }
-
-    private void expireNow() {
-        List<Waiter> expired = group.expire(telemetry.now());
-        if (!expired.isEmpty()) {
-            failAll(expired);
-        }
-    }
-
-    private void failAll(List<Waiter> expired) {
-        while (true) {
-            try {
-                PoolStats stats = means.refusal().stats();
-                List<Runnable> settles = new ArrayList<>();
-                for (Waiter waiter : expired) {
-                    Runnable settle = waiter.failed(timedOut(waiter, stats));
-                    if (settle != null) {
-                        settles.add(settle);
-                    }
-                }
-                workers.completeAll(settles);
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // nobody else would fail them
-            }
-        }
-    }
-
     private PoolExhaustedException exhausted(Waiter waiter) {
         telemetry.refused.increment();
         return means.refusal().exhausted(waiter.mayHaveHadEffect());
-    }
-
-    private PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
-        telemetry.timeouts.increment();
-        Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
-        PoolTimeoutException timeout = means.refusal().timeout(wanted, stats);
-        telemetry.tell(listener -> listener.acquireTimedOut(timeout));
-        return timeout;
     }
 
     // ---- going
@@ -232,18 +147,18 @@ public final class Lanes implements Waiter.Place {
         long now = telemetry.now();
         Leaving leaving = leaving(lane, now);
         if (leaving.close() != null) {
-            return next(group.retire(lane, now), leaving.close());
+            return Waiter.next(group.retire(lane, now), leaving.close());
         }
         if (lane.engine().isReading()) {
             Waiter next = group.pass(lane, Waiter::beginsTransaction, now);
             if (next != null) {
-                return next(next, null);
+                return Waiter.next(next, null);
             }
             lane.engine().endRead();
         }
         lane.trust();
         lane.idleSince(now);
-        Runnable rest = next(group.release(lane, now), null);
+        Runnable rest = Waiter.next(group.release(lane, now), null);
         if (group.isClosed()) {
             means.life().advanceClose();
         }
@@ -259,25 +174,17 @@ public final class Lanes implements Waiter.Place {
     private Leaving leaving(Lane lane, long now) {
         while (true) {
             try {
-                CloseReason reason = reasonToClose(lane, now);
+                CloseReason reason = openings.reasonToClose(lane, now);
                 if (reason != null) {
-                    return new Leaving(() -> close(lane, reason));
+                    return new Leaving(() -> openings.close(lane, reason));
                 }
                 if (lane.doubt() != null) {
-                    restore(lane); // in memory; whatever the first reason, there may be a second
+                    openings.restore(lane); // in memory; whatever the first reason, there may be a second
                 }
                 return Leaving.STAYS;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
-        }
-    }
-
-    private void restore(Lane lane) {
-        try {
-            opener.restore(lane.engine());
-        } catch (SQLException | RuntimeException e) {
-            telemetry.warn("a connection in memory keeps something that its user has changed", e);
         }
     }
 
@@ -305,7 +212,7 @@ public final class Lanes implements Waiter.Place {
         if (next != null) {
             next.granted();
         }
-        close(lane, reason);
+        openings.close(lane, reason);
     }
 
     /** Who has held a snapshot for longest, and for how long; null if nobody holds one. */
@@ -327,6 +234,12 @@ public final class Lanes implements Waiter.Place {
         Map<Waiter, Duration> loans = new HashMap<>();
         group.loans().forEach((holder, since) -> loans.put(holder, Duration.ofNanos(now - since)));
         return loans;
+    }
+
+    /** See {@link LaneGroup#lentTo}. */
+    @Nullable
+    Lane lentTo(Waiter somebody) {
+        return group.lentTo(somebody);
     }
 
     /** Whether a snapshot on the lane would be shared: only if somebody waits already, since nobody waits to form a group. */
@@ -366,10 +279,9 @@ public final class Lanes implements Waiter.Place {
             }
         }
         workers.completeAll(settles);
-        for (Waiter waiter : undone) { // their deadlines may be before the one for which the expiry is armed
-            workers.after(Math.max(0, waiter.deadline() - now), expireNow);
+        for (Waiter waiter : undone) {
+            expiry.arm(waiter);
         }
-        armExpiry();
     }
 
     /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
@@ -387,225 +299,31 @@ public final class Lanes implements Waiter.Place {
         if (lane.engine().isReading()) {
             lane.engine().endRead();
         }
-        workers.after(Math.max(0, stranded.deadline() - now), expireNow); // may be before the one for which it is armed
-        armExpiry();
+        expiry.arm(stranded);
     }
 
     private boolean isGrantedHere(Runnable body) {
         return body instanceof Waiter waiter && waiter.servesHere() == body && waiter.place() == this;
     }
 
-    private static @Nullable Runnable next(@Nullable Waiter waiter, @Nullable Runnable first) {
-        Runnable here = first == null && waiter != null ? waiter.servesHere() : null;
-        if (here == null && waiter != null) {
-            waiter.granted();
-        }
-        return here != null ? here : first;
-    }
+    // ---- which are fit
 
-    private @Nullable CloseReason reasonToClose(Lane lane, long now) {
-        if (settings.inMemory()) {
-            // It is the database: reset, never discarded, and closed at the very end.
-            return lane.isClosed() ? CloseReason.DISCARDED : null;
-        }
-        CloseReason known = knownReason(lane, now);
-        return known == null && lane.isClosed() ? CloseReason.DISCARDED : known;
-    }
-
-    /** A reason to close the lane that can be told without asking the driver. */
+    /** A reason to close a lane that can be told without asking the driver; null if there is none. */
     @Nullable
     public CloseReason knownReason(Lane lane, long now) {
-        if (settings.inMemory()) {
-            return null;
-        }
-        if (lane.doubt() != null) {
-            return lane.doubt();
-        }
-        if (access == Access.WRITE && gate.isBroken()) {
-            return CloseReason.DISCARDED;
-        }
-        if (lane.generation() != opener.generation()) {
-            return CloseReason.DATABASE_CHANGED;
-        }
-        if (lane.isExpired(now)) {
-            return CloseReason.AGED;
-        }
-        return access == Access.READ && group.isClosed() ? CloseReason.POOL_CLOSED : null;
+        return openings.knownReason(lane, now);
     }
-
-    /**
-     * Whether a granted lane can be used. If not it has been taken back to be closed.
-     *
-     * @param rest what remains to be done on a thread of the pool
-     * @param again whether the waiter waits again; if not it has ended meanwhile
-     */
-    public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
 
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
     public Fitness fitness(Lane lane, Waiter waiter) {
-        while (true) {
-            try {
-                return lookAt(lane, waiter);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // before anything has happened
-            }
+        Fitness fitness = openings.fitness(lane, waiter);
+        if (fitness.again()) {
+            expiry.arm(waiter);
         }
+        return fitness;
     }
 
-    private Fitness lookAt(Lane lane, Waiter waiter) {
-        long now = telemetry.now();
-        opener.lookAgain(now);
-        CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
-        if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
-            reason = null; // it has been granted, and is used once more
-        }
-        boolean rested = now - lane.idleSince() > Settings.nanos(settings.healthCheckInterval());
-        if (reason == null && rested && !settings.inMemory() && !lane.probe()) {
-            reason = CloseReason.STALE;
-        }
-        if (reason == null) {
-            return FIT;
-        }
-        CloseReason why = reason;
-        Runnable close = () -> close(lane, why);
-        LaneGroup.Unfit unfit = group.unfit(lane, waiter, now);
-        if (!unfit.taken()) {
-            return FIT;
-        }
-        if (unfit.again()) {
-            // Its deadline may be before the one for which the expiry is armed.
-            workers.after(Math.max(0, waiter.deadline() - now), expireNow);
-            armExpiry();
-        }
-        return unfit(next(unfit.waiter(), close), unfit.again());
-    }
-
-    private static Fitness unfit(@Nullable Runnable rest, boolean again) {
-        while (true) {
-            try {
-                return new Fitness(false, rest, again);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    // ---- opening and closing
-
-    private void startOpening() {
-        workers.execute(opening);
-    }
-
-    private void open() {
-        long started = telemetry.now();
-        Lane lane;
-        try {
-            opener.look();
-            int generation = opener.generation();
-            boolean repair = access == Access.WRITE && gate.isBroken();
-            if (repair) {
-                opener.truncateWalFirst();
-            }
-            Engine engine = engines.apply(opener.open(access));
-            if (repair) {
-                gate.repaired();
-            }
-            lane = new Lane(engine, access, generation, expiry(started), settings, telemetry, workers.timer());
-        } catch (Throwable e) {
-            openFailed(e);
-            return;
-        }
-        long now = telemetry.now();
-        telemetry.opened.increment();
-        try {
-            telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
-        LaneGroup.Opened result = group.opened(lane, now);
-        if (result.close()) {
-            close(lane, CloseReason.POOL_CLOSED);
-            return;
-        }
-        Runnable rest = next(result.waiter(), null);
-        if (rest != null) {
-            rest.run();
-        } else if (group.isClosed()) {
-            means.life().advanceClose();
-        }
-    }
-
-    /** A random moment in the last tenth of the age, so that lanes opened together are not replaced together. */
-    private long expiry(long opened) {
-        Duration age = settings.maxConnectionAge();
-        return age == null
-                ? Long.MAX_VALUE
-                : opened
-                        + (long) (Settings.nanos(age)
-                                * (1 - ThreadLocalRandom.current().nextDouble(0.1)));
-    }
-
-    private void openFailed(Throwable error) {
-        telemetry.openFailures.increment();
-        try {
-            telemetry.tell(listener -> listener.openFailed(access, error));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
-        LaneGroup.OpenFailed failed = group.openFailed();
-        if (failed.open()) {
-            startOpening();
-        }
-        means.life().advanceClose();
-        if (failed.waiter() == null) {
-            telemetry.debug("a connection could not be opened, and nobody waits for it any more", error);
-        } else {
-            Waiter waiter = failed.waiter();
-            while (true) {
-                try {
-                    fail(waiter, error);
-                    return;
-                } catch (OutOfMemoryError | InternalError e) {
-                    Workers.pause();
-                }
-            }
-        }
-    }
-
-    /** Closes a lane that counts as closing. */
-    void close(Lane lane, CloseReason reason) {
-        try {
-            beforeClose(reason, lane);
-            opener.close(lane.engine());
-        } catch (Throwable e) {
-            telemetry.warn("a connection could not be closed", e);
-        }
-        telemetry.closed(reason);
-        try {
-            Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
-            telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
-        } catch (Throwable e) {
-            telemetry.debug("an event is lost", e);
-        }
-        if (group.closed()) {
-            startOpening();
-        }
-        means.life().advanceClose();
-    }
-
-    private void beforeClose(CloseReason reason, Lane lane) {
-        if (access == Access.READ) {
-            return;
-        }
-        try {
-            gate.drain();
-            if (reason == CloseReason.POOL_CLOSED) {
-                checkpointer.optimize(lane);
-            }
-        } catch (Throwable e) {
-            telemetry.debug("a connection is closed without what comes before", e);
-        }
-    }
+    // ---- closing
 
     /** See {@link LaneGroup#close}. */
     public List<Waiter> close(boolean force) {
@@ -632,6 +350,14 @@ public final class Lanes implements Waiter.Place {
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
                 oldest == null ? "" : oldest.holder().holder());
     }
+
+    /**
+     * Whether a granted lane can be used. If not it has been taken back to be closed.
+     *
+     * @param rest what remains to be done on a thread of the pool
+     * @param again whether the waiter waits again; if not it has ended meanwhile
+     */
+    public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
 
     /** The holder of a lane that the pool itself looks at. Waits for nothing. */
     private static final class Maintenance extends Waiter {

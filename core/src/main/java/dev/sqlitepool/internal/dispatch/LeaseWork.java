@@ -205,6 +205,11 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     @Override
+    boolean holdsFor(Waiter other) {
+        return lease == other;
+    }
+
+    @Override
     Object heldAs() {
         return lease;
     }

@@ -61,6 +61,17 @@ final class Loans {
         }
     }
 
+    /** The lane that is lent to somebody, or in its name; null if none is. */
+    @Nullable
+    Lane lentTo(Waiter somebody) {
+        for (Map.Entry<Lane, Waiter> loan : loans.entrySet()) {
+            if (loan.getValue().holdsFor(somebody)) {
+                return loan.getKey();
+            }
+        }
+        return null;
+    }
+
     int size() {
         return loans.size();
     }

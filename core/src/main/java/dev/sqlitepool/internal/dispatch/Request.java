@@ -1,6 +1,8 @@
 package dev.sqlitepool.internal.dispatch;
 
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Place;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -140,6 +142,35 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     }
 
     // ---- its end from inside
+
+    /**
+     * An error of the machine has struck the thread that served it, in the pool's own frames. If it was committing, nobody knows whether it
+     * has. Settles the future, unless somebody else does. Never throws.
+     */
+    final void endAfter(Throwable error) {
+        while (true) {
+            try {
+                Throwable unknown = state() == State.COMMITTING ? unknownAfter(error) : null;
+                if (unknown != null && move(State.COMMITTING, State.DONE) || move(State.RUNNING, State.DONE)) {
+                    Runnable settle = failed(unknown == null ? error : unknown);
+                    if (settle != null) {
+                        Workers.settle(settle);
+                    }
+                }
+                return;
+            } catch (Throwable e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    private OutcomeUnknownException unknownAfter(Throwable error) {
+        return new OutcomeUnknownException(
+                "\"" + label() + "\" was committing when the virtual machine failed: " + error
+                        + ". It is not repeated; read the database to find out whether it is there.",
+                means.refusal().stats(),
+                error);
+    }
 
     /** Begins to run without a lane; false if it has been ended before. */
     protected final boolean beginRun() {

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Writes;
@@ -97,6 +98,26 @@ public final class Routes {
                 return lanesOf(lane).release(lane);
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it has not been taken back
+            }
+        }
+    }
+
+    /**
+     * For the thread that served somebody and was struck by an error of the machine in the pool's own frames: what is still lent in that
+     * name is taken back to be closed. Never throws: a step that fails is tried again, and one that was done finds nothing to do.
+     */
+    void rescue(Waiter served) {
+        while (true) {
+            try {
+                Lane lent = write.lentTo(served);
+                lent = lent == null ? read.lentTo(served) : lent;
+                if (lent != null) {
+                    lent.doubt(CloseReason.DISCARDED);
+                    giveBack(lent);
+                }
+                return;
+            } catch (Throwable e) {
+                Workers.pause();
             }
         }
     }

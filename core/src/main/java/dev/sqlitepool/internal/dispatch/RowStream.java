@@ -345,20 +345,46 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private Step fetchAll() {
         Held held = Held.push(means, this, place());
         try {
-            Step step = Step.FETCH;
-            while (step == Step.FETCH) {
-                Fetched<T> fetched = fetch();
-                if (!recipient.isHere()) {
-                    recipient.signal(() -> deliverThere(fetched));
-                    return Step.NOTHING;
-                }
-                step = deliver(fetched);
-                Thread.interrupted(); // nor what a subscriber has
-            }
-            return step;
+            return fetchAsLongAsThereIsDemand();
+        } catch (Throwable e) { // an error of the machine, in the pool's own frames
+            return struck(e);
         } finally {
             held.pop();
         }
+    }
+
+    private Step fetchAsLongAsThereIsDemand() {
+        Step step = Step.FETCH;
+        while (step == Step.FETCH) {
+            Fetched<T> fetched = fetch();
+            if (!recipient.isHere()) {
+                recipient.signal(() -> deliverThere(fetched));
+                return Step.NOTHING;
+            }
+            step = deliver(fetched);
+            Thread.interrupted(); // nor what a subscriber has
+        }
+        return step;
+    }
+
+    /** Gives the lane back, to be closed, and ends the stream; the turn stays here. */
+    private Step struck(Throwable error) {
+        session.struckBy(error);
+        if (stepped(0, true)) {
+            giveBack();
+        }
+        routes.rescue(this);
+        End last = endOf(error);
+        boolean mine = move(State.RUNNING, State.DONE);
+        lock.lock();
+        try {
+            if (mine) {
+                farewell = last;
+            }
+        } finally {
+            lock.unlock();
+        }
+        return next();
     }
 
     private Fetched<T> fetch() {

@@ -123,6 +123,12 @@ final class Task<T> extends Request<T> implements Runnable {
                 : work.access() == Access.WRITE;
     }
 
+    @Override
+    boolean holdsFor(Waiter other) {
+        Group shared = group;
+        return this == other || shared != null && shared.has(other);
+    }
+
     private boolean mayGroup() {
         return !alone
                 && work instanceof Work.Data<T> data
@@ -230,7 +236,7 @@ final class Task<T> extends Request<T> implements Runnable {
     public void run() {
         Task<?> task = this;
         while (true) {
-            Served served = task.mayGroup() ? Group.serve(task.routes, task) : task.serve();
+            Served served = task.serveSafely(task.mayGroup());
             Thread.interrupted(); // what a work has done to this thread is not the next one's
             Runnable rest = served.rest();
             Runnable settle = served.settle();
@@ -253,6 +259,26 @@ final class Task<T> extends Request<T> implements Runnable {
                 return;
             }
             task = next;
+        }
+    }
+
+    /**
+     * Serves it, in a group or alone. Errors of the machine strike the pool's own frames, too, and in places where nothing is done but to load
+     * a class: what they leave undone is done here.
+     */
+    Served serveSafely(boolean grouped) {
+        try {
+            return grouped ? Group.serve(routes, this) : serve();
+        } catch (Throwable e) {
+            Group shared = group;
+            routes.rescue(this);
+            if (shared != null) {
+                shared.end(e);
+            } else if (atGate == null) {
+                endAfter(e);
+            }
+            routes.ended(this);
+            return served(NOTHING, null, false);
         }
     }
 

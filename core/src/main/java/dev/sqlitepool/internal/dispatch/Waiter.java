@@ -225,6 +225,23 @@ public abstract class Waiter implements Ticket {
         return null;
     }
 
+    /** What remains to be done on a thread of the pool after a grant to somebody, or nobody, and after {@code first}; null for nothing. */
+    static @Nullable Runnable next(@Nullable Waiter granted, @Nullable Runnable first) {
+        Runnable here = first == null && granted != null ? granted.servesHere() : null;
+        if (here == null && granted != null) {
+            granted.granted();
+        }
+        return here != null ? here : first;
+    }
+
+    /** Fails it on this thread: it was submitted just now, or its owner runs here. */
+    final void failHere(Throwable error) {
+        Runnable settle = failed(error);
+        if (settle != null) {
+            settle.run();
+        }
+    }
+
     /** Called after a grant, outside all locks: sees to it that the work is done. */
     protected abstract void granted();
 
@@ -293,6 +310,11 @@ public abstract class Waiter implements Ticket {
      */
     boolean goesOnAfter(SyncGate.Turn durable) {
         return false;
+    }
+
+    /** Whether what is lent to it is served by the thread that serves the other one. */
+    boolean holdsFor(Waiter other) {
+        return this == other;
     }
 
     /** Under what name the thread that runs it holds its lane. */

@@ -400,6 +400,7 @@ public final class SyncGate {
     /** Becomes the driver, with all that is there; for a caller only if its own entry is all. Null if somebody drives already. */
     private @Nullable List<Entry> begin(@Nullable Outcome alone) {
         List<Entry> fresh = empty();
+        long now = now();
         lock();
         try {
             called &= alone != null;
@@ -408,7 +409,7 @@ public final class SyncGate {
                 return null;
             }
             driven = true;
-            return take(fresh);
+            return take(fresh, now);
         } finally {
             lock.unlock();
         }
@@ -424,11 +425,21 @@ public final class SyncGate {
         }
     }
 
+    private long now() {
+        while (true) {
+            try {
+                return means.telemetry().now();
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
     @GuardedBy("lock")
-    private List<Entry> take(List<Entry> fresh) {
+    private List<Entry> take(List<Entry> fresh, long now) {
         taken = entries;
         entries = fresh;
-        syncedSince = means.telemetry().now();
+        syncedSince = now;
         return taken;
     }
 
@@ -437,6 +448,7 @@ public final class SyncGate {
     /** By the driver: what he has synced is to be settled; what to sync next; null if there is nothing, and it is the driver no more. */
     private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
         List<Entry> fresh = empty();
+        long now = now();
         lock();
         try {
             toSettle(synced, unknown);
@@ -444,7 +456,7 @@ public final class SyncGate {
                 stopDriving();
                 return null;
             }
-            return take(fresh);
+            return take(fresh, now);
         } finally {
             lock.unlock();
         }

@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Memory runs out in one call of the engine, before it or after it has done its work: in the first call of a use, then in the second, and so
- * on through all of them. No lane, no future and no acknowledged row is lost.
+ * Memory runs out in one call of the engine, before it or after it has done its work, or in the pool's own frames: in the first call of a use, then in
+ * the second, and so on through all of them. No lane, no future and no acknowledged row is lost.
  */
 class MachineErrorsTest {
     private static final String INSERT = "INSERT INTO t VALUES (1)";
@@ -50,8 +50,18 @@ class MachineErrorsTest {
     /** The calls of engines until one fails; none does while it is not positive. */
     private final AtomicInteger left = new AtomicInteger();
 
-    private volatile boolean late;
+    private volatile Where where = Where.BEFORE;
     private volatile String struck = "";
+
+    /** Where memory runs out. */
+    enum Where {
+        /** In the engine, before it has done what it is called for. */
+        BEFORE,
+        /** In the engine, when it has done it. */
+        AFTERWARDS,
+        /** In the pool's own frames: where a worker asks for the time. */
+        OWN_FRAMES
+    }
 
     /** Submits something. */
     interface Use {
@@ -59,8 +69,7 @@ class MachineErrorsTest {
     }
 
     static Stream<Arguments> uses() {
-        return names().keySet().stream()
-                .flatMap(name -> Stream.of(Arguments.of(name, false), Arguments.of(name, true)));
+        return names().keySet().stream().flatMap(name -> Stream.of(Where.values()).map(at -> Arguments.of(name, at)));
     }
 
     private static Map<String, Use> names() {
@@ -162,6 +171,16 @@ class MachineErrorsTest {
         return end;
     }
 
+    private long time() {
+        boolean own = where == Where.OWN_FRAMES && Thread.currentThread().getName().contains("-worker-");
+        if (own && left.get() > 0 && left.decrementAndGet() == 0) {
+            OutOfMemoryError error = new OutOfMemoryError("by the test");
+            struck = List.of(error.getStackTrace()).subList(2, 5).toString();
+            throw error;
+        }
+        return System.nanoTime();
+    }
+
     private Engine failing(Engine engine) {
         return failing(engine, Engine.class);
     }
@@ -173,11 +192,11 @@ class MachineErrorsTest {
                     if (method.getName().equals("equals")) {
                         return self == arguments[0]; // the cache of statements asks
                     }
-                    boolean fails = left.get() > 0 && left.decrementAndGet() == 0;
+                    boolean fails = where != Where.OWN_FRAMES && left.get() > 0 && left.decrementAndGet() == 0;
                     if (fails) {
-                        struck = method.getName() + (late ? ", afterwards" : "");
+                        struck = method.getName() + " " + where;
                     }
-                    if (fails && !late) {
+                    if (fails && where == Where.BEFORE) {
                         throw new OutOfMemoryError("by the test");
                     }
                     Object answer;
@@ -195,19 +214,19 @@ class MachineErrorsTest {
 
     @ParameterizedTest
     @MethodSource("uses")
-    void nothingIsLost(String name, boolean afterwards) throws Exception {
+    void nothingIsLost(String name, Where strikes) throws Exception {
         Use use = names().get(name);
-        late = afterwards;
+        where = strikes;
         Settings settings = Pools.settings(SqlitePool.builder()
                 .databasePath(pools.file())
                 .poolSize(3)
                 .durability(name.contains("lease") ? Durability.FULL : Durability.NORMAL));
-        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::failing), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, this::time, this::failing), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("CREATE TABLE u (x)").join();
         pool.execute("INSERT INTO u VALUES (1), (2), (3)").join();
-        boolean strikes = true;
-        for (int call = 1; strikes; call++) {
+        boolean more = true;
+        for (int call = 1; more; call++) {
             struck = "";
             int before = count(pool);
             left.set(call);
@@ -220,7 +239,7 @@ class MachineErrorsTest {
                 unknown += error instanceof OutcomeUnknownException || error instanceof Error ? 1 : 0;
             }
             awaitIdle(pool);
-            strikes = left.getAndSet(0) <= 0;
+            more = left.getAndSet(0) <= 0;
             assertThat(count(pool) - before)
                     .as("after call %d, %s", call, struck)
                     .isBetween(writes(name, done), writes(name, done + unknown));
