@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine;
 
+import dev.sqlitepool.internal.file.DisplacedException;
 import java.io.IOException;
 import java.io.SyncFailedException;
 import java.nio.file.Path;

@@ -6,8 +6,13 @@ import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
-import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
+import dev.sqlitepool.internal.file.DatabaseFile;
+import dev.sqlitepool.internal.file.DatabaseFile.Expected;
+import dev.sqlitepool.internal.file.FileWatch;
+import dev.sqlitepool.internal.file.OpenFile;
+import dev.sqlitepool.internal.file.WalFile;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -25,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteOpenMode;
+import org.sqlite.core.NativeDB;
 
 /**
  * Opens and closes the physical connections of one database, and knows which file that is. Thread-safe.
@@ -37,6 +43,9 @@ public final class Opener {
 
     /** How much longer than for another process one waits for a turn in this one: the last close may have a long WAL to checkpoint. */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    /** The copy of SQLite that this class uses: the driver's class that is bound to it, by identity. */
+    private static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
 
     /** How often an opening begins again because the file was replaced meanwhile. */
     private static final int TRIES = 5;
@@ -166,10 +175,8 @@ public final class Opener {
         SqliteEngine sqlite = (SqliteEngine) engine;
         boolean mine = use.takeTurn();
         try {
-            file.admit(
-                    sqlite,
-                    Objects.requireNonNull(new SqliteSetup(settings, sqlite.driver()).databaseFile()),
-                    expected);
+            Path named = Objects.requireNonNull(new SqliteSetup(settings, sqlite.driver()).databaseFile());
+            sqlite.placed(file.admit(sqlite.place(), named, expected));
         } finally {
             if (mine) {
                 use.endTurn();
@@ -183,7 +190,7 @@ public final class Opener {
 
     /** Nothing has looked at the content of the database yet. From here on the engine owns the use of the file. */
     private Engine begin(Access access) throws SQLException {
-        OpenFile.Use use = new OpenFile.Use(owner, settings.name(), patienceNanos());
+        OpenFile.Use use = new OpenFile.Use(COPY, owner, settings.name(), patienceNanos());
         Connection connection = null;
         boolean done = false;
         try {
@@ -256,10 +263,10 @@ public final class Opener {
         look(SqliteVersion.of(engine.driver().libversion()));
         boolean mine = use.takeTurn();
         try {
-            file.admit(engine, found, expected);
+            engine.placed(file.admit(engine.place(), found, expected));
             requireWritable(found, access);
             setup.apply();
-            file.remember(engine, found);
+            file.remember(found, named(engine.driver(), found));
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -312,7 +319,9 @@ public final class Opener {
             }
             openLog(sqlite, setup);
         }
-        file.confirm(sqlite, expected);
+        if (sqlite.place() != null) {
+            file.confirm(expected);
+        }
         if (settings.inMemory()) {
             baseline = new Baseline(sqlite);
         }
@@ -471,6 +480,19 @@ public final class Opener {
         } finally {
             forget(engine.opened());
             look(); // SQLite has left the log where it was if the file was replaced meanwhile
+        }
+    }
+
+    /** The name that the driver was given, with the links that SQLite has resolved. */
+    private static Path named(SQLiteConnection driver, Path found) {
+        String url = driver.getUrl();
+        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
+        int options = name.indexOf('?');
+        name = options < 0 ? name : name.substring(0, options);
+        try {
+            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
+        } catch (IllegalArgumentException e) {
+            return found;
         }
     }
 

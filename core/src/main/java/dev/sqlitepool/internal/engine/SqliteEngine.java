@@ -1,6 +1,9 @@
 package dev.sqlitepool.internal.engine;
 
 import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.file.OpenFile;
+import dev.sqlitepool.internal.file.Place;
+import dev.sqlitepool.internal.file.WalFile;
 import java.io.IOException;
 import java.io.SyncFailedException;
 import java.nio.file.Path;
@@ -265,8 +268,9 @@ final class SqliteEngine implements Engine {
         place = opened;
     }
 
-    boolean isPlaced() {
-        return place != null;
+    @Nullable
+    Place place() {
+        return place;
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.engine;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.file.SyncedFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.ResultSet;

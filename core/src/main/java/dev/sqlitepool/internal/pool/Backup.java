@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;

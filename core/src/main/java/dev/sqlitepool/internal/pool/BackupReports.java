@@ -2,7 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
-import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;

@@ -2,7 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.engine.DisplacedException;
+import dev.sqlitepool.internal.file.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
 import java.util.ArrayList;
 import java.util.List;

@@ -13,7 +13,7 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import java.io.IOException;

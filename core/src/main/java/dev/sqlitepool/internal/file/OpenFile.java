@@ -1,7 +1,7 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.internal.engine.FileHolders.Holder;
+import dev.sqlitepool.internal.file.FileHolders.Holder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,10 +23,10 @@ import org.jspecify.annotations.Nullable;
  * part in the turns; what they do is repeated, as for another process.
  *
  * <p>A file is here exactly as long as it has a use, and a connection has its use from before its first look at the
- * database until after its close. So whoever may meet there meets on the same object, and nothing stays behind. Who uses the file is in
- * {@link FileHolders}, for all class loaders.
+ * database until after its close. So connections that may meet there meet on the same object, and nothing stays behind. The uses of all
+ * class loaders are in {@link FileHolders}.
  */
-final class OpenFile {
+public final class OpenFile {
     @GuardedBy("FILES")
     private static final Map<String, OpenFile> FILES = new HashMap<>();
 
@@ -120,8 +120,8 @@ final class OpenFile {
         }
     }
 
-    /** What one connection has of the file. Owned by the connection's owner. */
-    static final class Use {
+    /** One connection's use of a file. Owned by the connection's owner. */
+    public static final class Use {
         private final long patienceNanos;
         private final Set<String> names = new LinkedHashSet<>();
         private Holder holder;
@@ -132,19 +132,20 @@ final class OpenFile {
         private boolean ended;
 
         /**
-         * Of no file yet.
+         * Has no file yet.
          *
+         * @param copy the copy of SQLite that opens the connection, as no other copy of the process is called
          * @param owner the pool, as no other pool of the process is called
          * @param pool its name
          * @param patienceNanos the longest wait for a turn
          */
-        Use(String owner, String pool, long patienceNanos) {
-            this.holder = new Holder(FileHolders.COPY, owner, false, pool);
+        public Use(String copy, String owner, String pool, long patienceNanos) {
+            this.holder = new Holder(copy, owner, false, pool);
             this.patienceNanos = patienceNanos;
         }
 
         /** Claims the file that is going to be opened, or has been. Fails if another copy of SQLite in this process has it open. */
-        void claim(Path path) throws SQLException {
+        public void claim(Path path) throws SQLException {
             for (String name : names(path)) {
                 if (names.contains(name)) {
                     continue;
@@ -166,12 +167,12 @@ final class OpenFile {
         }
 
         /** Whether a claim was refused: then what has been opened already must stay open, since to close it drops the locks of the other copy. */
-        boolean isRefused() {
+        public boolean isRefused() {
             return refused;
         }
 
         /** The file has been opened. Claims it, and takes part in the turns from here on. */
-        void begin(Path path) throws SQLException {
+        public void begin(Path path) throws SQLException {
             claim(path);
             String best = "";
             for (String name : names(path)) {
@@ -181,21 +182,21 @@ final class OpenFile {
         }
 
         /**
-         * Waits for the turn, but not for ever behind a call that hangs: being alone is better, not necessary. Who closes beside an opening
-         * has it fail, so an interrupt does not end the wait.
+         * Waits for the turn, but not for ever behind a call that hangs: to be alone is better, but not necessary. A close beside an opening
+         * makes that fail, so an interrupt does not end the wait.
          *
          * @return whether this thread has it, and must {@link #endTurn}
          */
-        boolean takeTurn() {
+        public boolean takeTurn() {
             return file != null && take(file.turn, patienceNanos);
         }
 
         /** Whether somebody waits for the turn. */
-        boolean isAwaited() {
+        public boolean isAwaited() {
             return file != null && file.turn.hasQueuedThreads();
         }
 
-        void endTurn() {
+        public void endTurn() {
             if (file != null) {
                 file.turn.unlock();
             }
@@ -206,8 +207,7 @@ final class OpenFile {
          *
          * @return the name of another pool that has the file open, if this is the first connection of its own pool
          */
-        @Nullable
-        String opened() {
+        public @Nullable String opened() {
             Holder open = holder.opened();
             String other = null;
             boolean first = true;
@@ -225,7 +225,7 @@ final class OpenFile {
         }
 
         /** The connection is closed. Idempotent. */
-        void end() {
+        public void end() {
             names.forEach(name -> FileHolders.remove(name, holder));
             names.clear();
             if (file != null && !ended) {

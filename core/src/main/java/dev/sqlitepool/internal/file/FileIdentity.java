@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import java.io.IOException;
 import java.nio.file.FileSystemException;
@@ -8,6 +8,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.sql.SQLException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,15 @@ record FileIdentity(Object key, boolean isInode, long size, FileTime modified) {
                 return null;
             }
             throw e;
+        }
+    }
+
+    /** As {@link #of}, for an opening, which fails if the file cannot be looked at. */
+    static @Nullable FileIdentity strictly(Path file) throws SQLException {
+        try {
+            return of(file);
+        } catch (IOException e) {
+            throw new SQLException("Cannot look at the database file " + file + ": " + e, e);
         }
     }
 

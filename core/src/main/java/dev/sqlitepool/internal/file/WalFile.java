@@ -1,19 +1,21 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
  *
- * <p>Syncing a descriptor syncs the file, whoever wrote it. SQLite holds no POSIX lock on the WAL, so a second descriptor of it does
- * no harm (one of the database or the {@code -shm} file would). Opened after the connection, and closed before it: after the last connection closes the WAL is unlinked, and a kept descriptor
- * would sync an orphan, with success. An interrupt of the thread neither ends a sync nor shortens a wait.
+ * <p>Syncing a descriptor syncs the file, no matter through which descriptor it was written. SQLite holds no POSIX lock on the WAL, so a
+ * second descriptor of it does no harm (one of the database or the {@code -shm} file would). It is opened after the connection, and closed
+ * before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. An interrupt
+ * of the thread neither ends a sync nor shortens a wait.
  */
-final class WalFile {
+public final class WalFile {
     private static final long CLOSE_PATIENCE_SECONDS = 5;
 
     /** How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for the file's times. */
@@ -31,8 +33,8 @@ final class WalFile {
 
     private volatile long thereAt = System.nanoTime();
 
-    /** SQLite would not recover from what is synced here. */
-    static final class LostException extends IOException {
+    /** The file is not beside its database any more: SQLite would not recover from what is synced here. */
+    public static final class LostException extends IOException {
         private static final long serialVersionUID = 1;
 
         private LostException(String message) {
@@ -41,7 +43,7 @@ final class WalFile {
     }
 
     /** Opens the WAL. It exists: the connection has read its database. */
-    WalFile(Path database) throws IOException {
+    public WalFile(Path database) throws IOException {
         this.path = database.resolveSibling(database.getFileName() + "-wal");
         identity = keyOf(path);
         open = SyncedFile.open(path);
@@ -57,7 +59,7 @@ final class WalFile {
         }
     }
 
-    /** A file's entry in its directory must be found again. As SQLite does, one goes on where a directory cannot be synced. */
+    /** Syncs the directory of a file, so that its entry is found again. Where a directory cannot be synced this does nothing, as SQLite does. */
     static void syncDirectory(Path file) {
         Path directory = file.getParent();
         if (directory != null) {
@@ -70,7 +72,7 @@ final class WalFile {
     }
 
     /** Its length in bytes; negative if it cannot be told. */
-    long size() {
+    public long size() {
         try {
             return open.length();
         } catch (IOException e) {
@@ -79,7 +81,7 @@ final class WalFile {
     }
 
     /** Syncs all that has been appended before the call. */
-    void sync() throws IOException {
+    public void sync() throws IOException {
         lock.lock();
         try {
             if (closed) {
@@ -99,7 +101,7 @@ final class WalFile {
     }
 
     /** For a log that the pool does not sync: looks at most once a millisecond. */
-    void requireThereNowAndThen() throws IOException {
+    public void requireThereNowAndThen() throws IOException {
         long now = System.nanoTime();
         if (now - thereAt >= THERE_NANOS) {
             requireThere();
@@ -122,13 +124,12 @@ final class WalFile {
     }
 
     private static Object keyOf(Path file) throws IOException {
-        Object key = Files.readAttributes(file, java.nio.file.attribute.BasicFileAttributes.class)
-                .fileKey();
+        Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
         return key == null ? file : key;
     }
 
     /** Waits for a sync that is under way, but not for ever: a sync that hangs closes the file when it returns. */
-    void close() throws IOException {
+    public void close() throws IOException {
         boolean mine = OpenFile.take(lock, TimeUnit.SECONDS.toNanos(CLOSE_PATIENCE_SECONDS));
         closed = true;
         if (mine) {
@@ -142,7 +143,10 @@ final class WalFile {
         }
     }
 
-    /** Who sets {@link #closed} looks for a sync afterwards, and who ends a sync looks at it afterwards: one of them closes the file. */
+    /**
+     * A close sets {@link #closed} and then looks for a sync that runs; a sync ends and then looks at {@link #closed}. So one of them closes
+     * the file.
+     */
     private void closeIfFree() throws IOException {
         if (lock.tryLock()) {
             try {

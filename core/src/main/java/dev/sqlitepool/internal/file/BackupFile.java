@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;

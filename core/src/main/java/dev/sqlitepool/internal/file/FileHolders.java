@@ -1,9 +1,8 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.sqlite.core.NativeDB;
 
 /**
  * Which connections of this process have which database file open, whatever class loader their pool is of. Thread-safe.
@@ -19,9 +18,6 @@ import org.sqlite.core.NativeDB;
  */
 final class FileHolders {
     private static final String PREFIX = "dev.sqlitepool.open:";
-
-    /** The copy of SQLite that this class would use: the driver's class that is bound to it, by identity. */
-    static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
 
     private FileHolders() {}
 
@@ -55,7 +51,7 @@ final class FileHolders {
     /**
      * Adds a connection, unless the file is open through another copy of SQLite.
      *
-     * @return who has it open through another copy; null if the connection has been added
+     * @return the connection that has it open through another copy; null if the new one has been added
      */
     static @Nullable Holder add(String file, Holder holder) {
         Holder[] other = new Holder[1];

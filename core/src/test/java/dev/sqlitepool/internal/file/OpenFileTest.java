@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -27,6 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.sqlite.core.NativeDB;
 
 /** Pools of one process that use the same file: they notice each other, and open and close one after the other. */
 class OpenFileTest {
@@ -207,7 +208,8 @@ class OpenFileTest {
     // ---- turns
 
     private static OpenFile.Use use(Path file, String pool, long patienceNanos) throws SQLException {
-        OpenFile.Use use = new OpenFile.Use("owner", pool, patienceNanos);
+        String copy = Integer.toHexString(System.identityHashCode(NativeDB.class));
+        OpenFile.Use use = new OpenFile.Use(copy, "owner", pool, patienceNanos);
         use.begin(file);
         return use;
     }

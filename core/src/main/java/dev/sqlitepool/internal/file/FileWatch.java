@@ -1,12 +1,11 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.DatabaseFile.Change;
-import dev.sqlitepool.internal.engine.DatabaseFile.Expected;
+import dev.sqlitepool.internal.file.DatabaseFile.Change;
+import dev.sqlitepool.internal.file.DatabaseFile.Expected;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -18,72 +17,75 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.sqlite.JDBC;
-import org.sqlite.SQLiteConnection;
 
 /**
- * Looks at a pool's {@link DatabaseFile}, reports what has changed, and lets connections pass that are to the right file. Thread-safe; nobody is
- * told anything under a lock.
+ * Looks at a pool's {@link DatabaseFile}, reports what has changed, and lets connections pass that are to the right file. Thread-safe; no
+ * listener is called under a lock.
  */
-final class FileWatch {
+public final class FileWatch {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    /** Of the pools of this process that are open and have found their file. */
+    /** The watches of this process whose pools are open and have found their file. */
     @GuardedBy("WATCHES")
     private static final Set<FileWatch> WATCHES = Collections.newSetFromMap(new WeakHashMap<>());
 
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final DatabaseFile file;
-    /** Null as long as nobody wants to know. */
+    /** Is run after each change; null as long as nobody has asked for that. */
     private volatile @Nullable Runnable onChange;
-    /** By the caller's clock; 0 if nobody has. */
+    /** The last look, by the caller's clock; 0 before the first. */
     private volatile long lookedAt;
 
-    FileWatch(Settings settings, Consumer<Consumer<PoolListener>> events) {
+    /**
+     * Looks at nothing yet.
+     *
+     * @param events is given the events for the listener; called under no lock
+     */
+    public FileWatch(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
         this.events = events;
         this.file = new DatabaseFile(settings.factory() == null ? settings.database() : null);
     }
 
-    /** Has somebody called whenever the file has changed; he must not throw. */
-    void onChange(Runnable closesStale) {
+    /** Runs an action after each change of the file. It must not throw. */
+    public void onChange(Runnable closesStale) {
         onChange = closesStale;
     }
 
-    int generation() {
+    /** The generation that a connection opened now would have. */
+    public int generation() {
         return file.generation();
     }
 
-    @Nullable
-    Path path() {
+    /** The database file, null as long as none is known. */
+    public @Nullable Path path() {
         return file.path();
     }
 
-    boolean hasExisted() {
+    /** Whether the file has been there since the pool was built. */
+    public boolean hasExisted() {
         return file.hasExisted();
     }
 
     // ---- looking
 
     /**
-     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation, and is reported
-     * once, by whoever sees it first.
+     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation, and the first look
+     * that sees it reports it.
      */
-    void look() {
+    public void look() {
         try {
             lookStrictly();
         } catch (IOException e) {
-            LOG.log(
-                    System.Logger.Level.DEBUG,
-                    "cannot look at the database file",
-                    e); // that is not knowing of a change
+            // not to know is not to know of a change
+            LOG.log(System.Logger.Level.DEBUG, "cannot look at the database file", e);
         }
     }
 
-    /** Looks unless somebody has within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
-    void lookAgain(long now) {
+    /** Looks unless there was a look within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
+    public void lookAgain(long now) {
         long last = lookedAt;
         if (last == 0 || now - last >= LOOK_NANOS) {
             lookedAt = now;
@@ -127,7 +129,7 @@ final class FileWatch {
             this.generation = generation;
         }
 
-        /** After this everything that was committed before is in the database. */
+        /** When this returns, everything that was committed before the call is in the database. */
         @Override
         public void require() throws IOException {
             lookStrictly();
@@ -171,8 +173,8 @@ final class FileWatch {
 
     // ---- opening
 
-    /** Which file is to be opened. Waits, not for ever, until those who use what was there before have gone. */
-    Expected expected() throws SQLException {
+    /** Which file is to be opened. Waits, not for ever, until the connections to the file that was there before are closed. */
+    public Expected expected() throws SQLException {
         long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
         look();
         while (file.mustWait() && System.nanoTime() - deadline < 0) {
@@ -182,14 +184,16 @@ final class FileWatch {
     }
 
     /**
-     * See {@link DatabaseFile#admit}; during the turn. From here on the connection knows which file it has open. One that was admitted before
-     * is looked at again.
+     * See {@link DatabaseFile#admit}; during the turn. A connection that was admitted before is looked at again.
+     *
+     * @param known the place of a connection that was admitted before, else null
+     * @return the place of the connection
      */
-    void admit(SqliteEngine engine, Path found, Expected expected) throws SQLException {
+    public Place admit(@Nullable Place known, Path found, Expected expected) throws SQLException {
         look();
-        if (engine.isPlaced()) {
+        if (known != null) {
             file.requireSame(found, expected);
-            return;
+            return known;
         }
         askOthers(found);
         Opened opened = new Opened(expected.generation());
@@ -197,10 +201,10 @@ final class FileWatch {
             opened.logLost();
         }
         file.admit(found, expected);
-        engine.placed(opened);
+        return opened;
     }
 
-    /** Another pool of this process may know that the log beside the file is that of an older one, and sets it aside. */
+    /** Another pool of this process may know that the log beside the file belongs to an older one, and sets it aside. */
     private void askOthers(Path found) throws SQLException {
         List<FileWatch> others;
         synchronized (WATCHES) {
@@ -215,39 +219,24 @@ final class FileWatch {
     }
 
     /** See {@link DatabaseFile#remember}; during the turn. */
-    void remember(SqliteEngine engine, Path found) throws SQLException {
-        file.remember(found, named(engine.driver(), found));
+    public void remember(Path found, Path named) throws SQLException {
+        file.remember(found, named);
         synchronized (WATCHES) {
             WATCHES.add(this);
         }
     }
 
     /** The pool is closed: looks for the last time. */
-    void end() {
+    public void end() {
         look();
         synchronized (WATCHES) {
             WATCHES.remove(this);
         }
     }
 
-    /** See {@link DatabaseFile#confirm}. */
-    void confirm(SqliteEngine engine, Expected expected) throws SQLException {
-        if (engine.isPlaced()) {
-            look();
-            file.confirm(expected);
-        }
-    }
-
-    /** The name that the driver was given, with the links that SQLite has resolved. */
-    private static Path named(SQLiteConnection driver, Path found) {
-        String url = driver.getUrl();
-        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
-        int options = name.indexOf('?');
-        name = options < 0 ? name : name.substring(0, options);
-        try {
-            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
-        } catch (IllegalArgumentException e) {
-            return found;
-        }
+    /** See {@link DatabaseFile#confirm}; for a connection that was admitted. */
+    public void confirm(Expected expected) throws SQLException {
+        look();
+        file.confirm(expected);
     }
 }

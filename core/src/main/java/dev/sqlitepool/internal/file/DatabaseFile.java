@@ -1,44 +1,32 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.file;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.sql.SQLException;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Which file a pool's database is, and whether it still is that file. Thread-safe.
  *
  * <p>A connection keeps the file that it has opened, whatever happens to the name. But SQLite finds the {@code -wal}, the {@code -shm}
- * and the {@code -journal} by name, and nothing in them says to which database they belong: whoever opens another file beside the log of
- * this one applies that log to it. So what this class keeps true is:
+ * and the {@code -journal} by name, and nothing in them says to which database they belong: a connection that opens another file beside the
+ * log of this one applies that log to it. So this class keeps true:
  *
  * <ul>
  *   <li>The name, links and all, is looked at before a connection is opened, before that connection looks at the content, and again when it
  *       has opened the log. All three looks find the same file, or the connection is closed and opened again.
- *   <li>When the name leads to another file, what connections to the old one have left beside it is set aside before anybody opens the new
- *       one: the log, since it may hold acknowledged writes, is renamed, and the index, which holds nothing, is deleted. What cannot be set
- *       aside refuses every opening.
+ *   <li>When the name leads to another file, the {@link Companions} of the old one are set aside before a connection opens the new one:
+ *       the log, since it may hold acknowledged writes, is renamed, and the index, which holds nothing, is deleted. As long as one cannot be
+ *       set aside, every opening is refused.
  *   <li>Each change raises the {@link #generation}, once. Connections of an older one are stale, all at once.
  * </ul>
  *
  * <p>A file that is overwritten in place is the same file. Nobody can tell that from a write by another program.
  */
-final class DatabaseFile {
-    private static final String LOG = "-wal";
-    private static final String INDEX = "-shm";
-    private static final String JOURNAL = "-journal";
-
-    /** What has changed since the last look. */
+public final class DatabaseFile {
+    /** How the file has changed since the last look. */
     enum State {
         UNCHANGED,
         VANISHED,
@@ -46,22 +34,22 @@ final class DatabaseFile {
     }
 
     /**
-     * What a look has found.
+     * A change that a look has found.
      *
-     * @param database the path, for those who are told
+     * @param database the path, for the listener
      * @param asides where the logs of the old file are now
      */
     record Change(State state, Path database, List<Path> asides) {}
 
     /**
-     * What a connection that is being opened must find.
+     * The file that a connection which is being opened must find.
      *
      * @param before the file at the name before the connection was opened; null if there was none, or the name is not known yet
      */
-    record Expected(int generation, @Nullable FileIdentity before) {}
+    public record Expected(int generation, @Nullable FileIdentity before) {}
 
     /** Thrown when the file has changed while a connection was being opened: the caller opens again. */
-    static final class ChangedException extends SQLException {
+    public static final class ChangedException extends SQLException {
         private static final long serialVersionUID = 1;
 
         ChangedException(Path path) {
@@ -72,10 +60,10 @@ final class DatabaseFile {
 
     /** As the user named it; null if a factory opens the connections. */
     private final @Nullable Path given;
-    /** What is looked at; stays null in memory and with other engines. */
+    /** The name that is looked at; stays null in memory and with other engines. */
     @GuardedBy("this")
     private @Nullable Path name;
-    /** As SQLite has resolved the name: its companions lie beside this path. */
+    /** The path as SQLite has resolved the name: its companions lie beside this one. */
     @GuardedBy("this")
     private @Nullable Path path;
     /** How the file looked last; null as long as there was none. */
@@ -90,14 +78,13 @@ final class DatabaseFile {
     /** The generation of the first that were connected to it. */
     @GuardedBy("this")
     private int since;
-    /** What the connections to the file have made beside it, by suffix. */
     @GuardedBy("this")
-    private final Map<String, FileIdentity> companions = new HashMap<>();
-    /** What older files have left and nobody could set aside, by suffix. */
-    @GuardedBy("this")
-    private final Map<String, FileIdentity> foreign = new HashMap<>();
+    private final Companions companions = new Companions();
 
-    /** Those of this process who use the file, if some have a log open that is not beside it any more; who uses it after them is another. */
+    /**
+     * The uses of the file in this process, if some connections have a log open that is not beside it any more; a use that comes after all of
+     * them is another object.
+     */
     @GuardedBy("this")
     private @Nullable OpenFile lost;
 
@@ -146,40 +133,30 @@ final class DatabaseFile {
                     "08001",
                     14);
         }
-        if (!foreign.isEmpty()) {
-            setAside(new ArrayList<>());
+        if (companions.areForeign()) {
+            setAside();
             requireNothingForeign();
         }
         return new Expected(generation, seen);
     }
 
-    /** What older files have left beside it is set aside. */
+    /** Refuses an opening as long as older files have left something beside the database. */
     synchronized void requireNothingForeign() throws SQLException {
-        for (String suffix : foreign.keySet()) {
-            String journal = suffix.equals(JOURNAL)
-                    ? " It goes when the transaction that made it ends; if none runs, move it away."
-                    : " Move it away, and keep it as long as the old file may be needed.";
-            throw new SQLException(
-                    "The database file " + name + " has been replaced, and " + path + suffix
-                            + " beside it belongs to the file that was there before: SQLite would apply it to the new one."
-                            + journal,
-                    "08001",
-                    14);
-        }
+        companions.requireNothingForeign(name, path);
     }
 
     /** A connection has opened a file, found as SQLite has resolved its name, and has not looked at its content yet. */
     synchronized void admit(Path found, Expected expected) throws SQLException {
         requireSame(found, expected);
         if (open == 0) {
-            recordCompanions(); // others may have made new ones since this pool had the file open
+            companions.record(path); // others may have made new ones since this pool had the file open
         }
         open++;
     }
 
-    /** What is found is the file that was expected. */
+    /** Fails unless the file that was found is the expected one. */
     synchronized void requireSame(Path found, Expected expected) throws SQLException {
-        FileIdentity now = identity(found);
+        FileIdentity now = FileIdentity.strictly(found);
         boolean another = seen != null && now != null ? !now.isSameFile(seen) : path != null && !path.equals(found);
         boolean changed = generation != expected.generation();
         if (another && given == null && !changed) {
@@ -213,18 +190,15 @@ final class DatabaseFile {
         }
     }
 
-    /** Once nobody has them open, the number of a companion that was deleted may be that of somebody else's. */
     @GuardedBy("this")
     private void forgetGone() throws IOException {
-        for (String suffix : open > 0 ? List.<String>of() : List.copyOf(companions.keySet())) {
-            if (FileIdentity.of(beside(path, suffix)) == null) {
-                companions.remove(suffix);
-            }
+        if (open <= 0) {
+            companions.forgetGone(path);
         }
     }
 
     /**
-     * A connection has looked at what {@link #admit} has let pass, and it is a database.
+     * A connection has looked at the content of the file that {@link #admit} has let pass, and it is a database.
      *
      * @param named the name that the driver was given
      */
@@ -234,9 +208,9 @@ final class DatabaseFile {
         }
         path = found;
         if (seen == null) {
-            seen = identity(found);
+            seen = FileIdentity.strictly(found);
         }
-        recordCompanions();
+        companions.record(path);
     }
 
     private static boolean leadsTo(Path named, Path found) {
@@ -249,14 +223,8 @@ final class DatabaseFile {
 
     /** The same file by another way, as after its directory was renamed. A hard link has a log of its own, and must not be used beside it. */
     private synchronized void requireSameLog(Path found) throws SQLException {
-        FileIdentity mine = companions.get(LOG);
-        if (path == null || path.equals(found) || mine == null) {
-            return;
-        }
-        FileIdentity log = identity(beside(path, LOG));
-        FileIdentity here = identity(beside(found, LOG));
-        if (log != null && log.isSameFile(mine) && (here == null || !here.isSameFile(mine))) {
-            generation++; // the last close of those who are open copies the log, and deletes it
+        if (path != null && !path.equals(found) && companions.isLogBesideOnly(path, found)) {
+            generation++; // the last close of the open connections copies the log, and deletes it
             throw new SQLException(
                     "The database file " + name + " is " + found + " now, another name of " + path
                             + ", and its log is still beside the old name: a database must not be used through two of its"
@@ -266,42 +234,18 @@ final class DatabaseFile {
         }
     }
 
-    /** A connection is open and has opened the log: all that it has, it has of one file. */
+    /** A connection is open and has opened the log: the file and the log belong to each other. */
     synchronized void confirm(Expected expected) throws SQLException {
         if (generation != expected.generation()) {
             throw new ChangedException(path);
         }
-        recordCompanions();
-    }
-
-    @GuardedBy("this")
-    private void recordCompanions() throws SQLException {
-        for (String suffix : List.of(LOG, INDEX)) {
-            FileIdentity companion = path == null ? null : identity(beside(path, suffix));
-            if (companion != null && companion.isInode()) {
-                companions.put(suffix, companion);
-            } else {
-                companions.remove(suffix);
-            }
-        }
-    }
-
-    private static @Nullable FileIdentity identity(Path file) throws SQLException {
-        try {
-            return FileIdentity.of(file);
-        } catch (IOException e) {
-            throw new SQLException("Cannot look at the database file " + file + ": " + e, e);
-        }
-    }
-
-    private static Path beside(Path file, String suffix) {
-        return Path.of(file + suffix);
+        companions.record(path);
     }
 
     // ---- looking
 
     /**
-     * Looks whether the name still leads to the file. A change is reported once, to whoever sees it first, and raises the generation.
+     * Looks whether the name still leads to the file. The first look that sees a change returns it, and the change raises the generation.
      *
      * @throws IOException if nobody can know
      */
@@ -334,28 +278,25 @@ final class DatabaseFile {
         since = generation;
         open = 0;
         lost = null;
-        foreign.putAll(companions);
-        companions.clear();
-        List<Path> asides = new ArrayList<>();
+        companions.databaseReplaced();
         try {
             Path found = name.toRealPath();
-            FileIdentity journal = FileIdentity.of(beside(found, JOURNAL));
-            if (journal != null && found.equals(path)) {
-                foreign.put(JOURNAL, journal);
+            if (found.equals(path)) {
+                companions.foundJournal(found);
             }
             path = found;
         } catch (IOException e) {
             // gone again: the next look will see
         }
-        setAside(asides);
-        return new Change(State.REPLACED, name, asides);
+        return new Change(State.REPLACED, name, setAside());
     }
 
     /**
      * The log is not beside the database any more. Within a process SQLite shares the index of the log, and a connection opened now would look
-     * for its pages in another log: none is opened until those who have the old one are closed. The last of them copies it into the database.
+     * for its pages in another log: none is opened until the connections that have the old one are closed. The last of them copies it into the
+     * database.
      *
-     * @return whether nobody has said so before
+     * @return whether this call is the first to say so
      */
     synchronized boolean logLost(int opened) {
         if (generation != opened) {
@@ -368,16 +309,11 @@ final class DatabaseFile {
 
     /** During the turn: whether the log is gone that connections of this pool have open. SQLite deletes it with the last of them, not before. */
     synchronized boolean isLogGone() throws SQLException {
-        FileIdentity mine = companions.get(LOG);
-        if (mine == null || open == 0) {
-            return false;
-        }
-        FileIdentity log = identity(beside(path, LOG));
-        return log == null || !log.isSameFile(mine);
+        return open > 0 && companions.isLogGone(path);
     }
 
     /**
-     * Whether something that is in the way of an opening may go by itself: connections to a lost log, or the journal of a transaction that
+     * Whether something that is in the way of an opening may go without help: connections to a lost log, or the journal of a transaction that
      * runs, or has crashed, on a file that was replaced.
      */
     synchronized boolean mustWait() {
@@ -387,64 +323,14 @@ final class DatabaseFile {
         if (lost != null) {
             return true;
         }
-        if (foreign.containsKey(JOURNAL)) {
-            setAside(new ArrayList<>());
+        if (companions.hasForeignJournal()) {
+            setAside();
         }
-        return foreign.containsKey(JOURNAL);
+        return companions.hasForeignJournal();
     }
 
-    /** What is not beside the new file, or not any more, is no danger; the number of a deleted file may soon be that of a good one. */
     @GuardedBy("this")
-    private void setAside(List<Path> asides) {
-        Path found;
-        try {
-            found = name.toRealPath();
-        } catch (IOException e) {
-            return; // it has vanished; asked again before it is opened
-        }
-        foreign.entrySet().removeIf(left -> {
-            Path file = beside(found, left.getKey());
-            try {
-                FileIdentity now = FileIdentity.of(file);
-                if (now == null || !now.isSameFile(left.getValue())) {
-                    return true;
-                }
-                switch (left.getKey()) {
-                    case INDEX:
-                        Files.delete(file);
-                        return true;
-                    case JOURNAL:
-                        return !isHot(file);
-                    default:
-                        if (now.size() == 0) {
-                            Files.delete(file);
-                        } else {
-                            asides.add(Files.move(file, free(file)));
-                        }
-                        WalFile.syncDirectory(file);
-                        return true;
-                }
-            } catch (IOException e) {
-                return false; // the opening that is refused says what to do
-            }
-        });
-    }
-
-    private static Path free(Path file) {
-        Path free = Path.of(file + ".replaced");
-        for (int i = 2; Files.exists(free); i++) {
-            free = Path.of(file + ".replaced-" + i);
-        }
-        return free;
-    }
-
-    /** As SQLite sees it: a journal that begins with a zero, or is empty, is over. SQLite holds no locks on it. */
-    private static boolean isHot(Path journal) throws IOException {
-        try (FileChannel channel = FileChannel.open(journal, StandardOpenOption.READ)) {
-            ByteBuffer first = ByteBuffer.allocate(1);
-            return channel.read(first) == 1 && first.get(0) != 0;
-        } catch (NoSuchFileException e) {
-            return false;
-        }
+    private List<Path> setAside() {
+        return companions.setAside(name);
     }
 }
