@@ -78,6 +78,7 @@ public final class DatabaseFile {
     /** The generation of the first that were connected to it. */
     @GuardedBy("this")
     private int since;
+
     @GuardedBy("this")
     private final Companions companions = new Companions();
 

@@ -4,11 +4,11 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.file.BackupFile;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
 final class Backup extends Waiter implements PoolFuture.Origin {
     private final LanePool pool;
     private final Backups backups;
-    private final Opener opener;
+    private final Database opener;
     private final BackupFile file;
     private final @Nullable BackupReports reports;
     private final PoolFuture<Void> future;
@@ -52,7 +52,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
     Backup(
             LanePool pool,
             Backups backups,
-            Opener opener,
+            Database opener,
             Path target,
             @Nullable Consumer<? super BackupProgress> progress) {
         this.pool = pool;

@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
-import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
+import dev.sqlitepool.internal.file.BackupFile;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;

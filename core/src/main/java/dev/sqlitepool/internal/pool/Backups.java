@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.Database;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Backups {
     private final LanePool pool;
-    private final Opener opener;
+    private final Database opener;
     /** Where a database in memory is. */
     private final Lanes lanes;
 
@@ -39,7 +39,7 @@ final class Backups {
 
     private volatile boolean copying;
 
-    Backups(LanePool pool, Opener opener, Lanes lanes) {
+    Backups(LanePool pool, Database opener, Lanes lanes) {
         this.pool = pool;
         this.opener = opener;
         this.lanes = lanes;

@@ -4,10 +4,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Checkpoint;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -68,7 +68,7 @@ final class Checkpointer {
 
     private final LanePool pool;
     private final Settings settings;
-    private final Opener opener;
+    private final Database opener;
     private final Telemetry telemetry;
     private final Workers workers;
     private final long step;
@@ -104,7 +104,7 @@ final class Checkpointer {
     private volatile int generation;
     private volatile boolean keptOpen;
 
-    Checkpointer(LanePool pool, Opener opener, Telemetry telemetry, Workers workers) {
+    Checkpointer(LanePool pool, Database opener, Telemetry telemetry, Workers workers) {
         this.pool = pool;
         this.settings = pool.settings();
         this.opener = opener;

@@ -2,7 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLTimeoutException;
@@ -28,7 +28,7 @@ final class Housekeeper {
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Opener opener;
+    private final Database opener;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
     private final Runnable sweeping = this::sweepAndSchedule;
@@ -40,7 +40,7 @@ final class Housekeeper {
 
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    Housekeeper(LanePool pool, Telemetry telemetry, Workers workers, Opener opener, List<Lanes> groups) {
+    Housekeeper(LanePool pool, Telemetry telemetry, Workers workers, Database opener, List<Lanes> groups) {
         this.pool = pool;
         this.settings = pool.settings();
         this.telemetry = telemetry;

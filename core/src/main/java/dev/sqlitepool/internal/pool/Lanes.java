@@ -7,8 +7,8 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.LaneGroup.Verdict;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -41,7 +41,7 @@ final class Lanes {
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Opener opener;
+    private final Database opener;
     private final LaneGroup group;
     private final AtomicBoolean expiryArmed = new AtomicBoolean();
     private final Runnable expiry = this::expire;
@@ -55,7 +55,7 @@ final class Lanes {
             Settings settings,
             Telemetry telemetry,
             Workers workers,
-            Opener opener,
+            Database opener,
             AtomicInteger waitingInPool) {
         this.access = access;
         this.pool = pool;

@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.file.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.file.DisplacedException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

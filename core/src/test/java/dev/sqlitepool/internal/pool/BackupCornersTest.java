@@ -13,9 +13,9 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
+import dev.sqlitepool.internal.file.BackupFile;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -423,7 +423,8 @@ class BackupCornersTest {
     @Test
     void aThreadThatHasReportedWorksForTheBackupNoMore() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup =
+                new Backup(pool, pool.backups(), new SqliteDatabase(pool.settings(), event -> {}), target(), null);
         AtomicBoolean inside = new AtomicBoolean();
         BackupReports reports =
                 new BackupReports(pool, backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
@@ -436,7 +437,8 @@ class BackupCornersTest {
     @Test
     void whoWaitsForAReportKeepsAnInterrupt() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup =
+                new Backup(pool, pool.backups(), new SqliteDatabase(pool.settings(), event -> {}), target(), null);
         Gate gate = new Gate();
         BackupReports reports = new BackupReports(pool, backup, new BackupFile(target()), progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));

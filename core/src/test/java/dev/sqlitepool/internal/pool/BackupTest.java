@@ -12,9 +12,9 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
+import dev.sqlitepool.internal.file.BackupFile;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -356,7 +356,8 @@ class BackupTest {
     @Test
     void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
         LanePool pool = open(b -> b);
-        Backup backup = new Backup(pool, pool.backups(), new Opener(pool.settings(), event -> {}), target(), null);
+        Backup backup =
+                new Backup(pool, pool.backups(), new SqliteDatabase(pool.settings(), event -> {}), target(), null);
         BackupFile file = new BackupFile(target());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
@@ -393,7 +394,7 @@ class BackupTest {
     @Test
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
-        Opener opener = new Opener(pool.settings(), event -> {});
+        SqliteDatabase opener = new SqliteDatabase(pool.settings(), event -> {});
         Backup backup = new Backup(pool, pool.backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();

@@ -8,7 +8,7 @@ import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.pool.LaneGroup.Opened;
 import dev.sqlitepool.internal.pool.LaneGroup.Snapshot;
@@ -46,7 +46,7 @@ class LaneGroupTest {
     @BeforeAll
     static void open() throws SQLException {
         settings = Pools.settings(SqlitePool.builder().databasePath(directory.resolve("test.db")));
-        engine = new Opener(settings, event -> {}).open(Access.WRITE);
+        engine = new SqliteDatabase(settings, event -> {}).open(Access.WRITE);
     }
 
     @AfterAll

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -323,14 +323,14 @@ class OpeningTest {
     void anOpeningForWhichThereIsNoMemoryNamesTheDatabaseAndTheReason() {
         Path database = Path.of("/some/where.db");
         SQLException told = new SQLException("The database has been closed");
-        assertThat((Throwable) SqliteSetup.unopened(told, database))
+        assertThat((Throwable) SqliteErrors.unopened(told, database))
                 .hasMessageStartingWith("Cannot open /some/where.db: ")
                 .hasMessageContaining("no memory")
                 .hasMessageEndingWith("The database has been closed")
                 .hasCause(told);
         SQLException code = new SQLiteException("out of memory", SQLiteErrorCode.SQLITE_NOMEM);
-        assertThat((Throwable) SqliteSetup.unopened(code, database)).isSameAs(code);
-        assertThat((Throwable) SqliteSetup.explained(code, database))
+        assertThat((Throwable) SqliteErrors.unopened(code, database)).isSameAs(code);
+        assertThat((Throwable) SqliteErrors.explained(code, database))
                 .hasMessageStartingWith("Cannot open /some/where.db: there is no memory")
                 .hasCause(code);
     }

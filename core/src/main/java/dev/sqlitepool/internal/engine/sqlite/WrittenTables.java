@@ -1,6 +1,7 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Prepared;
 import java.sql.SQLException;
 import java.util.HashMap;
 import java.util.LinkedHashSet;

@@ -1,10 +1,9 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.file.SyncedFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -17,7 +16,6 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
-import org.sqlite.SQLiteException;
 
 /**
  * Sets up a new SQLite connection: pragmas in a fixed order, each read back, since SQLite ignores in silence what it does not
@@ -198,7 +196,7 @@ final class SqliteSetup {
                         return value.next() ? value.getString(1) : null;
                     }
                 } catch (SQLException e) {
-                    boolean busy = (SqliteEngine.code(e) & 0xff) == 5;
+                    boolean busy = (SqliteErrors.code(e) & 0xff) == 5;
                     if (!busy || System.nanoTime() - deadline >= 0) {
                         throw e;
                     }
@@ -231,64 +229,5 @@ final class SqliteSetup {
             default:
                 return text.startsWith("+") ? text.substring(1) : text;
         }
-    }
-
-    /**
-     * Says why a database could not be opened, where SQLite says only "unable to open database file": the same error, or one with
-     * the same codes, the reason in words and the error as its cause.
-     */
-    static SQLException explained(SQLException error, @Nullable Path database) {
-        if (database == null) {
-            return error;
-        }
-        int code = SqliteEngine.code(error);
-        String reason;
-        switch (code & 0xff) {
-            case 14: // SQLITE_CANTOPEN
-                reason = Files.exists(database)
-                        ? "no permission to read and write it, or to make files beside it in its directory"
-                        : "no permission to create it in " + database.getParent();
-                break;
-            case 8: // SQLITE_READONLY
-                reason = "it is read-only, or its directory is; the pool needs to write, even to read in WAL mode";
-                break;
-            case 26: // SQLITE_NOTADB
-                reason =
-                        "it is not an SQLite database, or it is encrypted and the key is missing or wrong; a key is given"
-                                + " in beforePragmas(…)";
-                break;
-            case 11: // SQLITE_CORRUPT
-                reason = "it is damaged; restore a backup, or try the sqlite3 shell's .recover";
-                break;
-            case 13: // SQLITE_FULL
-                reason = "the disk is full";
-                break;
-            case 7: // SQLITE_NOMEM
-                reason = "there is no memory for it";
-                break;
-            default:
-                return error;
-        }
-        return new SQLException(
-                "Cannot open " + database + ": " + reason + ". SQLite says: " + error.getMessage(),
-                "08001",
-                code,
-                error);
-    }
-
-    /**
-     * Says which database the driver could not open. Without memory it finds no words for what SQLite has said, and says something else,
-     * such as that the database has been closed.
-     */
-    static SQLException unopened(SQLException error, Path database) {
-        return error instanceof SQLiteException
-                ? error
-                : new SQLException(
-                        "Cannot open " + database
-                                + ": the driver has failed, as it does when there is no memory. It says: "
-                                + error.getMessage(),
-                        "08001",
-                        0,
-                        error);
     }
 }

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import java.sql.SQLException;
 import java.util.HashMap;
@@ -44,7 +44,7 @@ final class SqliteTransactions {
             command(begin);
         } catch (SQLException e) {
             endRead();
-            if (!read || SqliteEngine.code(e) != SQLiteErrorCode.SQLITE_BUSY_SNAPSHOT.code) {
+            if (!read || SqliteErrors.code(e) != SQLiteErrorCode.SQLITE_BUSY_SNAPSHOT.code) {
                 throw e;
             }
             command(begin);
@@ -108,7 +108,7 @@ final class SqliteTransactions {
             command("ROLLBACK");
         } catch (SQLException e) {
             // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has done it by itself.
-            if (SqliteEngine.code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
+            if (SqliteErrors.code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
                 throw e;
             }
         }
@@ -119,7 +119,7 @@ final class SqliteTransactions {
         try {
             command("BEGIN");
         } catch (SQLException e) {
-            if (SqliteEngine.code(e) == SQLiteErrorCode.SQLITE_ERROR.code) {
+            if (SqliteErrors.code(e) == SQLiteErrorCode.SQLITE_ERROR.code) {
                 return true;
             }
             throw e;

@@ -1,28 +1,47 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Runs the user's code for a new connection, on a thread of the pool, and refuses what it must not leave behind.
+ * Runs the user's hooks for a new connection, on a thread of the pool, and refuses what they must not leave behind. Thread-safe.
  *
- * <p>A hook gets the connection as the driver opens it, with the whole patience for others, since what it does cannot be repeated. It may
- * write, whatever the connection is opened for.
+ * <p>A hook gets the connection as the driver opens it, with the whole patience for other writers, since what it does cannot be repeated. It
+ * may write, whatever the connection is opened for. The error of a hook is thrown, and the caller closes the connection.
  */
 final class Hooks {
-    private Hooks() {}
+    private final Settings settings;
+    private final long patienceNanos;
 
     /**
-     * Runs hooks in their order. What one throws is thrown; who called closes the connection then.
+     * Runs nothing yet.
      *
-     * @param setting where they come from, for messages
      * @param patienceNanos the longest wait for other writers
      */
-    static void run(String setting, List<SqlAction<? super Connection, ?>> hooks, Engine engine, long patienceNanos)
-            throws SQLException {
+    Hooks(Settings settings, long patienceNanos) {
+        this.settings = settings;
+        this.patienceNanos = patienceNanos;
+    }
+
+    /** Whether there are hooks that run before the connection is set up. */
+    boolean areBeforePragmas() {
+        return !settings.beforePragmas().isEmpty();
+    }
+
+    void beforePragmas(Engine engine) throws SQLException {
+        run("beforePragmas", settings.beforePragmas(), engine);
+    }
+
+    void onConnect(Engine engine) throws SQLException {
+        run("onConnect", settings.onConnect(), engine);
+    }
+
+    private void run(String setting, List<SqlAction<? super Connection, ?>> hooks, Engine engine) throws SQLException {
         if (hooks.isEmpty()) {
             return;
         }

@@ -1,6 +1,8 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.Place;
 import dev.sqlitepool.internal.file.WalFile;
@@ -14,7 +16,6 @@ import java.sql.Statement;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
-import org.sqlite.SQLiteException;
 
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
@@ -108,7 +109,7 @@ final class SqliteEngine implements Engine {
         try {
             return preparation.run();
         } catch (SQLException e) {
-            if ((code(e) & 0xff) != SQLiteErrorCode.SQLITE_ERROR.code) {
+            if ((SqliteErrors.code(e) & 0xff) != SQLiteErrorCode.SQLITE_ERROR.code) {
                 throw e;
             }
             lookAtSchema();
@@ -379,7 +380,7 @@ final class SqliteEngine implements Engine {
             long copied = result.getLong(3);
             return new Checkpoint(!busy && log == copied, log, copied);
         } catch (SQLException e) {
-            int code = code(e);
+            int code = SqliteErrors.code(e);
             if (code == SQLiteErrorCode.SQLITE_IOERR_FSYNC.code
                     || code == SQLiteErrorCode.SQLITE_IOERR_DIR_FSYNC.code) {
                 throw (SyncFailedException) new SyncFailedException(e.getMessage()).initCause(e);
@@ -441,32 +442,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Failure failure(SQLException error) {
-        int code = code(error);
-        switch (code & 0xff) {
-            case 5: // SQLITE_BUSY; a stale snapshot stays stale however often the statement is repeated
-                return code == SQLiteErrorCode.SQLITE_BUSY_SNAPSHOT.code ? Failure.ORDINARY : Failure.BUSY;
-            case 8: // SQLITE_READONLY; the extended codes are about files, not about query_only
-                return code == 8 ? Failure.READ_ONLY : Failure.DOUBTFUL;
-            case 9: // SQLITE_INTERRUPT
-                return Failure.INTERRUPTED;
-            case 7: // SQLITE_NOMEM
-            case 10: // SQLITE_IOERR
-            case 11: // SQLITE_CORRUPT
-            case 13: // SQLITE_FULL
-            case 14: // SQLITE_CANTOPEN
-            case 15: // SQLITE_PROTOCOL
-            case 26: // SQLITE_NOTADB
-                return Failure.DOUBTFUL;
-            case 19: // SQLITE_CONSTRAINT
-                return Failure.CONSTRAINT;
-            default:
-                return isClosed() ? Failure.DOUBTFUL : Failure.ORDINARY;
-        }
-    }
-
-    /** The extended result code, 0 if the error is not SQLite's. */
-    static int code(SQLException error) {
-        return error instanceof SQLiteException sqlite ? sqlite.getResultCode().code : 0;
+        return SqliteErrors.failure(error, this);
     }
 
     @Override

@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
+import dev.sqlitepool.internal.engine.Prepared;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.HashMap;

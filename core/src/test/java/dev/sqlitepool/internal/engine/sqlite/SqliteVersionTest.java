@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.engine;
+package dev.sqlitepool.internal.engine.sqlite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -56,7 +56,8 @@ class SqliteVersionTest {
 
     @Test
     void anOldSqliteIsNamedOnceForEachPoolAndSaysWhatToDo() {
-        Opener opener = new Opener(Pools.settings(SqlitePool.builder().databasePath(pools.file())), event -> {});
+        SqliteDatabase opener =
+                new SqliteDatabase(Pools.settings(SqlitePool.builder().databasePath(pools.file())), event -> {});
         assertThat(opener.checkpointsOnlyOnWriteLane()).isFalse();
         for (int i = 0; i < 3; i++) {
             opener.look(SqliteVersion.of("3.50.4"));
