@@ -1,15 +1,12 @@
 package dev.sqlitepool.internal.engine;
 
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
-import java.sql.SQLFeatureNotSupportedException;
 import java.sql.SQLTimeoutException;
 import java.sql.Savepoint;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,16 +48,6 @@ public final class JdbcEngine implements Engine {
     }
 
     @Override
-    public <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X {
-        return preparation.run();
-    }
-
-    @Override
-    public void lookAtSchema() {
-        // what a driver remembers is its own affair
-    }
-
-    @Override
     public void begin(boolean write) throws SQLException {
         connection.setAutoCommit(false);
     }
@@ -69,16 +56,6 @@ public final class JdbcEngine implements Engine {
     public void commit(boolean stay) throws SQLException {
         connection.commit();
         connection.setAutoCommit(true);
-    }
-
-    @Override
-    public boolean isReading() {
-        return false;
-    }
-
-    @Override
-    public void endRead() {
-        // it never goes on
     }
 
     @Override
@@ -130,90 +107,6 @@ public final class JdbcEngine implements Engine {
     public void refuseWrites(boolean refuse) throws SQLException {
         connection.setReadOnly(refuse);
     }
-
-    @Override
-    public boolean driverTellsKeys() {
-        return true;
-    }
-
-    @Override
-    public void watchInserts(@Nullable String table) {}
-
-    @Override
-    public @Nullable Long insertedKey() {
-        return null;
-    }
-
-    @Override
-    public boolean mayJoin(String sql) {
-        return false;
-    }
-
-    @Override
-    public boolean mayGroup(String sql) {
-        return false;
-    }
-
-    @Override
-    public boolean sharesSnapshots() {
-        return false;
-    }
-
-    @Override
-    public boolean needsSync() {
-        return false;
-    }
-
-    @Override
-    public void sync() {}
-
-    @Override
-    public boolean isCurrent() {
-        return true;
-    }
-
-    @Override
-    public void requireInPlace() {}
-
-    @Override
-    public void syncByItself(boolean each) {}
-
-    @Override
-    public long walSize() {
-        return -1;
-    }
-
-    @Override
-    public Checkpoint checkpoint(boolean truncate) {
-        return new Checkpoint(true, 0, 0);
-    }
-
-    @Override
-    public void optimize() {}
-
-    @Override
-    public CopySize copySize() throws SQLException {
-        throw new SQLFeatureNotSupportedException("backup is for SQLite through sqlite-jdbc; use the means of "
-                + connection.getClass().getName() + ".");
-    }
-
-    @Override
-    public void copyTo(Path file) throws SQLException {
-        CopySize unused = copySize();
-    }
-
-    @Override
-    public Writes writes(String sql) {
-        return anything();
-    }
-
-    @Override
-    public Writes anything() {
-        return new Writes(Set.of(), true);
-    }
-
-    @Override
-    public void forgetWrites() {}
 
     @Override
     public void interrupt() {

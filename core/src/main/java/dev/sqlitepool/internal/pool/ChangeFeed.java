@@ -1,7 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.StackRoom;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,7 +1,7 @@
 package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.Collections;

@@ -6,8 +6,9 @@ import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Engine.Checkpoint;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.internal.engine.WriteAheadLog.Checkpoint;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -15,6 +16,7 @@ import java.io.SyncFailedException;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -162,7 +164,8 @@ final class Checkpointer {
         if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
             return known;
         }
-        long size = lane.engine().walSize();
+        WriteAheadLog log = lane.engine().log();
+        long size = log == null ? -1 : log.size();
         if (size >= 0) {
             telemetry.walSize = size;
             lookedAt = now;
@@ -225,7 +228,7 @@ final class Checkpointer {
     /** Whether it did all that it can do. */
     private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
         try {
-            Checkpoint done = lane.engine().checkpoint(truncate);
+            Checkpoint done = log(lane.engine()).checkpoint(truncate);
             telemetry.checkpoints.increment();
             return done.complete();
         } catch (SQLException e) {
@@ -242,6 +245,11 @@ final class Checkpointer {
             throw new SQLException(
                     "The database could not be synced; nothing of this was written: " + e.getMessage(), "58030", e);
         }
+    }
+
+    /** The log of a database that has one, since its size was found. */
+    private static WriteAheadLog log(Engine engine) {
+        return Objects.requireNonNull(engine.log());
     }
 
     private static void pause(long nanos) throws SQLException {
@@ -341,7 +349,7 @@ final class Checkpointer {
                 keptOpen = true;
             } else if (dirty && !pool.isClosed() && !(quiet && isNotWorthIt())) {
                 dirty = false;
-                Checkpoint done = connection().checkpoint(false);
+                Checkpoint done = log(connection()).checkpoint(false);
                 telemetry.checkpoints.increment();
                 if (!done.complete()) {
                     dirty = true;

@@ -6,6 +6,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.DisplacedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -583,7 +584,7 @@ final class SyncGate {
             boolean synced = !written;
             try {
                 if (!synced) {
-                    engine.sync();
+                    Objects.requireNonNull(engine.log()).sync();
                     synced = true;
                 }
                 engine.requireInPlace();

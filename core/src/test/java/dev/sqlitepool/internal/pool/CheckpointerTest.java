@@ -14,6 +14,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import java.io.File;
 import java.io.SyncFailedException;
 import java.lang.reflect.InvocationTargetException;
@@ -55,8 +56,12 @@ class CheckpointerTest {
 
     private Engine watched(Engine engine) {
         opened.incrementAndGet();
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+        return watched(engine, Engine.class);
+    }
+
+    private <T> T watched(T target, Class<T> type) {
+        return type.cast(Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     if (method.getName().equals("checkpoint") && !(Boolean) arguments[0]) {
                         copies.incrementAndGet();
                         Exception error = failing;
@@ -71,11 +76,12 @@ class CheckpointerTest {
                         closed.incrementAndGet();
                     }
                     try {
-                        return method.invoke(engine, arguments);
+                        Object answer = method.invoke(target, arguments);
+                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
-                });
+                }));
     }
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> changes) {

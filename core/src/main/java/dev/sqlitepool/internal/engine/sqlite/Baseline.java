@@ -107,7 +107,7 @@ final class Baseline {
     void restore() throws SQLException {
         SQLException failed = new SQLException("What a work has changed in this connection could not all be put back.");
         engine.takeOver();
-        engine.forgetWrites(); // found under other pragmas
+        engine.writtenTables().forget(); // found under other pragmas
         connection.getConnectionConfig().setTransactionIsolation(isolation);
         connection.setTypeMap(null);
         putBackPragmas(failed);

@@ -12,12 +12,13 @@ import java.util.Properties;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
+import org.sqlite.SQLiteConnection;
 
 /**
  * Which statements run code that is neither SQLite's nor the driver's: functions, collations and virtual tables that a hook or a
  * connection factory has added. Such code may wait, sleep, or have effects outside the database. Owned by the lane's owner.
  *
- * <p>What was added is what a plain connection does not have. Whether a statement calls it, EXPLAIN tells, with its triggers, foreign
+ * <p>Added is everything that a plain connection does not have. Whether a statement calls it, EXPLAIN tells, with its triggers, foreign
  * key actions, views, checks, generated columns and the expressions of indexes; the answer is kept for each text until the schema
  * changes. Where nothing was added, nothing is asked.
  */
@@ -32,10 +33,10 @@ final class ForeignCode {
                     + " UNION ALL SELECT 'm', name, '' FROM pragma_module_list"
                     + " WHERE name NOT LIKE 'pragma_%' AND name NOT LIKE 'json_%'";
 
-    /** What every connection of the driver has; null before the first one was asked. */
+    /** The code that every connection of the driver has; null before the first one was asked. */
     private static volatile @Nullable Set<List<String>> plain;
 
-    private final SqliteEngine engine;
+    private final SqliteSchema schema;
     /** How the instructions of EXPLAIN begin their operand when they call an added function. */
     private final Set<String> functions = new LinkedHashSet<>();
 
@@ -47,13 +48,13 @@ final class ForeignCode {
     /** For each text, whether it calls any of these. */
     private final Map<String, Boolean> known = new HashMap<>();
 
-    ForeignCode(SqliteEngine engine) {
-        this.engine = engine;
+    ForeignCode(SqliteSchema schema) {
+        this.schema = schema;
     }
 
-    /** Looks what was added to the connection. */
+    /** Looks which code was added to the connection. */
     void look() throws SQLException {
-        Set<List<String>> added = callable(engine);
+        Set<List<String>> added = callable(schema);
         added.removeAll(plain());
         for (List<String> each : added) {
             String name = each.get(1).toLowerCase(Locale.ROOT);
@@ -86,21 +87,17 @@ final class ForeignCode {
     private static Set<List<String>> plain() throws SQLException {
         Set<List<String>> found = plain;
         if (found == null) {
-            SqliteEngine fresh =
-                    new SqliteEngine(JDBC.createConnection("jdbc:sqlite::memory:", new Properties()), false);
-            try {
-                found = callable(fresh);
+            try (SQLiteConnection fresh = JDBC.createConnection("jdbc:sqlite::memory:", new Properties())) {
+                found = callable(new SqliteSchema(fresh, new SqliteTransactions(fresh)));
                 plain = found;
-            } finally {
-                fresh.close();
             }
         }
         return found;
     }
 
-    private static Set<List<String>> callable(SqliteEngine engine) throws SQLException {
+    private static Set<List<String>> callable(SqliteSchema schema) throws SQLException {
         Set<List<String>> found = new LinkedHashSet<>();
-        engine.each(CALLABLE, row -> {
+        schema.each(CALLABLE, row -> {
             List<String> each = new ArrayList<>();
             for (int column = 1; column <= 3; column++) {
                 each.add(String.valueOf(row.getString(column)));
@@ -127,7 +124,7 @@ final class ForeignCode {
         Boolean called = known.get(sql);
         if (called == null) {
             boolean[] any = new boolean[1];
-            engine.each("EXPLAIN " + sql, row -> any[0] |= calls(row));
+            schema.each("EXPLAIN " + sql, row -> any[0] |= calls(row));
             called = any[0];
             if (known.size() >= TEXTS) {
                 known.clear();
@@ -137,7 +134,7 @@ final class ForeignCode {
         return called;
     }
 
-    /** Whether it is known that a statement calls nothing of it. Asks nobody. */
+    /** Whether it is known that a statement calls nothing of it. Asks SQLite nothing. */
     boolean isKnownNotToBeCalledBy(String sql) {
         return isNone() || Boolean.FALSE.equals(known.get(sql));
     }

@@ -333,10 +333,10 @@ public final class SqliteDatabase implements Database {
         Path found = setup.databaseFile();
         if (found != null && setup.isWal()) {
             try {
-                engine.logs(new WalFile(found));
+                engine.log().opened(new WalFile(found));
                 setup.boundLog(checkpointsOnlyOnWriteLane);
                 if (setup.isGated()) {
-                    engine.gated();
+                    engine.log().gated();
                 }
             } catch (IOException e) {
                 LOG.log(System.Logger.Level.DEBUG, "cannot open the WAL of " + found, e);

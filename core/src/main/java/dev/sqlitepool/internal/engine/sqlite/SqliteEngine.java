@@ -1,21 +1,18 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.InsertedKeys;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.engine.WrittenTables;
 import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.Place;
-import dev.sqlitepool.internal.file.WalFile;
 import java.io.IOException;
-import java.io.SyncFailedException;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
-import org.sqlite.SQLiteErrorCode;
 
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
@@ -26,37 +23,29 @@ import org.sqlite.SQLiteErrorCode;
  */
 final class SqliteEngine implements Engine {
     /**
-     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is mended by a later
-     * statement that inserts the parent. In attached databases nobody has looked for them.
+     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is fixed by a later
+     * statement that inserts the parent. Attached databases are not searched for them.
      */
     private static final String UNSUITED_FOR_GROUPS =
             "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE instr(upper(sql), 'DEFERR'))"
                     + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE instr(upper(sql), 'DEFERR'))"
                     + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
 
-    /**
-     * Compares the schema of each database, attached ones too, with what the connection remembers, and has no rows: names that begin so are
-     * SQLite's own.
-     */
-    private static final String LOOK_AT_SCHEMA = "PRAGMA table_info(sqlite_sqlitepool)";
-
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
     private final SqliteTransactions transactions;
-    private final InsertedKey inserts;
+    private final SqliteSchema schema;
+    private final SqliteLog log;
+    private final SqliteInsertedKeys inserts;
+    private final ForeignCode foreignCode;
+    private final SqliteWrittenTables writtenTables;
+    private final boolean economical;
     private OpenFile.@Nullable Use file;
     /** Looks whether the file is the database still; null in memory. */
     private @Nullable Place place;
 
     private boolean closed;
-    private @Nullable WalFile wal;
-    private boolean gated;
-    private boolean needsSync;
-    private final boolean economical;
-    private @Nullable Prepared schemaVersion;
-    private final ForeignCode foreignCode = new ForeignCode(this);
-    private final WrittenTables writtenTables = new WrittenTables(this);
     /** The schema for which {@link #mayGroup} was found. */
     private long groupsInSchema = -1;
 
@@ -69,7 +58,11 @@ final class SqliteEngine implements Engine {
         this.connection = opened.unwrap(SQLiteConnection.class);
         this.control = connection.createStatement();
         this.transactions = new SqliteTransactions(connection);
-        this.inserts = new InsertedKey(connection);
+        this.schema = new SqliteSchema(connection, transactions);
+        this.log = new SqliteLog(connection, control, transactions);
+        this.inserts = new SqliteInsertedKeys(connection);
+        this.foreignCode = new ForeignCode(schema);
+        this.writtenTables = new SqliteWrittenTables(schema);
         takeOver();
     }
 
@@ -96,30 +89,17 @@ final class SqliteEngine implements Engine {
 
     @Override
     public Prepared prepare(String sql) throws SQLException {
-        return this.<Prepared, RuntimeException>inCurrentSchema(
-                () -> new SqlitePrepared(connection.prepareStatement(sql)));
+        return schema.prepare(sql);
     }
 
-    /**
-     * SQLite compiles a statement for the schema that the connection remembers, and compares that with the database only when the statement
-     * runs: then it compiles it again. So an old schema can do harm only here, by an error; and a look costs half as much as to prepare.
-     */
     @Override
     public <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X {
-        try {
-            return preparation.run();
-        } catch (SQLException e) {
-            if ((SqliteErrors.code(e) & 0xff) != SQLiteErrorCode.SQLITE_ERROR.code) {
-                throw e;
-            }
-            lookAtSchema();
-            return preparation.run();
-        }
+        return schema.inCurrent(preparation);
     }
 
     @Override
     public void lookAtSchema() throws SQLException {
-        transactions.command(LOOK_AT_SCHEMA);
+        schema.look();
     }
 
     private void run(String sql) throws SQLException {
@@ -133,7 +113,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void commit(boolean stay) throws SQLException {
-        transactions.commit(stay && wal != null);
+        transactions.commit(stay && log.isOpen());
     }
 
     @Override
@@ -177,31 +157,15 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public boolean driverTellsKeys() {
-        return false;
-    }
-
-    @Override
-    public void watchInserts(@Nullable String table) throws SQLException {
-        if (table == null) {
-            inserts.end();
-        } else {
-            inserts.begin(table);
-        }
-    }
-
-    @Override
-    public @Nullable Long insertedKey() throws SQLException {
-        return inserts.key();
+    public InsertedKeys insertedKeys() {
+        return inserts;
     }
 
     @Override
     public boolean mayGroup(String sql) throws SQLException {
-        long now = schemaVersion();
+        long now = schema.version();
         if (now != groupsInSchema) {
-            try (Prepared unsuited = prepare(UNSUITED_FOR_GROUPS)) {
-                mayGroup = first(unsuited) == 0;
-            }
+            mayGroup = schema.number(UNSUITED_FOR_GROUPS) == 0;
             foreignCode.forget();
             groupsInSchema = now;
         }
@@ -213,60 +177,25 @@ final class SqliteEngine implements Engine {
         return foreignCode.isKnownNotToBeCalledBy(sql);
     }
 
-    /** The hooks, or whoever has opened the connection, may have added functions and the like. */
+    /** The hooks, or the factory that has opened the connection, may have added functions and the like. */
     void lookForForeignCode() throws SQLException {
         foreignCode.look();
     }
 
-    /** Changes with every change of the schema, by whomever. */
-    long schemaVersion() throws SQLException {
-        Prepared version = schemaVersion;
-        if (version == null || version.isClosed()) {
-            version = prepare("PRAGMA schema_version");
-            schemaVersion = version;
-        }
-        return first(version);
+    @Override
+    public SqliteLog log() {
+        return log;
     }
 
-    /** Runs a query of the engine's own, with every parameter null. */
-    void each(String sql, SqlAction<Prepared, RuntimeException> row) throws SQLException {
-        try (Prepared query = prepare(sql)) {
-            query.start(new Object[query.parameterCount()]);
-            while (query.next()) {
-                row.accept(query);
-            }
-        }
-    }
-
-    private static long first(Prepared query) throws SQLException {
-        try {
-            query.start(new Object[0]);
-            return query.next() ? query.getLong(1) : -1;
-        } finally {
-            query.reset();
-        }
-    }
-
-    /** Has a write-ahead log; it is closed with the connection. */
-    void logs(WalFile file) {
-        wal = file;
-    }
-
-    /** From here on the connection is one of those that have the file open; its close takes its turn there. */
+    /** From here on the connection is one of those that have the file open; its close takes the turn there. */
     void uses(OpenFile.Use use) {
         file = use;
-    }
-
-    private void logLost() {
-        Place known = place;
-        if (known != null) {
-            known.logLost();
-        }
     }
 
     /** From here on it is known which file is open. */
     void placed(Place opened) {
         place = opened;
+        log.placed(opened);
     }
 
     @Nullable
@@ -286,15 +215,7 @@ final class SqliteEngine implements Engine {
         if (known != null) {
             known.require();
         }
-        WalFile log = wal;
-        if (log != null && !gated) { // else the sync looks
-            try {
-                log.requireThereNowAndThen();
-            } catch (WalFile.LostException e) {
-                logLost();
-                throw e;
-            }
-        }
+        log.requireInPlace();
     }
 
     OpenFile.@Nullable Use use() {
@@ -314,83 +235,9 @@ final class SqliteEngine implements Engine {
         }
     }
 
-    /** Leaves the sync of commits to {@link #sync}. */
-    void gated() throws SQLException {
-        run("PRAGMA synchronous=NORMAL");
-        gated = true;
-        needsSync = true;
-    }
-
     @Override
     public boolean sharesSnapshots() {
         return true;
-    }
-
-    @Override
-    public boolean needsSync() {
-        return needsSync;
-    }
-
-    @Override
-    public void sync() throws IOException {
-        WalFile file = wal;
-        if (file != null) {
-            try {
-                file.sync();
-            } catch (WalFile.LostException e) {
-                logLost();
-                throw e;
-            }
-        }
-    }
-
-    @Override
-    public void syncByItself(boolean each) throws SQLException {
-        if (gated && needsSync == each) {
-            run(each ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-            needsSync = !each;
-        }
-    }
-
-    @Override
-    public long walSize() {
-        WalFile file = wal;
-        return file == null ? -1 : file.size();
-    }
-
-    @Override
-    public Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException {
-        Place known = place;
-        if (known != null) {
-            try {
-                known.require(); // the old file may have another name now, under which somebody uses it without this
-                // log
-            } catch (IOException e) {
-                throw new SQLException("Nothing is copied: " + e.getMessage() + ".", "58030", e);
-            }
-        }
-        endRead(); // it would be in its own way
-        String mode = truncate ? "TRUNCATE" : "PASSIVE";
-        if (truncate) {
-            connection.setBusyTimeout(0); // it would wait with the writers' lock
-        }
-        try (ResultSet result = control.executeQuery("PRAGMA main.wal_checkpoint(" + mode + ")")) {
-            boolean busy = !result.next() || result.getInt(1) != 0;
-            long log = result.getLong(2);
-            long copied = result.getLong(3);
-            return new Checkpoint(!busy && log == copied, log, copied);
-        } catch (SQLException e) {
-            int code = SqliteErrors.code(e);
-            if (code == SQLiteErrorCode.SQLITE_IOERR_FSYNC.code
-                    || code == SQLiteErrorCode.SQLITE_IOERR_DIR_FSYNC.code) {
-                throw (SyncFailedException) new SyncFailedException(e.getMessage()).initCause(e);
-            }
-            throw e;
-        } finally {
-            if (truncate) {
-                connection.setBusyTimeout(SqliteSetup.NATIVE_BUSY_MILLIS);
-            }
-        }
     }
 
     @Override
@@ -399,30 +246,15 @@ final class SqliteEngine implements Engine {
     }
 
     @Override
-    public Writes writes(String sql) {
-        return writtenTables.of(sql);
-    }
-
-    @Override
-    public Writes anything() {
-        return writtenTables.anything();
-    }
-
-    @Override
-    public void forgetWrites() {
-        writtenTables.forget();
+    public WrittenTables writtenTables() {
+        return writtenTables;
     }
 
     @Override
     public CopySize copySize() throws SQLException {
-        long pages = pragma("page_count") - pragma("freelist_count"); // the copy has no free pages
-        return new CopySize(Math.max(1, pages), (int) pragma("page_size"));
-    }
-
-    private long pragma(String name) throws SQLException {
-        try (Prepared query = prepare("PRAGMA " + name)) {
-            return first(query);
-        }
+        long pages = schema.number("PRAGMA page_count")
+                - schema.number("PRAGMA freelist_count"); // the copy has no free pages
+        return new CopySize(Math.max(1, pages), (int) schema.number("PRAGMA page_size"));
     }
 
     @Override
@@ -497,9 +329,7 @@ final class SqliteEngine implements Engine {
 
     private void closeAll() throws SQLException {
         try {
-            if (wal != null) {
-                wal.close();
-            }
+            log.close();
         } catch (IOException e) {
             throw new SQLException("The WAL could not be closed.", e);
         } finally {

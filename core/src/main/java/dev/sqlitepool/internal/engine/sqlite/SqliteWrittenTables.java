@@ -1,7 +1,8 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
-import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.engine.Writes;
+import dev.sqlitepool.internal.engine.WrittenTables;
 import java.sql.SQLException;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Anything that is not understood here means every table.
  */
-final class WrittenTables {
+final class SqliteWrittenTables implements WrittenTables {
     private static final int TEXTS = 1_000;
     private static final int MAIN = 0;
     private static final int TEMP = 1;
@@ -35,34 +36,37 @@ final class WrittenTables {
     /** These write nothing but tables whose names begin with that of the virtual table. */
     private static final Set<String> OWN_TABLES_ONLY = Set.of("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly");
 
-    private final SqliteEngine engine;
+    private final SqliteSchema schema;
     private final Map<String, Writes> known = new HashMap<>();
     /** The version of the schema in which all this was found; negative for none. */
-    private long schema = -1;
+    private long version = -1;
 
     private Map<Long, String> byRoot = Map.of();
     private Set<String> all = Set.of();
     /** What a write to a virtual table may write; null for anything. */
     private @Nullable Set<String> virtual;
 
-    WrittenTables(SqliteEngine engine) {
-        this.engine = engine;
+    SqliteWrittenTables(SqliteSchema schema) {
+        this.schema = schema;
     }
 
-    void forget() {
-        schema = -1;
+    @Override
+    public void forget() {
+        version = -1;
     }
 
-    Writes anything() {
+    @Override
+    public Writes anything() {
         try {
             refresh();
         } catch (SQLException | RuntimeException e) {
-            schema = -1;
+            version = -1;
         }
         return new Writes(all, true);
     }
 
-    Writes of(String sql) {
+    @Override
+    public Writes of(String sql) {
         try {
             refresh();
             Writes found = known.get(sql);
@@ -82,7 +86,7 @@ final class WrittenTables {
     private Writes explained(String sql) throws SQLException {
         Set<String> tables = new LinkedHashSet<>();
         boolean[] any = new boolean[1];
-        engine.each("EXPLAIN " + sql, row -> {
+        schema.each("EXPLAIN " + sql, row -> {
             Set<String> written = written(row);
             if (written == null) {
                 any[0] = true;
@@ -124,15 +128,15 @@ final class WrittenTables {
     }
 
     private void refresh() throws SQLException {
-        long now = engine.schemaVersion();
-        if (now == schema) {
+        long now = schema.version();
+        if (now == version) {
             return;
         }
         known.clear();
         Map<Long, String> roots = new HashMap<>();
         Set<String> tables = new LinkedHashSet<>();
         Map<String, String> modules = new HashMap<>();
-        engine.each(SCHEMA, row -> {
+        schema.each(SCHEMA, row -> {
             String name = row.getString(2);
             String sql = row.getString(4);
             if (name == null) {
@@ -150,11 +154,11 @@ final class WrittenTables {
             }
         });
         boolean[] elsewhere = new boolean[1];
-        engine.each(ELSEWHERE, row -> elsewhere[0] = row.getLong(1) != 0);
+        schema.each(ELSEWHERE, row -> elsewhere[0] = row.getLong(1) != 0);
         byRoot = roots;
         all = Set.copyOf(tables);
         virtual = elsewhere[0] || !OWN_TABLES_ONLY.containsAll(modules.values()) ? null : owned(modules.keySet());
-        schema = now;
+        version = now;
     }
 
     /** The virtual tables, and the tables in which they keep their data. */

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
+import dev.sqlitepool.internal.engine.InsertedKeys;
 import dev.sqlitepool.internal.engine.Prepared;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
@@ -13,7 +14,7 @@ import org.sqlite.SQLiteUpdateListener;
  * one that ignores its row or updates another, or that writes to a table WITHOUT ROWID or to a view. So its number counts only if it
  * is another one than before the statement, or if SQLite has told of an insert of a row with just this number into the table.
  */
-final class InsertedKey implements SQLiteUpdateListener {
+final class SqliteInsertedKeys implements InsertedKeys, SQLiteUpdateListener {
     private static final String LAST = "SELECT last_insert_rowid()";
 
     private final SQLiteConnection connection;
@@ -24,24 +25,26 @@ final class InsertedKey implements SQLiteUpdateListener {
     private long before;
     private boolean told;
 
-    InsertedKey(SQLiteConnection connection) {
+    SqliteInsertedKeys(SQLiteConnection connection) {
         this.connection = connection;
     }
 
-    void begin(String watched) throws SQLException {
+    @Override
+    public void begin(String watched) throws SQLException {
         before = last();
         told = false;
         table = watched;
         connection.addUpdateListener(this);
     }
 
-    void end() {
+    @Override
+    public void end() {
         table = null;
         connection.removeUpdateListener(this);
     }
 
-    @Nullable
-    Long key() throws SQLException {
+    @Override
+    public @Nullable Long key() throws SQLException {
         long now = last();
         return told || now != before ? now : null;
     }
