@@ -13,17 +13,14 @@ import dev.sqlitepool.internal.file.FileWatch;
 import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.WalFile;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.core.NativeDB;
 
@@ -49,10 +46,7 @@ public final class SqliteDatabase implements Database {
     private static final int TRIES = 5;
 
     private final Settings settings;
-    private final Consumer<Consumer<PoolListener>> events;
-    private final AtomicBoolean saidShared = new AtomicBoolean();
-    private final AtomicBoolean saidOld = new AtomicBoolean();
-
+    private final Warnings warnings;
     private final FileWatch file;
     private final Hooks hooks;
     private final ConnectionSource source;
@@ -79,7 +73,7 @@ public final class SqliteDatabase implements Database {
      */
     public SqliteDatabase(Settings settings, Consumer<Consumer<PoolListener>> events) {
         this.settings = settings;
-        this.events = events;
+        this.warnings = new Warnings(settings.name(), events);
         this.file = new FileWatch(settings, events);
         this.hooks = new Hooks(settings, patienceNanos());
         ConnectionFactory factory = settings.factory();
@@ -275,7 +269,7 @@ public final class SqliteDatabase implements Database {
             engine.placed(file.admit(engine.place(), found, expected));
             source.requireWritable(found, access);
             setup.apply();
-            file.remember(found, named(engine.driver(), found));
+            file.remember(found, setup.named(found));
             if (truncateFirst && access == Access.WRITE) {
                 setup.truncateWal();
                 truncateFirst = false;
@@ -286,28 +280,17 @@ public final class SqliteDatabase implements Database {
             }
         }
         String other = use.opened();
-        if (other != null && saidShared.compareAndSet(false, true)) {
-            warn("the database file " + found + " is open in the pool " + other
-                    + " of this process too. Give one pool to all who"
-                    + " use the file: between two pools, writers wait for each other as for another process, and get SQLITE_BUSY"
-                    + " after the busyTimeout.");
-            events.accept(listener -> listener.databaseShared(found, other));
+        if (other != null) {
+            warnings.shared(found, other);
         }
     }
 
-    /** Warns of a version with the WAL-reset bug, once for each pool. */
+    /** A version with the WAL-reset bug must not make checkpoints beside a connection that writes. */
     void look(SqliteVersion version) {
         checkpointsOnlyOnWriteLane = version.hasWalResetBug();
-        if (checkpointsOnlyOnWriteLane && saidOld.compareAndSet(false, true)) {
-            warn(
-                    "SQLite " + version
-                            + " has the WAL-reset bug, which can damage a database that several connections write and"
-                            + " checkpoint. Update sqlite-jdbc, to one with SQLite 3.51.3 or later (3.50.7 and 3.44.6 are sound too).");
+        if (checkpointsOnlyOnWriteLane) {
+            warnings.old(version);
         }
-    }
-
-    private void warn(String what) {
-        LOG.log(System.Logger.Level.WARNING, () -> settings.name() + ": " + what);
     }
 
     /** After the hooks: from here on a connection that reads refuses to write, and one that writes has its log. */
@@ -368,19 +351,6 @@ public final class SqliteDatabase implements Database {
         } finally {
             source.closed(engine.opened());
             look(); // SQLite has left the log where it was if the file was replaced meanwhile
-        }
-    }
-
-    /** The name that the driver was given, with the links that SQLite has resolved. */
-    private static Path named(SQLiteConnection driver, Path found) {
-        String url = driver.getUrl();
-        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
-        int options = name.indexOf('?');
-        name = options < 0 ? name : name.substring(0, options);
-        try {
-            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
-        } catch (IllegalArgumentException e) {
-            return found;
         }
     }
 

@@ -22,15 +22,6 @@ import org.sqlite.SQLiteConnection;
  * statement.
  */
 final class SqliteEngine implements Engine {
-    /**
-     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is fixed by a later
-     * statement that inserts the parent. Attached databases are not searched for them.
-     */
-    private static final String UNSUITED_FOR_GROUPS =
-            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE instr(upper(sql), 'DEFERR'))"
-                    + " OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE instr(upper(sql), 'DEFERR'))"
-                    + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
-
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
@@ -38,7 +29,7 @@ final class SqliteEngine implements Engine {
     private final SqliteSchema schema;
     private final SqliteLog log;
     private final SqliteInsertedKeys inserts;
-    private final ForeignCode foreignCode;
+    private final Grouping grouping;
     private final SqliteWrittenTables writtenTables;
     private final boolean economical;
     private OpenFile.@Nullable Use file;
@@ -46,11 +37,6 @@ final class SqliteEngine implements Engine {
     private @Nullable Place place;
 
     private boolean closed;
-    /** The schema for which {@link #mayGroup} was found. */
-    private long groupsInSchema = -1;
-
-    private boolean mayGroup;
-
     /** Over a connection of the driver. If it is not economical, the driver does all that it does for users of JDBC. */
     SqliteEngine(Connection opened, boolean economical) throws SQLException {
         this.opened = opened;
@@ -61,7 +47,7 @@ final class SqliteEngine implements Engine {
         this.schema = new SqliteSchema(connection, transactions);
         this.log = new SqliteLog(connection, control, transactions);
         this.inserts = new SqliteInsertedKeys(connection);
-        this.foreignCode = new ForeignCode(schema);
+        this.grouping = new Grouping(schema);
         this.writtenTables = new SqliteWrittenTables(schema);
         takeOver();
     }
@@ -163,23 +149,17 @@ final class SqliteEngine implements Engine {
 
     @Override
     public boolean mayGroup(String sql) throws SQLException {
-        long now = schema.version();
-        if (now != groupsInSchema) {
-            mayGroup = schema.number(UNSUITED_FOR_GROUPS) == 0;
-            foreignCode.forget();
-            groupsInSchema = now;
-        }
-        return mayGroup && !foreignCode.isCalledBy(sql);
+        return grouping.mayGroup(sql);
     }
 
     @Override
     public boolean mayJoin(String sql) {
-        return foreignCode.isKnownNotToBeCalledBy(sql);
+        return grouping.mayJoin(sql);
     }
 
     /** The hooks, or the factory that has opened the connection, may have added functions and the like. */
     void lookForForeignCode() throws SQLException {
-        foreignCode.look();
+        grouping.lookForForeignCode();
     }
 
     @Override

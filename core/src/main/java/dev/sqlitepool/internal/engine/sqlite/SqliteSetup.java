@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.file.SyncedFile;
+import java.net.URI;
 import java.nio.file.Path;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -15,6 +16,7 @@ import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
 
 /**
@@ -164,6 +166,19 @@ final class SqliteSetup {
                 }
             }
             return null;
+        }
+    }
+
+    /** The name that the driver was given, with the links that SQLite has resolved in the file that it found. */
+    Path named(Path found) {
+        String url = connection.getUrl();
+        String name = url.startsWith(JDBC.PREFIX) ? url.substring(JDBC.PREFIX.length()) : url;
+        int options = name.indexOf('?');
+        name = options < 0 ? name : name.substring(0, options);
+        try {
+            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
+        } catch (IllegalArgumentException e) {
+            return found;
         }
     }
 
