@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.DatabaseFile;
@@ -14,15 +13,11 @@ import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.WalFile;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Objects;
-import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.sqlite.SQLiteConnection;
-import org.sqlite.core.NativeDB;
 
 /**
  * A database of SQLite, through sqlite-jdbc: a file, or in memory. Thread-safe.
@@ -39,9 +34,6 @@ public final class SqliteDatabase implements Database {
     /** The wait for a turn in this process beyond that for another process: the last close may have a long WAL to checkpoint. */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
 
-    /** The copy of SQLite that this class uses: the driver's class that is bound to it, by identity. */
-    private static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
-
     /** How often an opening begins, because the file was replaced during the one before. */
     private static final int TRIES = 5;
 
@@ -49,12 +41,7 @@ public final class SqliteDatabase implements Database {
     private final Warnings warnings;
     private final FileWatch file;
     private final Hooks hooks;
-    private final ConnectionSource source;
-
-    /** Distinguishes the pool from every other pool of this process, whatever its class loader. */
-    private final String owner = UUID.randomUUID().toString();
-    /** The file of the first connection, even if it could not be used. */
-    private volatile @Nullable Path found;
+    private final Connector connector;
 
     /** One connection locks all others out, those of this pool too. */
     private volatile boolean exclusive;
@@ -75,11 +62,13 @@ public final class SqliteDatabase implements Database {
         this.settings = settings;
         this.warnings = new Warnings(settings.name(), events);
         this.file = new FileWatch(settings, events);
-        this.hooks = new Hooks(settings, patienceNanos());
+        long patienceNanos = Settings.nanos(settings.busyTimeout()) + TURN_NANOS;
+        this.hooks = new Hooks(settings, patienceNanos);
         ConnectionFactory factory = settings.factory();
-        this.source = factory == null
+        ConnectionSource source = factory == null
                 ? new OwnConnections(settings, file::hasExisted)
                 : new FactoryConnections(factory, settings, hooks);
+        this.connector = new Connector(settings, source, patienceNanos);
         this.exclusive = "exclusive".equalsIgnoreCase(settings.pragmas().get("locking_mode"));
     }
 
@@ -153,7 +142,7 @@ public final class SqliteDatabase implements Database {
     }
 
     private Engine open(Access access, Expected expected) throws SQLException {
-        Engine begun = begin(access);
+        Engine begun = connector.open(access);
         if (!(begun instanceof SqliteEngine engine)) {
             return begun;
         }
@@ -170,14 +159,14 @@ public final class SqliteDatabase implements Database {
             return engine;
         } finally {
             if (!done) {
-                giveUp(engine);
+                connector.giveUp(engine);
             }
         }
     }
 
     private void admit(SqliteEngine engine, Expected expected) throws SQLException {
         OpenFile.Use use = engine.use();
-        if (use == null || found == null) {
+        if (use == null) {
             return;
         }
         boolean mine = use.takeTurn();
@@ -191,68 +180,13 @@ public final class SqliteDatabase implements Database {
         }
     }
 
-    private long patienceNanos() {
-        return Settings.nanos(settings.busyTimeout()) + TURN_NANOS;
-    }
-
-    /** Opens a connection that has not looked at the content of the database yet. Its engine owns the use of the file from here on. */
-    private Engine begin(Access access) throws SQLException {
-        OpenFile.Use use = new OpenFile.Use(COPY, owner, settings.name(), patienceNanos());
-        Connection connection = null;
-        boolean done = false;
-        try {
-            Path known = settings.database() != null ? settings.database() : found;
-            if (known != null) {
-                use.claim(known);
-            }
-            connection = source.open(access);
-            Engine engine = engine(connection, use, access);
-            done = true;
-            return engine;
-        } catch (SQLException e) {
-            throw SqliteErrors.explained(e, settings.database()); // the error of a factory stays unchanged
-        } finally {
-            if (!done && connection != null) {
-                source.closed(connection);
-                if (!use.isRefused()) {
-                    closeQuietly(connection::close);
-                }
-            }
-            if (!done) {
-                use.end();
-            }
-        }
-    }
-
-    private Engine engine(Connection connection, OpenFile.Use use, Access access) throws SQLException {
-        if (connection.isClosed()) {
-            throw new SQLException(
-                    "The connection factory returned a closed connection; it must return a new, open one.");
-        }
-        if (!connection.isWrapperFor(SQLiteConnection.class)) {
-            use.end();
-            return source.other(connection, access);
-        }
-        SqliteEngine engine = new SqliteEngine(connection, settings.uses(Part.DRIVER));
-        Path path = new SqliteSetup(settings, engine.driver()).databaseFile(); // known without a look at the database
-        source.require(path);
-        if (path != null) {
-            if (found == null) {
-                found = path;
-            }
-            use.begin(path);
-            engine.uses(use);
-        }
-        return engine;
-    }
-
     private SqliteSetup setUp(SqliteEngine engine, Access access, Expected expected) throws SQLException {
         SqliteSetup setup = new SqliteSetup(settings, engine.driver());
         try {
             setUp(engine, setup, access, expected);
             return setup;
         } catch (SQLException e) {
-            throw SqliteErrors.explained(e, settings.database() != null ? settings.database() : found);
+            throw SqliteErrors.explained(e, connector.known());
         }
     }
 
@@ -267,7 +201,7 @@ public final class SqliteDatabase implements Database {
         boolean mine = use.takeTurn();
         try {
             engine.placed(file.admit(engine.place(), found, expected));
-            source.requireWritable(found, access);
+            connector.requireWritable(found, access);
             setup.apply();
             file.remember(found, setup.named(found));
             if (truncateFirst && access == Access.WRITE) {
@@ -327,11 +261,6 @@ public final class SqliteDatabase implements Database {
         }
     }
 
-    private void giveUp(SqliteEngine engine) {
-        source.closed(engine.opened());
-        closeQuietly(engine::close);
-    }
-
     // ---- afterwards
 
     @Override
@@ -347,22 +276,9 @@ public final class SqliteDatabase implements Database {
     public void close(Engine engine) throws SQLException {
         look();
         try {
-            engine.close();
+            connector.close(engine);
         } finally {
-            source.closed(engine.opened());
             look(); // SQLite has left the log where it was if the file was replaced meanwhile
-        }
-    }
-
-    private interface Close {
-        void run() throws SQLException;
-    }
-
-    private static void closeQuietly(Close connection) {
-        try {
-            connection.run();
-        } catch (SQLException | RuntimeException e) {
-            LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
         }
     }
 }
