@@ -55,7 +55,7 @@ public interface Engine {
     /** Interrupts the statement that runs now, if any. Does not block. */
     void interrupt();
 
-    /** What an error of this connection means. */
+    /** The meaning of an error of this connection. */
     Failure failure(SQLException error);
 
     /** Whether the connection is open and can read its database. Never throws. */
@@ -72,7 +72,7 @@ public interface Engine {
     // ---- engines that can do more
 
     /**
-     * Prepares what is correct in the schema as it is now, even if the connection remembers an older one.
+     * Prepares something that is correct in the schema as it is now, even if the connection remembers an older one.
      *
      * @param preparation prepares, runs nothing, and may be called twice
      */
@@ -81,8 +81,8 @@ public interface Engine {
     }
 
     /**
-     * Makes the connection look whether the schema that it remembers is still that of its databases. What runs on a table looks without this;
-     * it is for what answers from the schema alone. Part of the transaction that is open, whose snapshot it begins.
+     * Makes the connection look whether the schema that it remembers is still that of its databases. A statement that runs on a table looks
+     * without this; it is for statements that answer from the schema alone. Part of the transaction that is open, whose snapshot it begins.
      */
     default void lookAtSchema() throws SQLException {}
 
@@ -140,7 +140,7 @@ public interface Engine {
     }
 
     /**
-     * Looks whether what has been committed here is in the database: whether the file that is open is the one that its name leads to. By any
+     * Looks whether the commits of this connection are in the database: whether the file that is open is the one that its name leads to. By any
      * thread, beside statements.
      *
      * @throws DisplacedException if the file has vanished, or another is in its place
@@ -183,7 +183,7 @@ public interface Engine {
     /** The size of a copy. */
     record CopySize(long pages, int pageBytes) {}
 
-    /** What an engine's error means for the lane that saw it. */
+    /** The meaning of an engine's error for the lane that saw it. */
     enum Failure {
         /** A lane for reading refused a write, before anything happened. */
         READ_ONLY,

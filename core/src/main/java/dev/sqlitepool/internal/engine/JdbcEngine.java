@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class JdbcEngine implements Engine {
     private final Connection connection;
     private final Deque<Savepoint> savepoints = new ArrayDeque<>();
-    /** What {@link #interrupt} cancels. */
+    /** The statement that {@link #interrupt} cancels. */
     private volatile @Nullable PreparedStatement running;
 
     /** Over an open connection. */

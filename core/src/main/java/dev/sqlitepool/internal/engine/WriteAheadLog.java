@@ -27,7 +27,7 @@ public interface WriteAheadLog {
     /**
      * Copies the log into the database, as far as readers allow. Outside a transaction only; waits for nobody.
      *
-     * @param truncate makes the log empty if all is copied and nobody reads it; it keeps other writers out meanwhile
+     * @param truncate makes the log empty if all is copied and nobody reads it; it keeps other writers out until then
      * @throws SyncFailedException if nobody knows which pages of the files are on disk
      */
     Checkpoint checkpoint(boolean truncate) throws SQLException, SyncFailedException;

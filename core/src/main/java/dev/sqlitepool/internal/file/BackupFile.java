@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * The file that a backup becomes: written under a temporary name in the target's directory, and given the target's name when it is
- * whole and on disk. Used by one thread at a time, but for {@link #size}.
+ * The file of a backup: written under a temporary name in the target's directory, and given the target's name when it is whole and on
+ * disk. Used by one thread at a time, except {@link #size}.
  *
  * <p>It is opened here only after SQLite has closed it. The database itself is never opened: closing any descriptor of it drops the locks
  * that SQLite holds (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
@@ -38,7 +38,7 @@ public final class BackupFile {
         return partial;
     }
 
-    /** Fails if there is something under the target's name, or what SQLite would take for a part of it. */
+    /** Fails if there is a file under the target's name, or one that SQLite would take for a part of it. */
     public void requireFree() throws IOException {
         Path directory = target.getParent();
         if (directory == null || !Files.isDirectory(directory)) {
@@ -78,7 +78,7 @@ public final class BackupFile {
     }
 
     /**
-     * Gives it the target's name, which nobody has taken meanwhile. A hard link is made, and the temporary name removed, since renaming
+     * Gives it the target's name, unless another file has got that. A hard link is made, and the temporary name removed, since renaming
      * would overwrite; where there are no hard links it is renamed after a last look.
      */
     public void publish() throws IOException {
@@ -94,7 +94,7 @@ public final class BackupFile {
         WalFile.syncDirectory(target);
     }
 
-    /** Removes what is there under the temporary name. SQLite has closed it. */
+    /** Removes the files under the temporary name. SQLite has closed them. */
     public void delete() {
         for (Path name : List.of(partial, partial.resolveSibling(partial.getFileName() + "-journal"))) {
             try {

@@ -58,7 +58,7 @@ public final class DatabaseFile {
         }
     }
 
-    /** As the user named it; null if a factory opens the connections. */
+    /** The path that the user named; null if a factory opens the connections. */
     private final @Nullable Path given;
     /** The name that is looked at; stays null in memory and with other engines. */
     @GuardedBy("this")
@@ -72,10 +72,10 @@ public final class DatabaseFile {
 
     @GuardedBy("this")
     private boolean vanished;
-    /** How many connections have the file open, so that the number of its inode is no other's. */
+    /** How many connections have the file open. As long as one has, no other file gets the number of its inode. */
     @GuardedBy("this")
     private int open;
-    /** The generation of the first that were connected to it. */
+    /** The generation of the first connections to the file. */
     @GuardedBy("this")
     private int since;
 
@@ -109,7 +109,7 @@ public final class DatabaseFile {
 
     // ---- opening
 
-    /** Before a connection is opened; the caller has just looked. Refuses what would be opened beside something that is not its own. */
+    /** Before a connection is opened; the caller has just looked. Refuses to open a file beside something that does not belong to it. */
     synchronized Expected expected() throws SQLException {
         Path looked = name != null ? name : given;
         if (seen == null) {
@@ -268,7 +268,7 @@ public final class DatabaseFile {
         }
         boolean same = now.isSameFile(last);
         if (vanished && same && now.isInode() && open == 0) {
-            same = now.looksLike(last); // nobody has kept the old file, and its number may be another file's now
+            same = now.looksLike(last); // no connection has kept the old file, and its number may be another file's now
         }
         vanished = false;
         seen = now;

@@ -67,7 +67,7 @@ final class FileHolders {
         return other[0];
     }
 
-    /** Replaces a connection of a file by itself in another state, and returns all there were before. */
+    /** Puts the next state of a connection in the place of its last, and returns all connections that there were before. */
     static List<Holder> replace(String file, Holder holder, Holder next) {
         List<Holder> before = new ArrayList<>();
         change(file, holders -> {

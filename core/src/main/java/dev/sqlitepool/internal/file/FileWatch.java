@@ -33,7 +33,7 @@ public final class FileWatch {
     private final Settings settings;
     private final Consumer<Consumer<PoolListener>> events;
     private final DatabaseFile file;
-    /** Is run after each change; null as long as nobody has asked for that. */
+    /** Is run after each change; null as long as there is none. */
     private volatile @Nullable Runnable onChange;
     /** The last look, by the caller's clock; 0 before the first. */
     private volatile long lookedAt;

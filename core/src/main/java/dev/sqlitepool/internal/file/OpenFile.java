@@ -40,7 +40,7 @@ public final class OpenFile {
         this.key = key;
     }
 
-    /** A file by its device and inode; null if no pool uses it. As long as it is the same object, not all who used it have closed. */
+    /** A file by its device and inode; null if no pool uses it. As long as it is the same object, one of its uses goes on. */
     static @Nullable OpenFile of(Object key) {
         synchronized (FILES) {
             return FILES.get(key.toString());
@@ -191,7 +191,7 @@ public final class OpenFile {
             return file != null && take(file.turn, patienceNanos);
         }
 
-        /** Whether somebody waits for the turn. */
+        /** Whether a thread waits for the turn. */
         public boolean isAwaited() {
             return file != null && file.turn.hasQueuedThreads();
         }

@@ -22,13 +22,14 @@ public final class Permissions {
             throw new SQLException("Cannot open " + database + ": it is a directory, not a file.", "08001", 14);
         }
         if (access == Access.WRITE && isReadOnly(database)) {
-            throw readOnly(database); // SQLite would open it all the same, and refuse each write
+            throw readOnly(database); // SQLite would open it, and refuse each write
         }
     }
 
     /**
-     * SQLite gives the -wal and the -shm that it makes the permissions of the database. Made for a reader while that may not be written, they
-     * could not be written either when it may again, by nobody, and would stay. During this pool's turn, so that they do not vanish meanwhile.
+     * SQLite gives the -wal and the -shm that it makes the permissions of the database. If a reader made them while the database may not be
+     * written, nothing could write them when the database may be written again, and they would stay. During this pool's turn, so that they do
+     * not vanish between this look and the opening.
      *
      * @param wal whether the connection will make these files if they are not there
      */

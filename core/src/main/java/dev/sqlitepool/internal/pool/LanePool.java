@@ -84,7 +84,7 @@ public final class LanePool implements SqlitePool, Host {
         AtomicInteger waiting = new AtomicInteger();
         this.gate = new SyncGate(this, waiting);
         int size = settings.poolSize();
-        this.write = new Lanes(Access.WRITE, 1, this, settings, telemetry, workers, opener, waiting);
+        this.write = new Lanes(Access.WRITE, opener.writeLanes(), this, settings, telemetry, workers, opener, waiting);
         this.read = size == 1
                 ? write
                 : new Lanes(Access.READ, size - 1, this, settings, telemetry, workers, opener, waiting);

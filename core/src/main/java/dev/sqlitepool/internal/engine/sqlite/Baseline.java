@@ -13,15 +13,16 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 
 /**
- * What a connection was like when its set-up had ended, and the way back to it: for a connection that cannot be replaced, since it is
+ * The state of a connection when its set-up had ended, and the way back to it: for a connection that cannot be replaced, since it is
  * the database. Owned by the connection's owner; for use outside transactions.
  *
  * <p>Goes back: pragmas of the connection, temporary objects, attached databases, what JDBC's setters change. Pragmas that are
- * written into a database are its content and stay. What a hook has made and somebody has taken away cannot be made again. What was
- * done through the driver alone (functions, collations, limits, statements left open) cannot be found.
+ * written into a database are its content and stay. An object of a hook that a
+ * task has removed cannot be made again. Changes through the driver alone (functions, collations, limits, statements left open) cannot
+ * be found.
  */
 final class Baseline {
-    /** The pragmas that are the connection's. First the one that would refuse the way back. */
+    /** The pragmas that a connection has, and not its databases. First the one that would refuse the way back. */
     static final List<String> OF_CONNECTION = List.of(
             "query_only",
             "analysis_limit",
@@ -82,7 +83,7 @@ final class Baseline {
         }
     }
 
-    /** Takes a connection as it is. */
+    /** Takes note of the connection as it is now. */
     Baseline(SqliteEngine engine) throws SQLException {
         this.engine = engine;
         this.connection = engine.driver();
@@ -181,7 +182,7 @@ final class Baseline {
                         + " type = 'index' DESC, substr(sql, 1, 14) = 'CREATE VIRTUAL' DESC",
                 rows -> {
                     String name = rows.getString("name");
-                    // SQLite's own go with what they belong to, but for statistics.
+                    // SQLite's own objects go with what they belong to, except statistics.
                     boolean droppable = !name.startsWith("sqlite_") || name.startsWith("sqlite_stat");
                     return droppable ? new Item(rows.getString("type"), name, rows.getString("sql")) : null;
                 });
@@ -206,7 +207,7 @@ final class Baseline {
         return found;
     }
 
-    /** What a pragma says; null where it has nothing to say, as {@code mmap_size} in memory. */
+    /** The value of a pragma; null where it has none, as {@code mmap_size} in memory. */
     private @Nullable String value(String pragma) throws SQLException {
         String sql = pragma.equals(CASE_SENSITIVE_LIKE) ? "SELECT 'a' NOT LIKE 'A'" : "PRAGMA " + pragma;
         try (Statement statement = connection.createStatement()) {

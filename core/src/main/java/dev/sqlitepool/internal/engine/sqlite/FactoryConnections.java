@@ -37,7 +37,7 @@ final class FactoryConnections implements ConnectionSource {
         try {
             connection = factory.open(access);
         } finally {
-            Thread.interrupted(); // what it has done to this thread of the pool is not for what follows
+            Thread.interrupted(); // an interrupt by the factory must not strike what follows on this thread
         }
         if (connection == null) {
             throw new SQLException("The connection factory returned null; it must return a new, open connection.");

@@ -81,7 +81,7 @@ final class Hooks {
         } catch (Exception e) {
             throw new SQLException("A hook of " + setting + " failed: " + e, e);
         } finally {
-            Thread.interrupted(); // what a hook has done to this thread of the pool is not for what follows
+            Thread.interrupted(); // an interrupt by the hook must not strike what follows on this thread
         }
     }
 }

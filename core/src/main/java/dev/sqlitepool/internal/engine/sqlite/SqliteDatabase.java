@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Setting up and closing SQLite connections take turns, see {@link OpenFile}. Factories and hooks run outside the turn, since
  * they may hang.
  *
- * <p>A connection factory may return connections of another driver, which nothing but an open connection tells. Their engines the
- * {@link FactoryConnections} make; this class then knows of no file, and everything that it says of one is true of none.
+ * <p>A connection factory may return connections of another driver, and only an open connection tells that. {@link FactoryConnections} makes
+ * their engines. This class then knows of no file, and its answers are those of a database without one.
  */
 public final class SqliteDatabase implements Database {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
@@ -34,7 +34,7 @@ public final class SqliteDatabase implements Database {
     /** The wait for a turn in this process beyond that for another process: the last close may have a long WAL to checkpoint. */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
 
-    /** How often an opening begins, because the file was replaced during the one before. */
+    /** How often an opening begins again because the file was replaced during it. */
     private static final int TRIES = 5;
 
     private final Settings settings;
@@ -43,7 +43,7 @@ public final class SqliteDatabase implements Database {
     private final Hooks hooks;
     private final Connector connector;
 
-    /** One connection locks all others out, those of this pool too. */
+    /** Whether one connection locks all others out, those of this pool too. */
     private volatile boolean exclusive;
 
     private volatile boolean truncateFirst;
@@ -108,13 +108,13 @@ public final class SqliteDatabase implements Database {
         file.end();
     }
 
-    /** As the version of SQLite says. */
+    /** True of versions of SQLite with the WAL-reset bug. */
     @Override
     public boolean checkpointsOnlyOnWriteLane() {
         return checkpointsOnlyOnWriteLane;
     }
 
-    /** As the settings say, or as the connection that was opened last. */
+    /** The settings say it first, then the connection that was opened last. */
     @Override
     public boolean isExclusive() {
         return exclusive;
@@ -278,7 +278,7 @@ public final class SqliteDatabase implements Database {
         try {
             connector.close(engine);
         } finally {
-            look(); // SQLite has left the log where it was if the file was replaced meanwhile
+            look(); // SQLite has left the log where it was if the file was replaced by then
         }
     }
 }

@@ -239,7 +239,7 @@ final class SqliteEngine implements Engine {
 
     @Override
     public void copyTo(Path file) throws SQLException {
-        refuseWrites(false); // VACUUM INTO writes nothing here, but is refused all the same
+        refuseWrites(false); // VACUUM INTO writes nothing here, but is refused
         run("VACUUM INTO '" + file.toString().replace("'", "''") + "'");
     }
 

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
-/** What the errors of SQLite mean, and in words how to get out of those of an opening. */
+/** The meaning of the errors of SQLite, with words for those of an opening. */
 final class SqliteErrors {
     private SqliteErrors() {}
 
@@ -18,7 +18,7 @@ final class SqliteErrors {
         return error instanceof SQLiteException sqlite ? sqlite.getResultCode().code : 0;
     }
 
-    /** What an error of a connection means. */
+    /** The meaning of an error of a connection. */
     static Failure failure(SQLException error, Engine engine) {
         int code = code(error);
         switch (code & 0xff) {

@@ -8,7 +8,7 @@ import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteUpdateListener;
 
 /**
- * Which row a statement of one connection has inserted last. Owned by the connection's owner.
+ * The row that a statement of one connection has inserted last. Owned by the connection's owner.
  *
  * <p>SQLite remembers the row id of the last insert of a connection, and a statement that inserts no row with a row id leaves it as it was:
  * one that ignores its row or updates another, or that writes to a table WITHOUT ROWID or to a view. So its number counts only if it

@@ -30,12 +30,12 @@ final class SqliteSetup {
      */
     static final int NATIVE_BUSY_MILLIS = 5;
 
-    /** First: what can only be chosen before there is anything in the file, as the switch to WAL puts the header there. */
+    /** The pragmas that come first: they can only be chosen while the file is empty, and the switch to WAL writes its header. */
     private static final List<String> ORDERED = List.of("page_size", "auto_vacuum", "journal_mode");
 
     private final Settings settings;
     private final SQLiteConnection connection;
-    /** As it was before the hooks, if there are any. */
+    /** The journal mode before the hooks, if there are any. */
     private @Nullable String journalMode;
 
     SqliteSetup(Settings settings, SQLiteConnection connection) {
@@ -43,7 +43,7 @@ final class SqliteSetup {
         this.connection = connection;
     }
 
-    /** Before the hooks of {@code onConnect}: what they write is as durable as what users write. */
+    /** Before the hooks of {@code onConnect}, so that their writes are as durable as those of users. */
     void apply() throws SQLException {
         connection.setBusyTimeout(NATIVE_BUSY_MILLIS);
         for (String pragma : ORDERED) {
@@ -83,7 +83,7 @@ final class SqliteSetup {
         set("query_only", access == Access.READ ? "ON" : "OFF");
     }
 
-    /** The pragmas that are the pool's. */
+    /** Sets the pragmas that the pool itself relies on. */
     private void setOwn() throws SQLException {
         if (settings.externalCheckpointer()) {
             set("wal_autocheckpoint", "0");
@@ -111,8 +111,8 @@ final class SqliteSetup {
     }
 
     /**
-     * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log anew its file shrinks, so that its size
-     * tells how long the log is. What the user has set stays.
+     * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log from its start, the file shrinks, so that its size
+     * tells how long the log is. A value that the user has chosen stays.
      *
      * @param bySqlite SQLite makes the checkpoints, as it does by default
      */

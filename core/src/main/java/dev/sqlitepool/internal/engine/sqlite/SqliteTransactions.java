@@ -14,14 +14,14 @@ import org.sqlite.core.DB;
  *
  * <p><b>The read lock between transactions.</b> In WAL mode most of the system calls for locks that a small transaction costs, four of
  * six, take and leave the read lock. A SELECT that stands on a row keeps it beyond COMMIT, and the next BEGIN finds it there: still at
- * the end of the log, since nobody else writes, or it fails with {@code SQLITE_BUSY_SNAPSHOT} because another process has, and is
+ * the end of the log, since no other connection writes, or it fails with {@code SQLITE_BUSY_SNAPSHOT} because another process has, and is
  * repeated without. The SELECT runs between a COMMIT and the BEGIN that follows, and at no other time, so no statement of a user ever
- * runs beside it. After some transactions the lock is taken anew all the same, so that the checkpoints of other processes get past it.
+ * runs beside it. After some transactions the lock is taken again, so that the checkpoints of other processes get past it.
  */
 final class SqliteTransactions {
     /** Stands on a row in every database that has a table. */
     private static final String STAY = "SELECT 1 FROM main.sqlite_schema";
-    /** After how many transactions the read lock is taken anew. */
+    /** After how many transactions the read lock is taken again. */
     private static final int STAYS = 64;
     /** Savepoints inside each other beyond this number are rare, and their statements are not kept. */
     private static final int KEPT_LEVELS = 8;
@@ -107,7 +107,7 @@ final class SqliteTransactions {
         try {
             command("ROLLBACK");
         } catch (SQLException e) {
-            // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has done it by itself.
+            // SQLITE_ERROR: "cannot rollback - no transaction is active", SQLite has rolled back already.
             if (SqliteErrors.code(e) != SQLiteErrorCode.SQLITE_ERROR.code) {
                 throw e;
             }

@@ -4,9 +4,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A version of SQLite, and what is known of it. Immutable.
+ * A version of SQLite, and whether it has a known bug. Immutable.
  *
- * <p>The WAL-reset bug: until 3.51.2 a connection that begins to write the WAL anew, while another is about to checkpoint it, can lead to a
+ * <p>The WAL-reset bug: until 3.51.2 a connection that begins to write the WAL from its start, while another is about to checkpoint it, can lead to a
  * checkpoint that leaves pages out, and so to a damaged database (<a
  * href="https://www.sqlite.org/wal.html#walresetbug">Write-Ahead Logging</a>).
  */
@@ -14,7 +14,7 @@ record SqliteVersion(int major, int minor, int patch) {
     private static final Pattern TEXT =
             Pattern.compile("(\\d{1,4})\\.(\\d{1,4})(?:\\.(\\d{1,4}))?\\b.*", Pattern.DOTALL);
 
-    /** What {@code sqlite_version()} says; anything else is taken for the oldest version. */
+    /** Reads the answer of {@code sqlite_version()}; any other text is taken for the oldest version. */
     static SqliteVersion of(String text) {
         Matcher matcher = TEXT.matcher(text);
         if (!matcher.matches()) {
@@ -27,7 +27,7 @@ record SqliteVersion(int major, int minor, int patch) {
                 patch == null ? 0 : Integer.parseInt(patch));
     }
 
-    /** Mended in 3.51.3, and in later releases of two older lines. */
+    /** Fixed in 3.51.3, and in later releases of two older lines. */
     boolean hasWalResetBug() {
         if (major != 3) {
             return major < 3;

@@ -33,7 +33,7 @@ final class SqliteWrittenTables implements WrittenTables {
     private static final Pattern MODULE =
             Pattern.compile("(?is)CREATE\\s+VIRTUAL\\s+TABLE\\s.*?\\sUSING\\s+[\"'`\\[]?(\\w+).*");
     private static final String UNKNOWN = "";
-    /** These write nothing but tables whose names begin with that of the virtual table. */
+    /** The modules that write only tables whose names begin with that of the virtual table. */
     private static final Set<String> OWN_TABLES_ONLY = Set.of("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly");
 
     private final SqliteSchema schema;
@@ -43,7 +43,7 @@ final class SqliteWrittenTables implements WrittenTables {
 
     private Map<Long, String> byRoot = Map.of();
     private Set<String> all = Set.of();
-    /** What a write to a virtual table may write; null for anything. */
+    /** The tables that a write to a virtual table may write; null for any. */
     private @Nullable Set<String> virtual;
 
     SqliteWrittenTables(SqliteSchema schema) {
@@ -97,7 +97,7 @@ final class SqliteWrittenTables implements WrittenTables {
         return any[0] ? new Writes(all, true) : new Writes(Set.copyOf(tables), false);
     }
 
-    /** What one instruction may write; null for anything. */
+    /** The tables that one instruction may write; null for any. */
     private @Nullable Set<String> written(Prepared row) throws SQLException {
         switch (String.valueOf(row.getString(2))) {
             case "OpenWrite":
@@ -121,7 +121,7 @@ final class SqliteWrittenTables implements WrittenTables {
 
     private @Nullable Set<String> table(long root, long database) {
         if (database == TEMP) {
-            return Set.of(); // nobody else sees it
+            return Set.of(); // no other connection sees it
         }
         String name = database == MAIN ? byRoot.get(root) : null;
         return name == null ? null : Set.of(name);
