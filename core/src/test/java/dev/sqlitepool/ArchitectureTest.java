@@ -24,6 +24,7 @@ class ArchitectureTest {
     private static final String POOL = API + ".internal.pool..";
     private static final String LANE = API + ".internal.lane..";
     private static final String ENGINE = API + ".internal.engine..";
+    private static final String FILE = API + ".internal.file..";
     private static final String TELEMETRY = API + ".internal.telemetry..";
     private static final String SETTINGS = API + ".internal";
 
@@ -38,6 +39,16 @@ class ArchitectureTest {
                 .resideInAPackage(ENGINE)
                 .should()
                 .dependOnClassesThat(resideInAnyPackage(POOL, LANE, TELEMETRY))
+                .check(CLASSES);
+    }
+
+    @Test
+    void theFileKnowsNothingAboveIt() {
+        noClasses()
+                .that()
+                .resideInAPackage(FILE)
+                .should()
+                .dependOnClassesThat(resideInAnyPackage(POOL, LANE, ENGINE, TELEMETRY))
                 .check(CLASSES);
     }
 

@@ -4,7 +4,8 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings.Part;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
@@ -97,7 +98,8 @@ final class LaneHost implements Host {
 
     @Override
     public void requireTrust(Lane lane) throws SQLException {
-        if (lane.engine().walSize() >= 0 && gate.isBroken()) {
+        WriteAheadLog log = lane.engine().log();
+        if (gate.isBroken() && log != null && log.size() >= 0) {
             throw new SQLException(
                     "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
                             + " Begin anew with another one.",

@@ -9,8 +9,8 @@ import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Verdict;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
@@ -48,7 +48,7 @@ public final class Lanes implements Waiter.Place {
             Access access,
             int max,
             Means means,
-            Opener opener,
+            Database opener,
             UnaryOperator<Engine> engines,
             SyncGate gate,
             Checkpointer checkpointer,

@@ -6,8 +6,8 @@ import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes.Fitness;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
@@ -29,7 +29,7 @@ final class Openings {
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Opener opener;
+    private final Database opener;
     private final UnaryOperator<Engine> engines;
     private final SyncGate gate;
     private final Checkpointer checkpointer;
@@ -39,7 +39,7 @@ final class Openings {
     Openings(
             Access access,
             Means means,
-            Opener opener,
+            Database opener,
             UnaryOperator<Engine> engines,
             SyncGate gate,
             Checkpointer checkpointer,

@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.engine.Place;
+import dev.sqlitepool.internal.file.Place;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 

@@ -1,35 +1,26 @@
 package dev.sqlitepool.internal.engine;
 
-import java.math.BigDecimal;
-import java.math.BigInteger;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
-import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
-import java.sql.SQLFeatureNotSupportedException;
 import java.sql.SQLTimeoutException;
 import java.sql.Savepoint;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Deque;
-import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Any JDBC driver, through nothing but JDBC. Errors are told apart by SQLSTATE. Owned by the lane's owner; {@link
  * #interrupt} by any thread.
  */
-final class JdbcEngine implements Engine {
+public final class JdbcEngine implements Engine {
     private final Connection connection;
     private final Deque<Savepoint> savepoints = new ArrayDeque<>();
-    /** What {@link #interrupt} cancels. */
+    /** The statement that {@link #interrupt} cancels. */
     private volatile @Nullable PreparedStatement running;
 
-    JdbcEngine(Connection connection) {
+    /** Over an open connection. */
+    public JdbcEngine(Connection connection) {
         this.connection = connection;
     }
 
@@ -57,16 +48,6 @@ final class JdbcEngine implements Engine {
     }
 
     @Override
-    public <T, X extends Throwable> T inCurrentSchema(Preparation<? extends T, X> preparation) throws SQLException, X {
-        return preparation.run();
-    }
-
-    @Override
-    public void lookAtSchema() {
-        // what a driver remembers is its own affair
-    }
-
-    @Override
     public void begin(boolean write) throws SQLException {
         connection.setAutoCommit(false);
     }
@@ -75,16 +56,6 @@ final class JdbcEngine implements Engine {
     public void commit(boolean stay) throws SQLException {
         connection.commit();
         connection.setAutoCommit(true);
-    }
-
-    @Override
-    public boolean isReading() {
-        return false;
-    }
-
-    @Override
-    public void endRead() {
-        // it never goes on
     }
 
     @Override
@@ -136,90 +107,6 @@ final class JdbcEngine implements Engine {
     public void refuseWrites(boolean refuse) throws SQLException {
         connection.setReadOnly(refuse);
     }
-
-    @Override
-    public boolean driverTellsKeys() {
-        return true;
-    }
-
-    @Override
-    public void watchInserts(@Nullable String table) {}
-
-    @Override
-    public @Nullable Long insertedKey() {
-        return null;
-    }
-
-    @Override
-    public boolean mayJoin(String sql) {
-        return false;
-    }
-
-    @Override
-    public boolean mayGroup(String sql) {
-        return false;
-    }
-
-    @Override
-    public boolean sharesSnapshots() {
-        return false;
-    }
-
-    @Override
-    public boolean needsSync() {
-        return false;
-    }
-
-    @Override
-    public void sync() {}
-
-    @Override
-    public boolean isCurrent() {
-        return true;
-    }
-
-    @Override
-    public void requireInPlace() {}
-
-    @Override
-    public void syncByItself(boolean each) {}
-
-    @Override
-    public long walSize() {
-        return -1;
-    }
-
-    @Override
-    public Checkpoint checkpoint(boolean truncate) {
-        return new Checkpoint(true, 0, 0);
-    }
-
-    @Override
-    public void optimize() {}
-
-    @Override
-    public CopySize copySize() throws SQLException {
-        throw new SQLFeatureNotSupportedException("backup is for SQLite through sqlite-jdbc; use the means of "
-                + connection.getClass().getName() + ".");
-    }
-
-    @Override
-    public void copyTo(Path file) throws SQLException {
-        CopySize unused = copySize();
-    }
-
-    @Override
-    public Writes writes(String sql) {
-        return anything();
-    }
-
-    @Override
-    public Writes anything() {
-        return new Writes(Set.of(), true);
-    }
-
-    @Override
-    public void forgetWrites() {}
 
     @Override
     public void interrupt() {
@@ -280,148 +167,5 @@ final class JdbcEngine implements Engine {
     @Override
     public void close() throws SQLException {
         connection.close();
-    }
-
-    /** A statement through plain JDBC. Owned by the lane's owner. */
-    private static class JdbcPrepared implements Prepared {
-        private final PreparedStatement statement;
-        private final int parameterCount;
-        private @Nullable ResultSet rows;
-        private boolean returnsRows;
-        private long changes;
-
-        JdbcPrepared(PreparedStatement statement) throws SQLException {
-            this.statement = statement;
-            this.parameterCount = statement.getParameterMetaData().getParameterCount();
-            this.returnsRows =
-                    statement.getMetaData() != null && statement.getMetaData().getColumnCount() > 0;
-        }
-
-        @Override
-        public int parameterCount() {
-            return parameterCount;
-        }
-
-        @Override
-        public boolean returnsRows() {
-            return returnsRows;
-        }
-
-        @Override
-        public void start(@Nullable Object[] values) throws SQLException {
-            for (int i = 0; i < values.length; i++) {
-                statement.setObject(i + 1, values[i]);
-            }
-            returnsRows = statement.execute();
-            boolean known = false;
-            try {
-                rows = returnsRows ? statement.getResultSet() : null;
-                changes = returnsRows ? 0 : Math.max(0, statement.getUpdateCount());
-                known = true;
-            } finally {
-                if (!known) {
-                    statement.close(); // it may have rows that nobody can close
-                }
-            }
-        }
-
-        @Override
-        public boolean next() throws SQLException {
-            return rows != null && rows.next();
-        }
-
-        @Override
-        public long changes() {
-            return changes;
-        }
-
-        private ResultSet rows() throws SQLException {
-            if (rows == null) {
-                throw new SQLException("The statement returns no rows.");
-            }
-            return rows;
-        }
-
-        @Override
-        public List<String> columnNames() throws SQLException {
-            ResultSetMetaData columns = rows().getMetaData();
-            List<String> names = new ArrayList<>(columns.getColumnCount());
-            for (int i = 1; i <= columns.getColumnCount(); i++) {
-                names.add(columns.getColumnLabel(i));
-            }
-            return Collections.unmodifiableList(names);
-        }
-
-        @Override
-        public @Nullable String declaredType(int column) throws SQLException {
-            return rows().getMetaData().getColumnTypeName(column);
-        }
-
-        @Override
-        public boolean isNull(int column) throws SQLException {
-            return rows().getObject(column) == null;
-        }
-
-        @Override
-        public long getLong(int column) throws SQLException {
-            return rows().getLong(column);
-        }
-
-        @Override
-        public double getDouble(int column) throws SQLException {
-            return rows().getDouble(column);
-        }
-
-        @Override
-        public @Nullable String getString(int column) throws SQLException {
-            return rows().getString(column);
-        }
-
-        @Override
-        public byte @Nullable [] getBytes(int column) throws SQLException {
-            return rows().getBytes(column);
-        }
-
-        @Override
-        public @Nullable Object getObject(int column) throws SQLException {
-            Object value = rows().getObject(column);
-            if (value == null || value instanceof String || value instanceof byte[]) {
-                return value;
-            }
-            if (value instanceof Boolean truth) {
-                return truth ? 1L : 0L;
-            }
-            if (value instanceof Number number) {
-                boolean floating = number instanceof Double || number instanceof Float;
-                boolean decimal = number instanceof BigDecimal || number instanceof BigInteger;
-                return floating
-                        ? number.doubleValue()
-                        : decimal ? (Object) number.toString() : (Object) number.longValue();
-            }
-            return rows().getString(column);
-        }
-
-        @Override
-        public void reset() throws SQLException {
-            if (rows != null) {
-                ResultSet open = rows;
-                rows = null;
-                open.close();
-            }
-        }
-
-        @Override
-        public boolean isClosed() {
-            try {
-                return statement.isClosed();
-            } catch (SQLException e) {
-                return true;
-            }
-        }
-
-        @Override
-        public void close() throws SQLException {
-            statement.close();
-        }
     }
 }

@@ -29,7 +29,7 @@ public interface Prepared extends AutoCloseable {
     /** The rows that the run changed; meaningful only after an INSERT, UPDATE, DELETE or REPLACE. */
     long changes() throws SQLException;
 
-    /** The names of the columns, fetched anew: another connection may have changed the schema since the last run. */
+    /** The names of the columns, fetched again: another connection may have changed the schema since the last run. */
     List<String> columnNames() throws SQLException;
 
     /** The declared type of a column; null if there is none. */
@@ -54,7 +54,7 @@ public interface Prepared extends AutoCloseable {
     /** Closes the cursor, if one is open; the statement can be started again. */
     void reset() throws SQLException;
 
-    /** Whether the statement can no longer be started: the driver closes it by itself after most errors. */
+    /** Whether the statement can no longer be started: the driver closes it after most errors. */
     boolean isClosed();
 
     @Override

@@ -1,171 +1,33 @@
 package dev.sqlitepool.internal.engine;
 
-import dev.sqlitepool.internal.engine.Engine.Writes;
-import java.sql.SQLException;
-import java.util.HashMap;
-import java.util.LinkedHashSet;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
-/**
- * Which tables a statement may write. EXPLAIN tells: it lists what the statement, its triggers and its foreign key actions open for
- * writing. The answer is kept for each text until the schema changes. Owned by the lane's owner.
- *
- * <p>Anything that is not understood here means every table.
- */
-final class WrittenTables {
-    private static final int TEXTS = 1_000;
-    private static final int MAIN = 0;
-    private static final int TEMP = 1;
-    /** OPFLAG_P2ISREG: the root page is known only when the statement runs. */
-    private static final int ROOT_IN_REGISTER = 0x10;
-
-    private static final String SCHEMA = "SELECT type, tbl_name, rootpage, sql FROM sqlite_schema";
-    private static final String ELSEWHERE =
-            "SELECT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE sql LIKE 'CREATE VIRTUAL%')"
-                    + " OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
-    private static final Pattern MODULE =
-            Pattern.compile("(?is)CREATE\\s+VIRTUAL\\s+TABLE\\s.*?\\sUSING\\s+[\"'`\\[]?(\\w+).*");
-    private static final String UNKNOWN = "";
-    /** These write nothing but tables whose names begin with that of the virtual table. */
-    private static final Set<String> OWN_TABLES_ONLY = Set.of("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly");
-
-    private final SqliteEngine engine;
-    private final Map<String, Writes> known = new HashMap<>();
-    /** The version of the schema in which all this was found; negative for none. */
-    private long schema = -1;
-
-    private Map<Long, String> byRoot = Map.of();
-    private Set<String> all = Set.of();
-    /** What a write to a virtual table may write; null for anything. */
-    private @Nullable Set<String> virtual;
-
-    WrittenTables(SqliteEngine engine) {
-        this.engine = engine;
-    }
-
-    void forget() {
-        schema = -1;
-    }
-
-    Writes anything() {
-        try {
-            refresh();
-        } catch (SQLException | RuntimeException e) {
-            schema = -1;
+/** Which tables statements write, as the database tells it. Owned by the lane's owner. */
+public interface WrittenTables {
+    /** For an engine that cannot tell. */
+    WrittenTables UNKNOWN = new WrittenTables() {
+        @Override
+        public Writes of(String sql) {
+            return anything();
         }
-        return new Writes(all, true);
-    }
 
-    Writes of(String sql) {
-        try {
-            refresh();
-            Writes found = known.get(sql);
-            if (found == null) {
-                found = explained(sql);
-                if (known.size() >= TEXTS) {
-                    known.clear();
-                }
-                known.put(sql, found);
-            }
-            return found;
-        } catch (SQLException | RuntimeException e) {
-            return new Writes(all, true); // the statement will say what is wrong with it
+        @Override
+        public Writes anything() {
+            return new Writes(Set.of(), true);
         }
-    }
 
-    private Writes explained(String sql) throws SQLException {
-        Set<String> tables = new LinkedHashSet<>();
-        boolean[] any = new boolean[1];
-        engine.each("EXPLAIN " + sql, row -> {
-            Set<String> written = written(row);
-            if (written == null) {
-                any[0] = true;
-            } else {
-                tables.addAll(written);
-            }
-        });
-        return any[0] ? new Writes(all, true) : new Writes(Set.copyOf(tables), false);
-    }
-
-    /** What one instruction may write; null for anything. */
-    private @Nullable Set<String> written(Prepared row) throws SQLException {
-        switch (String.valueOf(row.getString(2))) {
-            case "OpenWrite":
-                boolean known = (row.getLong(7) & ROOT_IN_REGISTER) == 0;
-                return known ? table(row.getLong(4), row.getLong(5)) : null;
-            case "Clear":
-                return table(row.getLong(3), row.getLong(4));
-            case "VUpdate":
-                return virtual;
-            case "Destroy":
-            case "ParseSchema":
-            case "Vacuum":
-            case "VCreate":
-            case "VDestroy":
-            case "VRename":
-                return null;
-            default:
-                return Set.of();
+        @Override
+        public void forget() {
+            // it knows nothing
         }
-    }
+    };
 
-    private @Nullable Set<String> table(long root, long database) {
-        if (database == TEMP) {
-            return Set.of(); // nobody else sees it
-        }
-        String name = database == MAIN ? byRoot.get(root) : null;
-        return name == null ? null : Set.of(name);
-    }
+    /** The tables that a statement which has not run yet may write, triggers and foreign key actions included; not for pragmas. */
+    Writes of(String sql);
 
-    private void refresh() throws SQLException {
-        long now = engine.schemaVersion();
-        if (now == schema) {
-            return;
-        }
-        known.clear();
-        Map<Long, String> roots = new HashMap<>();
-        Set<String> tables = new LinkedHashSet<>();
-        Map<String, String> modules = new HashMap<>();
-        engine.each(SCHEMA, row -> {
-            String name = row.getString(2);
-            String sql = row.getString(4);
-            if (name == null) {
-                return;
-            }
-            boolean table = "table".equals(row.getString(1));
-            if (row.getLong(3) != 0) {
-                roots.put(row.getLong(3), name);
-            } else if (table) {
-                Matcher module = MODULE.matcher(sql == null ? "" : sql);
-                modules.put(name, module.matches() ? module.group(1).toLowerCase(Locale.ROOT) : UNKNOWN);
-            }
-            if (table && !name.startsWith("sqlite_")) {
-                tables.add(name);
-            }
-        });
-        boolean[] elsewhere = new boolean[1];
-        engine.each(ELSEWHERE, row -> elsewhere[0] = row.getLong(1) != 0);
-        byRoot = roots;
-        all = Set.copyOf(tables);
-        virtual = elsewhere[0] || !OWN_TABLES_ONLY.containsAll(modules.values()) ? null : owned(modules.keySet());
-        schema = now;
-    }
+    /** Any table, with the names that there are. */
+    Writes anything();
 
-    /** The virtual tables, and the tables in which they keep their data. */
-    private Set<String> owned(Set<String> virtualTables) {
-        Set<String> owned = new LinkedHashSet<>(virtualTables);
-        for (String name : virtualTables) {
-            for (String table : all) {
-                if (table.regionMatches(true, 0, name + "_", 0, name.length() + 1)) {
-                    owned.add(table);
-                }
-            }
-        }
-        return owned;
-    }
+    /** A pragma, a temporary trigger or an attached database may change the answers of {@link #of}. */
+    void forget();
 }

@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.feed;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.StackRoom;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Writes;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;

@@ -2,7 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Writes;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 

@@ -4,7 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.StackRoom;
-import dev.sqlitepool.internal.engine.Engine.Writes;
+import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.Forms.Patience;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
+import dev.sqlitepool.internal.engine.InsertedKeys;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.Method;
@@ -225,7 +226,7 @@ final class StatementView {
                 break;
             case "getGeneratedKeys":
                 Lane lane = session.ready("SELECT 1", Verb.READ);
-                if (!lane.engine().driverTellsKeys()) {
+                if (lane.engine().insertedKeys() != null) {
                     return generatedKeys(lane);
                 }
                 break;
@@ -394,30 +395,31 @@ final class StatementView {
         String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
                 ? SqlText.insertsInto(texts.get(0))
                 : null;
-        if (inserts != null) {
-            current.engine().watchInserts(inserts);
+        InsertedKeys keys = inserts == null ? null : current.engine().insertedKeys();
+        if (keys != null) {
+            keys.begin(inserts);
         }
         isExecuting(true);
         current.beginStatement(timeoutNanos());
         try {
             Object answer = JdbcView.call(target, method, arguments);
-            key = inserts == null ? null : insertedKey(current);
+            key = keys == null ? null : insertedKey(keys);
             return answer;
         } catch (SQLException e) {
             throw current.explained(e);
         } finally {
             isExecuting(false);
             current.endStatement();
-            if (inserts != null) {
-                current.engine().watchInserts(null);
+            if (keys != null) {
+                keys.end();
             }
         }
     }
 
     /** The statement has run, whatever becomes of the question; an interrupt may strike it. */
-    private static @Nullable Long insertedKey(Lane lane) {
+    private static @Nullable Long insertedKey(InsertedKeys keys) {
         try {
-            return lane.engine().insertedKey();
+            return keys.key();
         } catch (SQLException e) {
             return null;
         }

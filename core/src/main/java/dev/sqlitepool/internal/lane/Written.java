@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Writes;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,7 +49,7 @@ final class Written {
             unseen = true;
         }
         if (verb.mayChangeConnection()) {
-            lane.engine().forgetWrites();
+            lane.engine().writtenTables().forget();
             reshaped = lane.engine();
         }
     }
@@ -57,20 +57,20 @@ final class Written {
     private void note(Engine engine, String sql, Verb verb, boolean changed) {
         switch (verb) {
             case SCHEMA:
-                pending = pending.and(engine.anything()); // now, for the names that will be gone
+                pending = pending.and(engine.writtenTables().anything()); // now, for the names that will be gone
                 break;
             case MAINTENANCE: // preparing it could carry it out; only VACUUM touches tables, and may change row ids
                 if (SqlText.startsWith(sql, "VACUUM")) {
-                    pending = pending.and(engine.anything());
+                    pending = pending.and(engine.writtenTables().anything());
                 }
                 break;
             case OTHER_FILE:
                 break;
             default:
                 if (changed) {
-                    engine.forgetWrites(); // pragmas and temporary triggers decide on it too
+                    engine.writtenTables().forget(); // pragmas and temporary triggers decide on it too
                 }
-                pending = pending.and(engine.writes(sql));
+                pending = pending.and(engine.writtenTables().of(sql));
         }
     }
 
@@ -94,7 +94,7 @@ final class Written {
         }
         if (host.isWatched()) {
             boolean anything = pending.any() || unseen || handedOut;
-            Writes told = anything ? pending.and(lane.engine().anything()) : pending;
+            Writes told = anything ? pending.and(lane.engine().writtenTables().anything()) : pending;
             if (atOnce || handedOut) {
                 host.written(told);
             } else {
@@ -116,7 +116,7 @@ final class Written {
         pending = Writes.NONE;
         unseen = false;
         if (reshaped != null) {
-            reshaped.forgetWrites();
+            reshaped.writtenTables().forget();
             reshaped = null;
         }
     }

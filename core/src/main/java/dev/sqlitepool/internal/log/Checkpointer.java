@@ -7,16 +7,19 @@ import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.engine.Engine.Checkpoint;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.WriteAheadLog.Checkpoint;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.SyncFailedException;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -89,7 +92,7 @@ public final class Checkpointer {
 
     private final Means means;
     private final Settings settings;
-    private final Opener opener;
+    private final Database opener;
     private final UnaryOperator<Engine> engines;
     private final SyncGate gate;
     private final Beside beside;
@@ -128,7 +131,7 @@ public final class Checkpointer {
     private volatile boolean keptOpen;
 
     /** With engines as a test may have changed them. */
-    public Checkpointer(Means means, Opener opener, UnaryOperator<Engine> engines, SyncGate gate, Beside beside) {
+    public Checkpointer(Means means, Database opener, UnaryOperator<Engine> engines, SyncGate gate, Beside beside) {
         this.means = means;
         this.settings = means.settings();
         this.opener = opener;
@@ -189,7 +192,8 @@ public final class Checkpointer {
         if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
             return known;
         }
-        long size = lane.engine().walSize();
+        WriteAheadLog log = lane.engine().log();
+        long size = log == null ? -1 : log.size();
         if (size >= 0) {
             telemetry.walSize = size;
             lookedAt = now;
@@ -252,7 +256,7 @@ public final class Checkpointer {
     /** Whether it did all that it can do. */
     private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
         try {
-            Checkpoint done = lane.engine().checkpoint(truncate);
+            Checkpoint done = log(lane.engine()).checkpoint(truncate);
             telemetry.checkpoints.increment();
             return done.complete();
         } catch (SQLException e) {
@@ -269,6 +273,11 @@ public final class Checkpointer {
             throw new SQLException(
                     "The database could not be synced; nothing of this was written: " + e.getMessage(), "58030", e);
         }
+    }
+
+    /** The log of a database that has one, since its size was found. */
+    private static WriteAheadLog log(Engine engine) {
+        return Objects.requireNonNull(engine.log());
     }
 
     private static void pause(long nanos) throws SQLException {
@@ -366,7 +375,7 @@ public final class Checkpointer {
                 keptOpen = true;
             } else if (dirty && !means.life().isClosed() && !(quiet && isNotWorthIt())) {
                 dirty = false;
-                Checkpoint done = connection().checkpoint(false);
+                Checkpoint done = log(connection()).checkpoint(false);
                 telemetry.checkpoints.increment();
                 if (!done.complete()) {
                     dirty = true;

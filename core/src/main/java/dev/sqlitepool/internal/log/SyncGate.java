@@ -4,10 +4,11 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.engine.DisplacedException;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.file.DisplacedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -597,7 +598,7 @@ public final class SyncGate {
             boolean synced = !written;
             try {
                 if (!synced) {
-                    engine.sync();
+                    Objects.requireNonNull(engine.log()).sync();
                     synced = true;
                 }
                 engine.requireInPlace();

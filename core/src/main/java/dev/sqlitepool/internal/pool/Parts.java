@@ -11,8 +11,9 @@ import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.dispatch.Waiter;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.log.Checkpointer;
@@ -51,13 +52,13 @@ public final class Parts implements Life, Checkpointer.Beside {
         workers = new Workers(settings.name(), settings.executor());
         telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
         means = new Means(settings, telemetry, workers, new Refusal(settings, this::stats), this);
-        Opener opener = new Opener(settings, telemetry::tell);
+        Database opener = new SqliteDatabase(settings, telemetry::tell);
         feed = new ChangeFeed(means);
         AtomicInteger waiting = new AtomicInteger();
         gate = new SyncGate(means, waiting);
         checkpointer = new Checkpointer(means, opener, engines, gate, this);
         int size = settings.poolSize();
-        write = new Lanes(Access.WRITE, 1, means, opener, engines, gate, checkpointer, waiting);
+        write = new Lanes(Access.WRITE, opener.writeLanes(), means, opener, engines, gate, checkpointer, waiting);
         read = size == 1
                 ? write
                 : new Lanes(Access.READ, size - 1, means, opener, engines, gate, checkpointer, waiting);

@@ -7,11 +7,11 @@ import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Request;
 import dev.sqlitepool.internal.dispatch.Routes;
-import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
 final class Backup extends Request<Void> {
     private final Routes routes;
     private final Backups backups;
-    private final Opener opener;
+    private final Database opener;
     private final BackupFile file;
     private final @Nullable BackupReports reports;
 
@@ -53,7 +53,7 @@ final class Backup extends Request<Void> {
     Backup(
             Routes routes,
             Backups backups,
-            Opener opener,
+            Database opener,
             Path target,
             @Nullable Consumer<? super BackupProgress> progress) {
         super(routes.means());

@@ -7,8 +7,8 @@ import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Routes;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
@@ -31,7 +31,7 @@ public final class Backups {
     private final Means means;
     private final Routes routes;
     private final UnaryOperator<Engine> engines;
-    private final Opener opener;
+    private final Database opener;
     /** Where a database in memory is. */
     private final Lanes lanes;
 
@@ -48,7 +48,7 @@ public final class Backups {
 
     private volatile boolean copying;
 
-    public Backups(Routes routes, Opener opener, UnaryOperator<Engine> engines, Lanes lanes) {
+    public Backups(Routes routes, Database opener, UnaryOperator<Engine> engines, Lanes lanes) {
         this.means = routes.means();
         this.routes = routes;
         this.engines = engines;

@@ -6,7 +6,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Waiter;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -36,7 +36,7 @@ public final class Housekeeper {
     private final Settings settings;
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Opener opener;
+    private final Database opener;
     private final Checkpointer checkpointer;
     private final Lanes write;
     private final List<Lanes> groups;
@@ -51,7 +51,7 @@ public final class Housekeeper {
     private volatile long optimizedAt;
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    public Housekeeper(Means means, Opener opener, Checkpointer checkpointer, Lanes write, List<Lanes> groups) {
+    public Housekeeper(Means means, Database opener, Checkpointer checkpointer, Lanes write, List<Lanes> groups) {
         this.means = means;
         this.settings = means.settings();
         this.telemetry = means.telemetry();

@@ -12,7 +12,7 @@ import dev.sqlitepool.internal.dispatch.LaneGroup.Snapshot;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Verdict;
 import dev.sqlitepool.internal.dispatch.Waiter.State;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
@@ -46,7 +46,7 @@ class LaneGroupTest {
     @BeforeAll
     static void open() throws SQLException {
         settings = Pools.settings(SqlitePool.builder().databasePath(directory.resolve("test.db")));
-        engine = new Opener(settings, event -> {}).open(Access.WRITE);
+        engine = new SqliteDatabase(settings, event -> {}).open(Access.WRITE);
     }
 
     @AfterAll

@@ -14,6 +14,7 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -58,8 +59,12 @@ class OwnCommitsTest {
     }
 
     private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+        return watched(engine, Engine.class);
+    }
+
+    private <T> T watched(T target, Class<T> type) {
+        return type.cast(Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     if (method.getName().equals("sync")) {
                         syncs.incrementAndGet();
                         Fate fate = fates.poll();
@@ -72,11 +77,12 @@ class OwnCommitsTest {
                         gate.pass();
                     }
                     try {
-                        return method.invoke(engine, arguments);
+                        Object answer = method.invoke(target, arguments);
+                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
-                });
+                }));
     }
 
     private void open(int poolSize) {

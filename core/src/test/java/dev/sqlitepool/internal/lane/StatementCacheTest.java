@@ -9,8 +9,8 @@ import dev.sqlitepool.Logged;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -34,7 +34,7 @@ class StatementCacheTest {
 
         private Engine engine() throws SQLException {
             Duration none = Duration.ZERO;
-            return new Opener(
+            return new SqliteDatabase(
                             Pools.settings(SqlitePool.builder()
                                     .databasePath(directory.resolve("my.db"))
                                     .poolSize(1)),

@@ -11,6 +11,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.io.SyncFailedException;
 import java.lang.reflect.InvocationTargetException;
@@ -59,18 +60,23 @@ class CheckpointHardeningTest {
 
     private Engine watched(Engine engine) {
         opened.incrementAndGet();
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+        return watched(engine, Engine.class);
+    }
+
+    private <T> T watched(T target, Class<T> type) {
+        return type.cast(Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     if (method.getName().equals("checkpoint")) {
                         passes.incrementAndGet();
                         fate.strike((Boolean) arguments[0]);
                     }
                     try {
-                        return method.invoke(engine, arguments);
+                        Object answer = method.invoke(target, arguments);
+                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
-                });
+                }));
     }
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> more) {

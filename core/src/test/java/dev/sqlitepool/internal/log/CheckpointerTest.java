@@ -15,6 +15,7 @@ import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.io.File;
 import java.io.SyncFailedException;
@@ -57,8 +58,12 @@ class CheckpointerTest {
 
     private Engine watched(Engine engine) {
         opened.incrementAndGet();
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+        return watched(engine, Engine.class);
+    }
+
+    private <T> T watched(T target, Class<T> type) {
+        return type.cast(Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     if (method.getName().equals("checkpoint") && !(Boolean) arguments[0]) {
                         copies.incrementAndGet();
                         Exception error = failing;
@@ -73,11 +78,12 @@ class CheckpointerTest {
                         closed.incrementAndGet();
                     }
                     try {
-                        return method.invoke(engine, arguments);
+                        Object answer = method.invoke(target, arguments);
+                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
-                });
+                }));
     }
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> changes) {

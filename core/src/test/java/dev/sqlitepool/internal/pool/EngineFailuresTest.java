@@ -18,6 +18,7 @@ import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.PreparedStatement;
@@ -91,7 +92,10 @@ class EngineFailuresTest {
                     if (error != null) {
                         throw error;
                     }
-                    return answer instanceof Prepared prepared ? failing(prepared, Prepared.class) : answer;
+                    if (answer instanceof Prepared prepared) {
+                        return failing(prepared, Prepared.class);
+                    }
+                    return answer instanceof WriteAheadLog log ? failing(log, WriteAheadLog.class) : answer;
                 });
     }
 

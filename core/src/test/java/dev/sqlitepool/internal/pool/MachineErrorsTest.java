@@ -13,6 +13,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.SQLException;
@@ -208,7 +209,10 @@ class MachineErrorsTest {
                     if (fails) {
                         throw new OutOfMemoryError("by the test");
                     }
-                    return answer instanceof Prepared prepared ? failing(prepared, Prepared.class) : answer;
+                    if (answer instanceof Prepared prepared) {
+                        return failing(prepared, Prepared.class);
+                    }
+                    return answer instanceof WriteAheadLog log ? failing(log, WriteAheadLog.class) : answer;
                 });
     }
 

@@ -14,9 +14,9 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Held;
-import dev.sqlitepool.internal.engine.BackupFile;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -425,7 +425,7 @@ class BackupCornersTest {
     @Test
     void aThreadThatHasReportedWorksForTheBackupNoMore() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
         AtomicBoolean inside = new AtomicBoolean();
         BackupReports reports =
                 new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
@@ -438,7 +438,7 @@ class BackupCornersTest {
     @Test
     void whoWaitsForAReportKeepsAnInterrupt() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
         Gate gate = new Gate();
         BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));

@@ -12,9 +12,10 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.BackupFile;
+import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
+import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -357,7 +358,7 @@ class BackupTest {
     @Test
     void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
         LanePool pool = open(b -> b);
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new Opener(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
         BackupFile file = new BackupFile(target());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
@@ -394,7 +395,7 @@ class BackupTest {
     @Test
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
-        Opener opener = new Opener(pool.parts().means().settings(), event -> {});
+        Database opener = new SqliteDatabase(pool.parts().means().settings(), event -> {});
         Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();

@@ -5,6 +5,7 @@ import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -46,18 +47,23 @@ public final class GateRaces {
     }
 
     private static Engine counted(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                Engine.class.getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
+        return counted(engine, Engine.class);
+    }
+
+    private static <T> T counted(T target, Class<T> type) {
+        return type.cast(Proxy.newProxyInstance(
+                Engine.class.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     boolean sync = method.getName().equals("sync");
                     long number = sync ? BEGUN.incrementAndGet() : 0;
                     try {
-                        return method.invoke(engine, arguments);
+                        Object answer = method.invoke(target, arguments);
+                        return answer instanceof WriteAheadLog log ? counted(log, WriteAheadLog.class) : answer;
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     } finally {
                         synced = sync ? number : synced;
                     }
-                });
+                }));
     }
 
     /** Notes when it is settled. */

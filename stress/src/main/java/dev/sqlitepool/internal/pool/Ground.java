@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.pool;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.lane.Lane;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -63,7 +63,7 @@ public final class Ground {
                 pool.settings(),
                 pool.telemetry(),
                 pool.workers(),
-                new Opener(pool.settings(), pool.telemetry()::tell),
+                new SqliteDatabase(pool.settings(), pool.telemetry()::tell),
                 new AtomicInteger());
     }
 }

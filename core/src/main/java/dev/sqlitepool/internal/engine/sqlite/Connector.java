@@ -1,0 +1,133 @@
+package dev.sqlitepool.internal.engine.sqlite;
+
+import dev.sqlitepool.Access;
+import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.file.OpenFile;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.core.NativeDB;
+
+/** Opens connections that have claimed their file and have not looked at its content yet. Thread-safe. */
+final class Connector {
+    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
+
+    /** The copy of SQLite that this class uses: the driver's class that is bound to it, by identity. */
+    private static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
+
+    private final Settings settings;
+    private final ConnectionSource source;
+    private final long patienceNanos;
+    /** Distinguishes the pool from every other pool of this process, whatever its class loader. */
+    private final String owner = UUID.randomUUID().toString();
+    /** The file of the first connection, even if it could not be used. */
+    private volatile @Nullable Path found;
+
+    /**
+     * Opens nothing yet.
+     *
+     * @param patienceNanos the longest wait for a turn
+     */
+    Connector(Settings settings, ConnectionSource source, long patienceNanos) {
+        this.settings = settings;
+        this.source = source;
+        this.patienceNanos = patienceNanos;
+    }
+
+    /** The file as the user named it, or as the first connection has found it; null as long as neither is known. */
+    @Nullable
+    Path known() {
+        return settings.database() != null ? settings.database() : found;
+    }
+
+    /**
+     * Opens a connection. Its engine owns the use of the file from here on.
+     *
+     * @return an engine of SQLite that is not set up, or another engine that is
+     */
+    Engine open(Access access) throws SQLException {
+        OpenFile.Use use = new OpenFile.Use(COPY, owner, settings.name(), patienceNanos);
+        Connection connection = null;
+        boolean done = false;
+        try {
+            Path known = known();
+            if (known != null) {
+                use.claim(known);
+            }
+            connection = source.open(access);
+            Engine engine = engine(connection, use, access);
+            done = true;
+            return engine;
+        } catch (SQLException e) {
+            throw SqliteErrors.explained(e, settings.database()); // the error of a factory stays unchanged
+        } finally {
+            if (!done && connection != null) {
+                source.closed(connection);
+                if (!use.isRefused()) {
+                    closeQuietly(connection::close);
+                }
+            }
+            if (!done) {
+                use.end();
+            }
+        }
+    }
+
+    private Engine engine(Connection connection, OpenFile.Use use, Access access) throws SQLException {
+        if (connection.isClosed()) {
+            throw new SQLException(
+                    "The connection factory returned a closed connection; it must return a new, open one.");
+        }
+        if (!connection.isWrapperFor(SQLiteConnection.class)) {
+            use.end();
+            return source.other(connection, access);
+        }
+        SqliteEngine engine = new SqliteEngine(connection, settings.uses(Part.DRIVER));
+        Path path = new SqliteSetup(settings, engine.driver()).databaseFile(); // known without a look at the database
+        source.require(path);
+        if (path != null) {
+            if (found == null) {
+                found = path;
+            }
+            use.begin(path);
+            engine.uses(use);
+        }
+        return engine;
+    }
+
+    /** During the turn, before the content of the file is looked at: fails if the file cannot be used as the access wants it. */
+    void requireWritable(Path file, Access access) throws SQLException {
+        source.requireWritable(file, access);
+    }
+
+    /** The connection could not be set up. */
+    void giveUp(SqliteEngine engine) {
+        source.closed(engine.opened());
+        closeQuietly(engine::close);
+    }
+
+    void close(Engine engine) throws SQLException {
+        try {
+            engine.close();
+        } finally {
+            source.closed(engine.opened());
+        }
+    }
+
+    private interface Close {
+        void run() throws SQLException;
+    }
+
+    private static void closeQuietly(Close connection) {
+        try {
+            connection.run();
+        } catch (SQLException | RuntimeException e) {
+            LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package dev.sqlitepool.internal.file;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * The file of a backup: written under a temporary name in the target's directory, and given the target's name when it is whole and on
+ * disk. Used by one thread at a time, except {@link #size}.
+ *
+ * <p>It is opened here only after SQLite has closed it. The database itself is never opened: closing any descriptor of it drops the locks
+ * that SQLite holds (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
+ */
+public final class BackupFile {
+    private final Path target;
+    private final Path partial;
+
+    /** Writes nothing yet. */
+    public BackupFile(Path target) {
+        this.target = target.toAbsolutePath();
+        String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
+        this.partial = beside("." + random + ".partial");
+    }
+
+    private Path beside(String suffix) {
+        return target.resolveSibling(target.getFileName() + suffix);
+    }
+
+    /** The temporary name. */
+    public Path partial() {
+        return partial;
+    }
+
+    /** Fails if there is a file under the target's name, or one that SQLite would take for a part of it. */
+    public void requireFree() throws IOException {
+        Path directory = target.getParent();
+        if (directory == null || !Files.isDirectory(directory)) {
+            throw new NoSuchFileException(
+                    target.toString(), null, "there is no directory " + directory + "; create it first");
+        }
+        for (Path name : List.of(target, beside("-wal"), beside("-journal"))) {
+            if (Files.exists(name, LinkOption.NOFOLLOW_LINKS)) {
+                throw exists(name);
+            }
+        }
+    }
+
+    private FileAlreadyExistsException exists(Path name) {
+        return new FileAlreadyExistsException(
+                name.toString(),
+                null,
+                name.equals(target)
+                        ? "a backup overwrites nothing; delete it first, or choose another name"
+                        : "SQLite would take it for a part of the backup " + target + "; delete it first");
+    }
+
+    /** The bytes written so far. By any thread. */
+    public long size() {
+        try {
+            return Files.size(partial);
+        } catch (IOException e) {
+            return 0; // not begun, or given its name
+        }
+    }
+
+    /** Puts the contents on disk. SQLite has closed the file. */
+    public void sync() throws IOException {
+        try (SyncedFile file = SyncedFile.open(partial)) {
+            file.sync();
+        }
+    }
+
+    /**
+     * Gives it the target's name, unless another file has got that. A hard link is made, and the temporary name removed, since renaming
+     * would overwrite; where there are no hard links it is renamed after a last look.
+     */
+    public void publish() throws IOException {
+        try {
+            Files.createLink(target, partial);
+        } catch (FileAlreadyExistsException e) {
+            throw exists(target);
+        } catch (UnsupportedOperationException | FileSystemException e) {
+            requireFree();
+            Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
+        }
+        delete();
+        WalFile.syncDirectory(target);
+    }
+
+    /** Removes the files under the temporary name. SQLite has closed them. */
+    public void delete() {
+        for (Path name : List.of(partial, partial.resolveSibling(partial.getFileName() + "-journal"))) {
+            try {
+                Files.deleteIfExists(name);
+            } catch (IOException e) {
+                System.getLogger("dev.sqlitepool").log(System.Logger.Level.WARNING, "cannot delete " + name, e);
+            }
+        }
+    }
+}
