@@ -431,7 +431,7 @@ public final class Checkpointer {
         if (last != null) {
             try {
                 opener.close(last);
-            } catch (SQLException | RuntimeException e) {
+            } catch (Throwable e) { // memory may run out here, too
                 telemetry.debug("the connection of the checkpointer could not be closed", e);
             }
         }

@@ -22,6 +22,9 @@ import org.sqlite.SQLiteConnection;
  * statement.
  */
 final class SqliteEngine implements Engine {
+    private static final int CLOSE_TRIES = 5_000;
+    private static final long CLOSE_PAUSE_NANOS = 1_000_000;
+
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
@@ -329,9 +332,20 @@ final class SqliteEngine implements Engine {
         }
     }
 
+    /** A connection that stayed open for lack of memory would keep its locks: for a while it is tried again. */
     private void closeConnection() throws SQLException {
-        forgetInterrupt();
-        opened.close();
-        connection.close(); // in case the wrapper does not
+        for (int tries = 0; ; tries++) {
+            try {
+                forgetInterrupt();
+                opened.close();
+                connection.close(); // in case the wrapper does not
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                if (tries == CLOSE_TRIES) {
+                    throw e;
+                }
+                LockSupport.parkNanos(CLOSE_PAUSE_NANOS);
+            }
+        }
     }
 }
