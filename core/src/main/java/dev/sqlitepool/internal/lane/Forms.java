@@ -4,13 +4,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Work.Form;
-import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -290,41 +287,6 @@ final class Forms {
     private void undo(Lane current, Throwable reason) {
         if (!session.transaction().rollback(current, reason)) {
             session.transaction().remains(reason);
-        }
-    }
-
-    /**
-     * Patience with another process that holds the database: about a millisecond at a time, up to the busy timeout. SQLite's own busy
-     * handler backs off to 100 ms, ignores interrupts, and lets newcomers overtake. Confined to one thread.
-     */
-    static final class Patience {
-        private final long nanos;
-        private final Telemetry telemetry;
-        /** Since when it is needed. */
-        private long since;
-
-        private boolean needed;
-
-        Patience(long nanos, Telemetry telemetry) {
-            this.nanos = nanos;
-            this.telemetry = telemetry;
-        }
-
-        boolean isLeft() {
-            long now = System.nanoTime();
-            since = needed ? since : now;
-            needed = true;
-            return now - since < nanos;
-        }
-
-        /** Never the same time twice. An interrupt of the thread does not shorten the next wait, and is not lost. */
-        void park() {
-            telemetry.busyRetries.increment();
-            boolean interrupted = Thread.interrupted();
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
         }
     }
 }

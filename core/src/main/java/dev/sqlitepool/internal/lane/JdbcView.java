@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.TransactionScope.Mark;
-import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;

@@ -1,6 +1,5 @@
 package dev.sqlitepool.internal.lane;
 
-import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.SQLException;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;

@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.lane.Work.Form;
 import java.io.IOException;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
@@ -111,7 +110,7 @@ final class OwnCommits {
         }
         boolean cursors = session.results().areOpen();
         if (!cursors) { // it would wait for its own cursors
-            host.beforeTransaction(lane, session);
+            host.beforeTransaction(lane, session.ticket());
             host.requireTrust(lane);
         }
         boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
@@ -236,7 +235,7 @@ final class OwnCommits {
                 elsewhere = true;
             }
             written.committed(lane, !giveBack);
-            goesOn = host.awaitDurable(session, lane, giveBack);
+            goesOn = host.awaitDurable(session.ticket(), lane, giveBack);
         } catch (OutcomeUnknownException e) {
             if (!giveBack) {
                 lane.doubt(CloseReason.DISCARDED);

@@ -2,11 +2,10 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Writes;
-import dev.sqlitepool.internal.lane.Forms.Patience;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -327,7 +326,7 @@ public final class Session {
     void beforeTransaction() throws SQLException {
         Lane own = lane;
         if (own != null && own.access() == Access.WRITE) {
-            host.beforeTransaction(own, this);
+            host.beforeTransaction(own, ticket);
         }
     }
 
@@ -478,7 +477,7 @@ public final class Session {
 
     Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
-        Lane to = host.exchange(from, access, this);
+        Lane to = host.exchange(from, access, ticket);
         lane = to;
         to.enter(ticket);
         to.limit(statementNanos);

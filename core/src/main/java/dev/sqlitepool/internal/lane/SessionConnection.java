@@ -7,7 +7,6 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.lane.Work.Form;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;

@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Work.Form;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;

@@ -9,7 +9,6 @@ import dev.sqlitepool.internal.engine.Engine.Checkpoint;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.SyncFailedException;
 import java.sql.SQLException;
@@ -121,7 +120,7 @@ final class Checkpointer {
     // ---- before the writers
 
     /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
-    void beforeTransaction(Lane lane, Session session) throws SQLException {
+    void beforeTransaction(Lane lane, Waiter writer) throws SQLException {
         requireCurrent(lane);
         long now = telemetry.now();
         long size = size(lane, now);
@@ -139,7 +138,7 @@ final class Checkpointer {
         writtenAt = now;
         watch(QUIET_NANOS);
         if (size > settings.walSizeLimit() && !pool.backups().isCopying()) {
-            empty(lane, session, now);
+            empty(lane, writer, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
         } else if (size > threshold && now - notBefore >= 0) {
@@ -191,12 +190,12 @@ final class Checkpointer {
     }
 
     /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
-    private void empty(Lane lane, Session session, long since) throws SQLException {
+    private void empty(Lane lane, Waiter writer, long since) throws SQLException {
         long timeout = Settings.nanos(settings.acquireTimeout());
         boolean told = false;
         boolean copied = false;
         while (!pool.isClosed()) {
-            if (session.ticket().isEnded()) {
+            if (writer.isEnded()) {
                 throw new CancellationException(
                         "The task was ended while it waited for readers of the write-ahead log.");
             }
@@ -212,7 +211,7 @@ final class Checkpointer {
             }
             long waited = telemetry.now() - since;
             if (waited > timeout) {
-                throw timedOut(session);
+                throw timedOut(writer);
             }
             if (!told && waited > TELL_NANOS) {
                 told = true;
@@ -252,10 +251,10 @@ final class Checkpointer {
         }
     }
 
-    private PoolTimeoutException timedOut(Session session) {
+    private PoolTimeoutException timedOut(Waiter writer) {
         telemetry.timeouts.increment();
         PoolTimeoutException error = Refusal.logFull(
-                settings, ((Waiter) session.ticket()).label(), reader(), session.mayHaveHadEffect(), pool.stats());
+                settings, writer.label(), reader(), writer.mayHaveHadEffect(), pool.stats());
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }

@@ -10,7 +10,7 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;

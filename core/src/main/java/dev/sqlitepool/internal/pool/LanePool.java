@@ -24,7 +24,7 @@ import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -248,8 +248,8 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
-        Waiter owner = (Waiter) session.ticket();
+    public Lane exchange(@Nullable Lane from, Access to, Ticket ticket) throws SQLException {
+        Waiter owner = (Waiter) ticket;
         if (from != null) {
             giveBack(from, owner);
         }
@@ -258,7 +258,7 @@ public final class LanePool implements SqlitePool, Host {
         Claim claim = new Claim(this, owner, target);
         owner.claim(claim);
         try {
-            Lane lane = claim.await(session);
+            Lane lane = claim.await();
             Held.nowHolds(owner.heldAs(), target);
             return lane;
         } finally {
@@ -275,11 +275,11 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public boolean awaitDurable(Session session, Lane lane, boolean giveBack) {
+    public boolean awaitDurable(Ticket ticket, Lane lane, boolean giveBack) {
         SyncGate.Turn turn = new SyncGate.Turn();
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
-            Waiter owner = (Waiter) session.ticket();
+            Waiter owner = (Waiter) ticket;
             runsOn(owner);
             giveBack(lane, owner);
             if (owner.goesOnAfter(turn)) {
@@ -292,8 +292,8 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     @Override
-    public void beforeTransaction(Lane lane, Session session) throws SQLException {
-        checkpointer.beforeTransaction(lane, session);
+    public void beforeTransaction(Lane lane, Ticket ticket) throws SQLException {
+        checkpointer.beforeTransaction(lane, (Waiter) ticket);
     }
 
     @Override

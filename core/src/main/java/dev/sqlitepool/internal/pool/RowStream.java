@@ -6,7 +6,7 @@ import dev.sqlitepool.internal.lane.Cursor;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import java.util.ArrayList;
 import java.util.List;

@@ -8,7 +8,7 @@ import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
