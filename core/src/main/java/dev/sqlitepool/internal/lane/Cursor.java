@@ -148,7 +148,7 @@ public final class Cursor<T> {
 
     private Prepared start(Lane own) throws SQLException {
         Prepared started =
-                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
+                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
         statement = started;
         if (held) {
             own.statements().hold(sql, started, this);

@@ -6,6 +6,7 @@ import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Session.Nested;
 import java.sql.SQLException;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -92,14 +93,14 @@ final class Forms {
             result = body.run();
             session.transaction().requireStanding();
         } catch (Throwable e) {
-            session.results().close(ResultView.CLOSED);
+            session.results().close(JdbcView.CLOSED);
             Lane current = lane();
             current.leave();
             session.transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
         if (session.ticket().beginCommit() && !session.transaction().isRollbackOnly()) {
-            session.results().close(ResultView.CLOSED);
+            session.results().close(JdbcView.CLOSED);
             commit();
         } // else the session's end rolls back
         return result;
@@ -212,11 +213,6 @@ final class Forms {
             last.engine().endRead();
         }
         stays = false;
-    }
-
-    /** Work inside a transaction. */
-    interface Nested<T, X extends Exception> {
-        T run() throws SQLException, X;
     }
 
     /** Runs work in a savepoint: when it throws, what it did is undone. */

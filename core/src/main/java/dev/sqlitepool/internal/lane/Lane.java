@@ -291,7 +291,7 @@ public final class Lane {
      *
      * @param ownNanos its own timeout, which counts if it is shorter than the pool's; 0 for none
      */
-    void beginStatement(long ownNanos) {
+    public void beginStatement(long ownNanos) {
         long nanos = shorter(ownNanos, shorter(limitNanos, shorter(hurryNanos, statementTimeoutNanos)));
         if (depth++ > 0) {
             return;
@@ -317,7 +317,7 @@ public final class Lane {
         return nanos == 0 || others != 0 && others < nanos ? others : nanos;
     }
 
-    void endStatement() {
+    public void endStatement() {
         if (--depth > 0 || timeoutNanos == 0) {
             return;
         }
@@ -377,7 +377,7 @@ public final class Lane {
     }
 
     /** The error of a statement that runs, as a timeout if that is what interrupted it. */
-    SQLException explained(SQLException error) {
+    public SQLException explained(SQLException error) {
         long nanos = timeoutNanos;
         if (nanos == 0 || engine.failure(error) != Failure.INTERRUPTED) {
             return error;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,12 +60,11 @@ final class OpenResults {
         }
     }
 
-    /** The JDBC view of the work that runs. */
-    JdbcView view() {
-        session.requireAlive();
+    /** The JDBC view of the session, made when it is first asked for. */
+    JdbcView view(Supplier<? extends JdbcView> made) {
         JdbcView current = view;
         if (current == null) {
-            current = new JdbcView(session);
+            current = made.get();
             view = current;
         }
         return current;
@@ -75,8 +75,8 @@ final class OpenResults {
         running = 0;
         JdbcView ended = view;
         view = null;
-        if (ended != null) {
-            ended.end();
+        if (ended != null && !ended.endsWithWork()) {
+            view = ended;
         }
     }
 }

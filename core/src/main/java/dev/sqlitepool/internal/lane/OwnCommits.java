@@ -64,7 +64,7 @@ final class OwnCommits {
         if (old.doubt() != null) {
             throw Misuse.ofOldFile();
         }
-        session.results().closeThoseOfJdbc(ResultView.MOVED);
+        session.results().closeThoseOfJdbc(JdbcView.MOVED);
         old.leave();
         return session.take(old, old.access());
     }

@@ -7,11 +7,13 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +29,7 @@ public final class Session {
     private final Host host;
     private final Telemetry telemetry;
     private final long busyNanos;
+    private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
 
     private volatile Ticket ticket;
@@ -56,7 +59,7 @@ public final class Session {
     private final Statements statements = new Statements(this);
     private final SessionConnection face = new SessionConnection(this);
 
-    public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
+    public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket, Function<? super Session, ? extends JdbcView> views) {
         this.form = form;
         this.host = host;
         this.telemetry = telemetry;
@@ -65,6 +68,7 @@ public final class Session {
         this.commits = new OwnCommits(this, host, settings);
         this.reading = new ReadClock(telemetry);
         this.ticket = ticket;
+        this.views = views;
     }
 
     // ---- life
@@ -180,7 +184,7 @@ public final class Session {
         Lane last = lane;
         try {
             leave(last);
-            results.close(ResultView.CLOSED);
+            results.close(JdbcView.CLOSED);
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
@@ -365,7 +369,7 @@ public final class Session {
     // ---- rules
 
     /** Every use passes here first: is the session alive, on its thread, and wanted? */
-    void requireAlive() {
+    public void requireAlive() {
         StackRoom.require();
         if (!alive) {
             throw Misuse.returned();
@@ -376,21 +380,21 @@ public final class Session {
         requireTicket();
     }
 
-    Form form() {
+    public Form form() {
         return form;
     }
 
-    TransactionScope transaction() {
+    public TransactionScope transaction() {
         return transaction;
     }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    Lane ready(String sql, Verb given) throws SQLException {
+    public Lane ready(String sql, Verb given) throws SQLException {
         return ready(sql, given, true);
     }
 
     /** As {@link #ready}, for a statement that is only prepared. */
-    Lane readyToPrepare(String sql, Verb given) throws SQLException {
+    public Lane readyToPrepare(String sql, Verb given) throws SQLException {
         return ready(sql, given, false);
     }
 
@@ -454,7 +458,7 @@ public final class Session {
         if (results.areOpen()) {
             throw Misuse.underCursor();
         }
-        results.closeThoseOfJdbc(ResultView.MOVED);
+        results.closeThoseOfJdbc(JdbcView.MOVED);
         from.leave();
         telemetry.moves.increment();
         return take(from, Access.WRITE);
@@ -469,7 +473,7 @@ public final class Session {
 
     /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
     void giveUp(Lane own) {
-        results.close(ResultView.COMMITTED);
+        results.close(JdbcView.COMMITTED);
         readOnly.end(own);
         own.leave();
         lane = null;
@@ -485,7 +489,7 @@ public final class Session {
     }
 
     /** Follows what a statement that succeeded has done to the transaction. */
-    void succeeded(Lane current, Verb verb) throws SQLException {
+    public void succeeded(Lane current, Verb verb) throws SQLException {
         boolean commit = verb == Verb.END
                 && transaction.isOpen()
                 && !transaction.written().isUndoing();
@@ -498,12 +502,12 @@ public final class Session {
 
     // ---- statements
 
-    Statements statements() {
+    public Statements statements() {
         return statements;
     }
 
     /** A statement, a cursor or a transaction has begun or ended. */
-    void lookWhatIsOpen() {
+    public void lookWhatIsOpen() {
         if (commitsByItself() || form == Form.READ) {
             reading.look(transaction.isOpen() || results.areOpen());
         }
@@ -520,12 +524,56 @@ public final class Session {
     }
 
     /** As {@link #ready}, for data that writes whatever its verb says. */
-    void readyToWrite(String sql) throws SQLException {
+    public void readyToWrite(String sql) throws SQLException {
         requireAlive();
         readOnly.requireOff(sql);
         Lane current = ready(sql, Verb.of(sql));
         if (canMove(current)) {
             moveToWrite();
         }
+    }
+
+    // ---- for the JDBC view
+
+    Connection jdbc() {
+        requireAlive();
+        return results.view(() -> views.apply(this)).connection();
+    }
+
+    public boolean isReadOnly() {
+        return readOnly.isOn();
+    }
+
+    public void readOnly(boolean wanted) {
+        readOnly.set(wanted);
+    }
+
+    public void requireWritable(String sql) throws SQLException {
+        readOnly.requireOff(sql);
+    }
+
+    public void beginTransaction(boolean write) throws SQLException {
+        forms.begin(write);
+    }
+
+    public void notBegun() {
+        commits.notBegun();
+    }
+
+    public Lane handOut() throws SQLException {
+        return commits.handOut();
+    }
+
+    public boolean givesBack(Lane lane) {
+        return commits.givesBack(lane);
+    }
+
+    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
+        return forms.atomically(body);
+    }
+
+    /** Work inside a transaction. */
+    public interface Nested<T, X extends Exception> {
+        T run() throws SQLException, X;
     }
 }

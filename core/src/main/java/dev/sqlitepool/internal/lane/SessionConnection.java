@@ -153,6 +153,6 @@ final class SessionConnection implements Transaction {
 
     @Override
     public Connection jdbc() {
-        return session.results().view().connection();
+        return session.jdbc();
     }
 }

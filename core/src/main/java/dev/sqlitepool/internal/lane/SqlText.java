@@ -103,7 +103,7 @@ public final class SqlText {
     }
 
     /** The table into which an INSERT or REPLACE inserts, without its schema and quotes; null if the statement is none. */
-    static @Nullable String insertsInto(String sql) {
+    public static @Nullable String insertsInto(String sql) {
         int depth = 0;
         for (int i = skipBlank(sql, 0, true); i < sql.length(); ) {
             int end = tokenEnd(sql, i);
@@ -220,7 +220,7 @@ public final class SqlText {
     }
 
     /** Refuses text that is not exactly one statement: SQLite would prepare the first, and drop the rest in silence. */
-    static void requireSingle(String sql) throws SQLException {
+    public static void requireSingle(String sql) throws SQLException {
         if (sql.indexOf('\0') >= 0) {
             throw new SQLException(
                     "The SQL text holds a NUL character, and SQLite would read nothing behind it; give such"
@@ -288,12 +288,12 @@ public final class SqlText {
      * Whether a statement answers from the schema that its connection remembers, when it is prepared: a later run looks at no table, and does
      * not notice that the schema has changed.
      */
-    static boolean answersFromSchema(String sql) {
+    public static boolean answersFromSchema(String sql) {
         return startsWith(sql, "EXPLAIN") || startsWith(sql, "PRAGMA") && !changesConnection(sql);
     }
 
     /** A plain BEGIN would be deferred, and fail when it first writes behind another process's back. */
-    static String immediate(String sql, Verb verb) {
+    public static String immediate(String sql, Verb verb) {
         if (verb != Verb.BEGIN) {
             return sql;
         }

@@ -55,9 +55,17 @@ final class StatementCache {
         if (running.isEmpty()) {
             return false;
         }
-        running.forEach(JdbcView::closeQuietly);
+        running.forEach(StatementCache::closeQuietly);
         running.clear();
         return true;
+    }
+
+    private static void closeQuietly(Prepared prepared) {
+        try {
+            prepared.close();
+        } catch (Exception e) {
+            // What stays open is closed with the connection.
+        }
     }
 
     /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */

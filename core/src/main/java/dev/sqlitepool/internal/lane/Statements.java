@@ -11,7 +11,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
-final class Statements {
+public final class Statements {
     private final Session session;
 
     Statements(Session session) {
@@ -38,8 +38,14 @@ final class Statements {
     }
 
     /** One attempt to run a statement on a lane. */
-    interface Attempt<T, X extends Throwable> {
+    public interface Attempt<T, X extends Throwable> {
         T on(Lane lane) throws SQLException, X;
+    }
+
+    /** Runs a statement whose rows nobody is given as long as it runs; see the other. */
+    public <T, X extends Throwable> T attempt(Lane first, Verb verb, Attempt<? extends T, X> statement)
+            throws SQLException, X {
+        return attempt(first, verb, null, statement);
     }
 
     /**
@@ -47,7 +53,7 @@ final class Statements {
      * happened yet, moves it to the write lane if SQLite refuses it on a read lane before it has given a row, and draws the conclusions
      * from any other error. What the sink throws, which may come from another database, is no error of the statement.
      */
-    <T, X extends Throwable> T attempt(
+    private <T, X extends Throwable> T attempt(
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         try {
@@ -110,14 +116,15 @@ final class Statements {
     }
 
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
-    SQLException failed(Lane lane, SQLException error, Verb verb) {
+    public SQLException failed(Lane lane, SQLException error, Verb verb) {
         if (TransactionScope.failure(lane, error) == Failure.INTERRUPTED) {
-            session.results().closeThoseOfJdbc(ResultView.INTERRUPTED);
+            session.results().closeThoseOfJdbc(JdbcView.INTERRUPTED);
         }
         return session.transaction().failed(lane, error, verb);
     }
 
-    <X extends Exception> long run(
+    /** Runs a statement to its end; see {@link #once}. */
+    public <X extends Exception> long run(
             String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
         Verb verb = Verb.of(sql);

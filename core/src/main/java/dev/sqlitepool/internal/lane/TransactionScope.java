@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * error inside a transaction SQLite is asked whether it still stands; if it does not, it is <em>lost</em>, and everything but
  * its end is refused.
  */
-final class TransactionScope {
+public final class TransactionScope {
     private final Host host;
     private final Written written;
     private boolean open;
@@ -37,7 +37,7 @@ final class TransactionScope {
     private List<Runnable> due = List.of();
 
     /** A savepoint, by identity: it is open exactly if {@link #marks} holds it. */
-    static final class Mark {
+    public static final class Mark {
         private final int number;
         private final int level;
         private final int hooks;
@@ -51,7 +51,7 @@ final class TransactionScope {
         }
 
         /** No other savepoint of the session has it. */
-        int number() {
+        public int number() {
             return number;
         }
     }
@@ -65,7 +65,8 @@ final class TransactionScope {
         return written;
     }
 
-    boolean isLost() {
+    /** Whether SQLite has ended it, so that only its end is allowed. */
+    public boolean isLost() {
         return lost != null;
     }
 
@@ -81,7 +82,7 @@ final class TransactionScope {
     }
 
     /** The user ends a lost transaction: with ROLLBACK all is well, COMMIT says that there is nothing to commit. */
-    void endLost(Lane lane, boolean rollback) throws SQLException {
+    public void endLost(Lane lane, boolean rollback) throws SQLException {
         try {
             if (!rollback) {
                 requireStanding();
@@ -91,7 +92,8 @@ final class TransactionScope {
         }
     }
 
-    boolean isOpen() {
+    /** Whether it is open, lost or not. */
+    public boolean isOpen() {
         return open;
     }
 
@@ -173,6 +175,11 @@ final class TransactionScope {
         if (!lane.engine().inTransaction()) {
             ended();
         }
+    }
+
+    /** A statement is about to run on the lane; what it may write is told after its commit. */
+    public void willRun(Lane lane, String sql, Verb verb) {
+        written.before(lane, sql, verb);
     }
 
     /** The session has closed its cursors and left the lane. */
@@ -330,7 +337,7 @@ final class TransactionScope {
      *
      * @param ofFunction it ends with a function of the user's that runs inside it, and not before
      */
-    Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
+    public Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
         requireStanding();
         int level = marks.isEmpty() ? 1 : marks.get(marks.size() - 1).level + 1;
         try {
@@ -391,7 +398,7 @@ final class TransactionScope {
     // ---- savepoints that the user ends
 
     /** Fails, and costs nothing, if the user cannot end the savepoint. */
-    void requireOpen(Mark mark) throws SQLException {
+    public void requireOpen(Mark mark) throws SQLException {
         int at = marks.indexOf(mark);
         if (at < 0) {
             throw notOpen(null);
@@ -412,7 +419,8 @@ final class TransactionScope {
                 cause);
     }
 
-    void userReleases(Lane lane, Mark mark) throws SQLException {
+    /** The user keeps what was done since the savepoint. */
+    public void userReleases(Lane lane, Mark mark) throws SQLException {
         requireOpen(mark);
         try {
             lane.engine().release(mark.level);
@@ -423,7 +431,7 @@ final class TransactionScope {
     }
 
     /** The savepoint itself stays open, as JDBC says. */
-    void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
+    public void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
         requireOpen(mark);
         try {
             lane.engine().rollbackTo(mark.level);

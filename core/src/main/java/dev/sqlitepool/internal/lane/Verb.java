@@ -97,7 +97,7 @@ public enum Verb {
     }
 
     /** Whether the statement reaches beyond a transaction, or cannot stand in one. */
-    boolean isMaintenance() {
+    public boolean isMaintenance() {
         return this == MAINTENANCE || this == OTHER_FILE;
     }
 

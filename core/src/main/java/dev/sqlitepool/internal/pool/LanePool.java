@@ -16,6 +16,7 @@ import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.jdbc.JdbcConnection;
 import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
@@ -133,7 +134,7 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     Session session(Form form, Ticket ticket) {
-        return new Session(form, this, settings, telemetry, ticket);
+        return new Session(form, this, settings, telemetry, ticket, JdbcConnection::new);
     }
 
     /** Where a task was submitted, if leaks are looked for. */

@@ -1,6 +1,12 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.jdbc;
 
+import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.JdbcView;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.SqlText;
+import dev.sqlitepool.internal.lane.Verb;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;
@@ -15,11 +21,11 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JDBC statement of a {@link JdbcView}, made on the session's lane when it is first needed, and made again, with the same
+ * A JDBC statement of a {@link JdbcConnection}, made on the session's lane when it is first needed, and made again, with the same
  * parameters, when the session has moved. Owned by the session's owner.
  */
-final class StatementView {
-    private final JdbcView view;
+final class JdbcStatement {
+    private final JdbcConnection view;
     private final Session session;
     private final Method maker;
     private final @Nullable Object[] making;
@@ -27,11 +33,11 @@ final class StatementView {
     private final boolean answersFromSchema;
     private final boolean keys;
     private final Statement proxy;
-    private final StatementCalls calls = new StatementCalls();
+    private final JdbcReplay calls = new JdbcReplay();
     /** Those of the last run that are not closed. */
-    private final List<ResultView> results = new ArrayList<>(1);
+    private final List<JdbcResult> results = new ArrayList<>(1);
     /** Stands on no table, so nothing waits for it. */
-    private @Nullable ResultView keysResult;
+    private @Nullable JdbcResult keysResult;
     /** Of the row that the last run inserted; null if it inserted none. */
     private @Nullable Long key;
     /** The last run has a result that nobody has asked for yet. */
@@ -54,7 +60,7 @@ final class StatementView {
 
     private boolean closed;
 
-    StatementView(JdbcView view, Method maker, @Nullable Object[] making) throws Throwable {
+    JdbcStatement(JdbcConnection view, Method maker, @Nullable Object[] making) throws Throwable {
         this.view = view;
         this.session = view.session();
         this.maker = maker;
@@ -62,15 +68,15 @@ final class StatementView {
                 maker.getName().equals("createStatement") ? null : (String) Objects.requireNonNull(making[0]);
         this.making = preparedSql == null ? making : immediate(making, Verb.of(preparedSql));
         this.answersFromSchema = preparedSql != null && SqlText.answersFromSchema(preparedSql);
-        this.keys = preparedSql != null && JdbcView.returnsKeys(making);
+        this.keys = preparedSql != null && returnsKeys(making);
         Class<? extends Statement> type = maker.getName().equals("prepareCall")
                 ? CallableStatement.class
                 : preparedSql == null ? Statement.class : PreparedStatement.class;
-        this.proxy = JdbcView.proxy(type, this::onStatement);
+        this.proxy = JdbcProxy.of(type, this::onStatement);
         if (preparedSql != null) {
             SqlText.requireSingle(preparedSql);
             // Errors in the text are found now, as JDBC users expect.
-            session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, null, this::physical);
+            session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, this::physical);
         }
     }
 
@@ -79,7 +85,7 @@ final class StatementView {
     }
 
     boolean hasOpenResults() {
-        return results.stream().anyMatch(ResultView::isOpen);
+        return results.stream().anyMatch(JdbcResult::isOpen);
     }
 
     /** Closes the physical statement; the next use makes another. */
@@ -87,7 +93,7 @@ final class StatementView {
         endResults(reason);
         mayBeAsked = false;
         if (physical != null) {
-            JdbcView.closeQuietly(physical);
+            JdbcProxy.closeQuietly(physical);
             physical = null;
         }
         session.lookWhatIsOpen();
@@ -111,13 +117,13 @@ final class StatementView {
      * autocommit mode would become part of a transaction that begins, and be undone with it.
      */
     void releaseWriting(String reason) {
-        if (writing && (unasked || results.stream().anyMatch(ResultView::standsOnRow))) {
+        if (writing && (unasked || results.stream().anyMatch(JdbcResult::standsOnRow))) {
             release(reason);
         }
     }
 
     /** The user has closed a result. */
-    void closed(ResultView result) {
+    void closed(JdbcResult result) {
         results.remove(result);
         if (closesOnCompletion && results.isEmpty() && result != keysResult) {
             close();
@@ -126,7 +132,7 @@ final class StatementView {
 
     private void close() {
         closed = true;
-        release(ResultView.CLOSED);
+        release(JdbcView.CLOSED);
         view.forget(this);
     }
 
@@ -146,21 +152,21 @@ final class StatementView {
         }
         Verb verb = Verb.of(preparedSql);
         // Where nothing may be written it is prepared all the same, and refused when it is run.
-        boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
-        session.commits().notBegun();
+        session.notBegun();
         return lane;
     }
 
     private Statement physical(Lane lane) throws Throwable {
         if (physical == null || madeOn != lane || physical.isClosed()) {
-            release(madeOn == lane ? ResultView.FAILED : ResultView.MOVED);
+            release(madeOn == lane ? JdbcResult.FAILED : JdbcView.MOVED);
             Connection connection = lane.engine().connection();
             if (answersFromSchema) {
                 lane.engine().lookAtSchema();
             }
             Statement made = lane.engine().<Statement, Throwable>inCurrentSchema(() ->
-                    (Statement) Objects.requireNonNull(JdbcView.call(connection, maker, making)));
+                    (Statement) Objects.requireNonNull(JdbcProxy.call(connection, maker, making)));
             physical = made;
             madeOn = lane;
             calls.repeatOn(made);
@@ -197,8 +203,8 @@ final class StatementView {
         switch (name) {
             case "getMetaData":
                 if (!mayBeAsked && results.isEmpty()) {
-                    release(ResultView.RUN_AGAIN);
-                    session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, null, this::current);
+                    release(JdbcResult.RUN_AGAIN);
+                    session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, this::current);
                 }
                 break;
             case "getConnection":
@@ -216,7 +222,7 @@ final class StatementView {
                 return closesOnCompletion;
             case "getResultSet":
                 if (unaskedClosedBy != null) {
-                    throw ResultView.closed(unaskedClosedBy);
+                    throw JdbcResult.closed(unaskedClosedBy);
                 }
                 break;
             case "getMoreResults":
@@ -229,15 +235,15 @@ final class StatementView {
                 }
                 break;
             case "unwrap":
-                session.commits().handOut();
+                session.handOut();
                 break;
             default:
                 if (name.startsWith("execute")) {
                     return execute(method, arguments);
                 }
         }
-        @Nullable Object[] given = StatementCalls.repeatable(method, arguments);
-        Object answer = JdbcView.call(physical(ready()), method, given);
+        @Nullable Object[] given = JdbcReplay.repeatable(method, arguments);
+        Object answer = JdbcProxy.call(physical(ready()), method, given);
         calls.made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
@@ -251,13 +257,13 @@ final class StatementView {
     /** The key of the last run, or an empty result, under the driver's name for it. */
     private ResultSet generatedKeys(Lane lane) throws SQLException {
         if (keysResult != null) {
-            keysResult.end(ResultView.RUN_AGAIN);
+            keysResult.end(JdbcResult.RUN_AGAIN);
         }
         Statement statement = lane.engine().connection().createStatement();
         String one = "SELECT " + (key == null ? 1 : key) + " AS \"last_insert_rowid()\"";
         ResultSet rows = statement.executeQuery(key == null ? one + " WHERE 0" : one);
         statement.closeOnCompletion();
-        ResultView made = new ResultView(view, this, rows);
+        JdbcResult made = new JdbcResult(view, this, rows);
         keysResult = made;
         return made.proxy();
     }
@@ -269,17 +275,17 @@ final class StatementView {
                         ? calls.texts()
                         : List.of((String) Objects.requireNonNull(arguments[0]));
         boolean isBatch = method.getName().endsWith("Batch");
-        boolean wantsKeys = keys || preparedSql == null && JdbcView.returnsKeys(arguments);
+        boolean wantsKeys = keys || preparedSql == null && returnsKeys(arguments);
         if (writing && unasked) {
-            release(ResultView.RUN_AGAIN); // before a transaction begins
+            release(JdbcResult.RUN_AGAIN); // before a transaction begins
         }
-        endResults(ResultView.RUN_AGAIN); // as JDBC says, and before anything asks what is open
+        endResults(JdbcResult.RUN_AGAIN); // as JDBC says, and before anything asks what is open
         session.lookWhatIsOpen();
         unaskedClosedBy = null;
         key = null;
-        writing = texts.stream().anyMatch(StatementView::mayWrite);
+        writing = texts.stream().anyMatch(JdbcStatement::mayWrite);
         if (isBatch && !texts.isEmpty()) {
-            session.readOnly().requireOff(texts.get(0));
+            session.requireWritable(texts.get(0));
         }
         Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
         for (String text : texts) {
@@ -291,7 +297,7 @@ final class StatementView {
             lane = session.ready(text, Verb.of(text));
         }
         if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
-            session.commits().notBegun();
+            session.notBegun();
             throw new SQLException(
                     "Transaction control is refused in a batch; use the methods of Connection.", "25001");
         }
@@ -313,11 +319,11 @@ final class StatementView {
             answer = whole && texts.stream().noneMatch(text -> Verb.of(text).isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
-                            .attempt(first, verb, null, current -> attempt(current, texts, method, given, wantsKeys));
+                            .attempt(first, verb, current -> attempt(current, texts, method, given, wantsKeys));
         } catch (Throwable e) {
             if (isBatch) {
                 calls.forgetBatch(); // as the driver does, if it came so far
-                release(ResultView.FAILED);
+                release(JdbcResult.FAILED);
             }
             throw e;
         }
@@ -343,11 +349,11 @@ final class StatementView {
             throws SQLException {
         String text = texts.get(0);
         session.readyToWrite(text);
-        return session.forms().<@Nullable Object>atomically(() -> {
+        return session.<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
                 return session.statements()
-                        .attempt(current, Verb.of(text), null, lane -> attempt(lane, texts, method, arguments, false));
+                        .attempt(current, Verb.of(text), lane -> attempt(lane, texts, method, arguments, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
@@ -381,13 +387,13 @@ final class StatementView {
             Lane current, List<String> texts, Method method, @Nullable Object[] arguments, boolean wantsKeys)
             throws Throwable {
         for (String text : texts) {
-            session.transaction().written().before(current, text, Verb.of(text));
+            session.transaction().willRun(current, text, Verb.of(text));
         }
         boolean ends = texts.stream().anyMatch(text -> Verb.of(text).isControl()); // not to fail because of a look
         if (preparedSql == null && !ends) {
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
         } else if (answersFromSchema) {
-            release(ResultView.RUN_AGAIN); // as in StatementCache
+            release(JdbcResult.RUN_AGAIN); // as in StatementCache
         }
         Statement target = physical(current);
         String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
@@ -399,7 +405,7 @@ final class StatementView {
         isExecuting(true);
         current.beginStatement(timeoutNanos());
         try {
-            Object answer = JdbcView.call(target, method, arguments);
+            Object answer = JdbcProxy.call(target, method, arguments);
             key = inserts == null ? null : insertedKey(current);
             return answer;
         } catch (SQLException e) {
@@ -432,10 +438,19 @@ final class StatementView {
         return changed;
     }
 
-    private ResultView tracked(ResultSet result) {
-        ResultView tracked = new ResultView(view, this, result);
+    private JdbcResult tracked(ResultSet result) {
+        JdbcResult tracked = new JdbcResult(view, this, result);
         results.add(tracked);
         session.lookWhatIsOpen();
         return tracked;
+    }
+
+    private static boolean returnsKeys(@Nullable Object[] arguments) {
+        if (arguments.length < 2) {
+            return false;
+        }
+        Object wish = arguments[arguments.length - 1];
+        return arguments.length == 2
+                && (wish instanceof Integer number ? number == Statement.RETURN_GENERATED_KEYS : true);
     }
 }
