@@ -52,7 +52,7 @@ public final class Lane {
 
     private final SharedSnapshot snapshot;
     private final KnownTexts texts = new KnownTexts();
-    private @Nullable Session reads;
+    private @Nullable Object reads;
 
     private final ReentrantLock gate = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
@@ -196,13 +196,13 @@ public final class Lane {
     }
 
     /** The session of the single reads that run here, one after the other; it keeps nothing of them. For a lane that only reads. */
-    public Session reads(Supplier<Session> made) {
-        Session session = reads;
+    public <S> S reads(Class<S> type, Supplier<S> made) {
+        Object session = reads;
         if (session == null) {
             session = made.get();
             reads = session;
         }
-        return session;
+        return type.cast(session);
     }
 
     // ---- interrupts

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import java.sql.SQLException;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /** What is said to those who ask a connection for what it must not do. Stateless. */
@@ -17,6 +18,10 @@ final class Misuse {
     static IllegalStateException ofAnotherThread(@Nullable Thread owner) {
         return new IllegalStateException("This connection belongs to the thread that runs the work, " + owner
                 + "; it was used by " + Thread.currentThread() + ".");
+    }
+
+    static CancellationException unwanted() {
+        return new CancellationException("The task was ended from outside; what it had not committed is rolled back.");
     }
 
     static SQLException inside(Form form, String sql, Verb verb) {

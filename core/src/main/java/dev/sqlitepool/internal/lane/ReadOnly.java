@@ -12,15 +12,10 @@ import org.jspecify.annotations.Nullable;
  * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
  */
 final class ReadOnly {
-    private final Session session;
     /** The user has made the JDBC view read-only. */
     private boolean on;
     /** The lane could write, and refuses to. */
     private boolean refusing;
-
-    ReadOnly(Session session) {
-        this.session = session;
-    }
 
     /** Whether the user's JDBC view is read-only. */
     boolean isOn() {
@@ -28,16 +23,16 @@ final class ReadOnly {
     }
 
     /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
-    void set(boolean wanted) {
+    void set(boolean wanted, @Nullable Lane own) {
         boolean before = on;
         on = wanted;
         if (before && !wanted) {
-            end(session.lane());
+            end(own);
         }
     }
 
     /** What a statement is where nothing may be written; fails if it cannot but write. */
-    Verb check(String sql, Verb verb) throws SQLException {
+    Verb check(String sql, Verb verb, boolean inTransaction) throws SQLException {
         if (!on) {
             return verb;
         }
@@ -45,7 +40,7 @@ final class ReadOnly {
         boolean writes = verb == Verb.CHANGE
                 || verb == Verb.SCHEMA
                 || verb.isMaintenance() && !asks
-                || verb == Verb.BEGIN && !session.transaction().isOpen();
+                || verb == Verb.BEGIN && !inTransaction;
         if (writes) {
             requireOff(sql);
         }

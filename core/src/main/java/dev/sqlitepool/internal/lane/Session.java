@@ -12,36 +12,35 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.CancellationException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
- * of its form: refuses what would break them, moves to the write lane when it must, and hands the lane over clean.
+ * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Checks each use, follows what
+ * statements do to the transaction, and hands the lane over clean. A {@link ScopedSession} lets the pool begin and end the transaction; the
+ * work of a {@link FreeSession} does so itself.
  *
  * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
  * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
  * order nothing that the session leaves behind reaches the next user.
  */
-public final class Session {
-    private final Form form;
+public abstract class Session {
     private final Host host;
+    private final Settings settings;
     private final Telemetry telemetry;
     private final long busyNanos;
     private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
+    private final OpenResults results = new OpenResults();
+    private final ReadOnly readOnly = new ReadOnly();
+    private final Statements statements = new Statements(this);
+    /** Null if nobody asks for how long the session reads. */
+    private final @Nullable ReadClock reading;
 
     private volatile Ticket ticket;
     private volatile @Nullable Lane lane;
     private volatile boolean alive;
     private @Nullable Thread owner;
-
-    private final ReadClock reading;
-    private final ReadOnly readOnly = new ReadOnly(this);
-
-    /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
-    private boolean wholesale;
 
     /** All that has run since {@link #begin} only reads. */
     private boolean onlyReads;
@@ -52,23 +51,44 @@ public final class Session {
     private volatile boolean effect;
     /** The error of a read lane that refused the statement because it writes. */
     private @Nullable SQLException refused;
+    /** What SQLite remembers of the last change is not this work's: it has changed nothing yet, or has given the write lane back. */
+    private boolean elsewhere = true;
 
-    private final OpenResults results = new OpenResults(this);
-    private final OwnCommits commits;
-    private final Forms forms = new Forms(this);
-    private final Statements statements = new Statements(this);
-    private final SessionConnection face = new SessionConnection(this);
-
-    public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket, Function<? super Session, ? extends JdbcView> views) {
-        this.form = form;
+    /**
+     * A session that has not begun.
+     *
+     * @param views makes the view of a session as {@code java.sql} when the user first asks for it
+     */
+    Session(
+            Host host,
+            Settings settings,
+            Telemetry telemetry,
+            Ticket ticket,
+            Function<? super Session, ? extends JdbcView> views,
+            @Nullable ReadClock reading) {
         this.host = host;
+        this.settings = settings;
         this.telemetry = telemetry;
         this.busyNanos = Settings.nanos(settings.busyTimeout());
-        this.transaction = new TransactionScope(host);
-        this.commits = new OwnCommits(this, host, settings);
-        this.reading = new ReadClock(telemetry);
-        this.ticket = ticket;
         this.views = views;
+        this.transaction = new TransactionScope(host, busyNanos, telemetry);
+        this.reading = reading;
+        this.ticket = ticket;
+    }
+
+    /** The ticket of a session that is idle, so that it keeps alive neither the last of its tasks nor what that has returned. */
+    private enum Nobody implements Ticket {
+        HERE;
+
+        @Override
+        public boolean isEnded() {
+            return true;
+        }
+
+        @Override
+        public boolean beginCommit() {
+            return false;
+        }
     }
 
     // ---- life
@@ -88,24 +108,150 @@ public final class Session {
         alive = true;
     }
 
-    /** Whether another transaction is likely to follow on the lane after the commit that comes now. */
-    boolean isFollowed(Lane own) {
-        return !commitsByItself() && host.isFollowed(own);
+    /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
+    public @Nullable Lane lane() {
+        return lane;
     }
 
-    /** Whether the work may commit whatever and whenever it likes. */
-    boolean commitsByItself() {
-        return form == Form.CONNECTION && !wholesale;
+    /** The lane that the session must have. */
+    Lane own() {
+        return Objects.requireNonNull(lane);
     }
 
-    /** Whether something was committed that the gate must sync. */
+    /** Holds a lane for the next {@link #begin}. */
+    public void keep(Lane granted) {
+        lane = granted;
+    }
+
+    /** The session has left its lane, and has none. */
+    void loseLane() {
+        lane = null;
+    }
+
+    /** The task for which the session works. */
+    public Ticket ticket() {
+        return ticket;
+    }
+
+    /**
+     * Interrupts what the session runs now for a ticket. By any thread.
+     *
+     * @return false when the session does not work for that ticket any more, and no further call is needed
+     */
+    public boolean interrupt(Ticket target) {
+        Lane current = lane;
+        if (current != null) {
+            current.interrupt(target);
+        }
+        return alive && ticket == target;
+    }
+
+    /** After an error that may have struck in the middle of anything, the lane is not trusted. */
+    public void struckBy(Throwable error) {
+        Lane current = lane;
+        if (error instanceof VirtualMachineError && current != null) {
+            current.doubt(CloseReason.DISCARDED);
+        }
+    }
+
+    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
+    public @Nullable Lane end() {
+        Lane last = lane;
+        try {
+            leave(last);
+            results.close(last, JdbcView.CLOSED);
+            if (last != null && (transaction.isOpen() || last.doubt() != null)) {
+                transaction.rollback(last, null);
+            }
+            readOnly.end(last);
+            if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
+                last.engine().syncByItself(false);
+            }
+            transaction.endRead(last);
+        } catch (Throwable e) { // memory may run out here, too
+            if (last != null) {
+                last.doubt(CloseReason.DISCARDED);
+            }
+            telemetry.debug("a connection could not be handed over clean", e);
+        }
+        lane = null;
+        ticket = Nobody.HERE;
+        if (reading != null) {
+            reading.look(false);
+        }
+        return last;
+    }
+
+    /**
+     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
+     * over if it can be given back. Never throws.
+     */
+    public @Nullable Lane pause() {
+        try {
+            return tryToPause();
+        } catch (Throwable e) {
+            struckBy(e);
+            telemetry.debug("a work of a lease did not end clean", e);
+            return end();
+        }
+    }
+
+    private @Nullable Lane tryToPause() {
+        Lane current = lane;
+        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
+            transaction.lose(new SQLException("a work of the lease was ended from outside"));
+        }
+        leave(current);
+        if (ticket.isEnded()) { // nothing interrupts the lane any more
+            results.closeCursors(lane);
+        }
+        lookWhatIsOpen();
+        boolean kept = current == null
+                || transaction.isOpen()
+                || results.areOpen(lane)
+                || current.doubt() == CloseReason.CHANGED
+                || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
+        if (kept) {
+            ticket = Nobody.HERE; // keeps nothing of the work that has ended
+            return null;
+        }
+        goesOnElsewhere();
+        return end();
+    }
+
+    /** No interrupt reaches the lane for this session from here on. */
+    void leave(@Nullable Lane last) {
+        alive = false;
+        owner = null;
+        try {
+            results.endWork();
+        } finally {
+            if (last != null) {
+                last.leave();
+                transaction.left(last);
+            }
+        }
+    }
+
+    // ---- work
+
+    /** Runs a work, and commits or rolls back as its form says. The session must have begun. */
+    public abstract <T> T perform(Work<T> work) throws Exception;
+
+    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
+    public abstract <T> T performInLease(Work.Code<T> work) throws Exception;
+
+    /** What the work is promised about its connection. */
+    public abstract Form form();
+
+    /** Whether something was committed that the gate must sync before the end of the task may acknowledge it. */
     public boolean isUnsynced() {
-        return commits.isUnsynced();
+        return false;
     }
 
     /** Whether something was committed that only the end of the task acknowledges. */
     public boolean isCommitted() {
-        return commits.isCommitted();
+        return false;
     }
 
     /** Whether the work may have changed the database by a commit of its own. By any thread. */
@@ -114,8 +260,8 @@ public final class Session {
     }
 
     /**
-     * What comes now may commit by itself. Whoever ends the ticket looks afterwards whether this was said, and here it is said before the
-     * ticket is looked at: so nothing takes effect after somebody was told that nothing has.
+     * The next step may commit by itself. The end of a ticket is decided first, and then reads this; here this is written first, and then
+     * the ticket is read. So nothing takes effect after somebody was told that nothing has.
      */
     void takesEffect() {
         effect = true;
@@ -137,233 +283,14 @@ public final class Session {
         return transaction.written().due();
     }
 
-    /** The group in which its statement ran is committed, or perhaps. */
-    public void groupCommitted(Lane shared) {
-        transaction.written().committed(shared, false);
-    }
-
     /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
         return transaction.due();
     }
 
-    /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
-    public @Nullable Lane lane() {
-        return lane;
-    }
-
-    /**
-     * Interrupts what the session runs now for a ticket. By any thread.
-     *
-     * @return false when the session does not work for that ticket any more, and no further call is needed
-     */
-    public boolean interrupt(Ticket target) {
-        Lane current = lane;
-        if (current != null) {
-            current.interrupt(target);
-        }
-        return alive && ticket == target;
-    }
-
-    /** For whom the session works. */
-    public Ticket ticket() {
-        return ticket;
-    }
-
-    /** Holds a lane for the next {@link #begin}. */
-    public void keep(Lane granted) {
-        lane = granted;
-    }
-
-    ReadOnly readOnly() {
-        return readOnly;
-    }
-
-    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
-    public @Nullable Lane end() {
-        Lane last = lane;
-        try {
-            leave(last);
-            results.close(JdbcView.CLOSED);
-            if (last != null && (transaction.isOpen() || last.doubt() != null)) {
-                transaction.rollback(last, null);
-            }
-            readOnly.end(last);
-            if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
-                last.engine().syncByItself(false);
-            }
-            forms.end(last);
-        } catch (Throwable e) { // memory may run out here, too
-            if (last != null) {
-                last.doubt(CloseReason.DISCARDED);
-            }
-            telemetry.debug("a connection could not be handed over clean", e);
-        }
-        lane = null;
-        ticket = Nobody.HERE;
-        reading.look(false);
-        return last;
-    }
-
-    /** After an error that may have struck in the middle of anything, the lane is not trusted. */
-    public void struckBy(Throwable error) {
-        Lane current = lane;
-        if (error instanceof VirtualMachineError && current != null) {
-            current.doubt(CloseReason.DISCARDED);
-        }
-    }
-
-    /**
-     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
-     * over if it can be given back.
-     */
-    public @Nullable Lane pause() {
-        try {
-            return tryToPause();
-        } catch (Throwable e) {
-            struckBy(e);
-            telemetry.debug("a work of a lease did not end clean", e);
-            return end();
-        }
-    }
-
-    private @Nullable Lane tryToPause() {
-        Lane current = lane;
-        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
-            transaction.lose(new SQLException("a work of the lease was ended from outside"));
-        }
-        leave(current);
-        if (ticket.isEnded()) { // nothing interrupts the lane any more
-            results.closeCursors();
-        }
-        lookWhatIsOpen();
-        boolean kept = current == null
-                || transaction.isOpen()
-                || results.areOpen()
-                || current.doubt() == CloseReason.CHANGED
-                || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
-        if (kept) {
-            ticket = Nobody.HERE; // keeps nothing of the work that has ended
-            return null;
-        }
-        commits.goOnElsewhere();
-        return end();
-    }
-
-    private void leave(@Nullable Lane last) {
-        alive = false;
-        owner = null;
-        try {
-            results.end();
-        } finally {
-            if (last != null) {
-                last.leave();
-                transaction.left(last);
-            }
-        }
-    }
-
-    // ---- work
-
-    /** Runs a work in its form, and commits or rolls back. The session must have begun. */
-    public <T> T perform(Work<T> work) throws Exception {
-        wholesale = work instanceof Work.Data<T>;
-        transaction.written().atOnce(commitsByItself());
-        return forms.perform(work, form);
-    }
-
-    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
-    public <T> T performInLease(Work.Code<T> work) throws Exception {
-        transaction.written().atOnce(commitsByItself());
-        if (form == Form.READ && !transaction.isOpen()) {
-            forms.openSnapshot(ready("", Verb.EMPTY));
-        }
-        return forms.perform(work, Form.CONNECTION);
-    }
-
-    // ---- in a group: one session opens and ends the transaction, others join it for one statement each
-
-    /** Opens the transaction of a group, as its first. The session must have begun. */
-    public void openGroup() throws SQLException {
-        wholesale = true;
-        forms.begin(true);
-    }
-
-    /** Joins the transaction of a group, in place of {@link #begin}. */
-    public void joinGroup(Lane shared, Ticket next) {
-        wholesale = true;
-        begin(shared, next);
-        shared.hurry();
-        transaction.began();
-    }
-
-    /** Runs data in the transaction of a group. */
-    public <T> T performInGroup(Work.Data<T> data) throws SQLException {
-        return forms.inGroup(data);
-    }
-
-    /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
-    public boolean groupStands() {
-        Lane own = lane;
-        return own != null && own.doubt() == null && !transaction.isLost() && !ticket.isEnded() && !forms.ranBare();
-    }
-
-    /** Its statement is over: nothing can interrupt the lane for this session any more. */
-    public void leaveGroup(boolean first) {
-        leave(lane);
-        if (!first) {
-            transaction.ended();
-            lane = null;
-        }
-    }
-
-    /** Commits the transaction of a group; for the session that opened it, before its {@link #end}. */
-    public void commitGroup() throws SQLException {
-        forms.commit();
-    }
-
-    OwnCommits commits() {
-        return commits;
-    }
-
-    /** Before a transaction begins that may write. */
-    void beforeTransaction() throws SQLException {
-        Lane own = lane;
-        if (own != null && own.access() == Access.WRITE) {
-            host.beforeTransaction(own, ticket);
-        }
-    }
-
-    Forms forms() {
-        return forms;
-    }
-
-    SessionConnection connection() {
-        return face;
-    }
-
-    /** What stands on rows. */
-    OpenResults results() {
-        return results;
-    }
-
-    /** Limits the time of each statement from now on. */
-    void statementTimeout(long nanos) {
-        requireAlive();
-        statementNanos = nanos;
-    }
-
-    /** Patience with other processes, for one statement. */
-    Patience patience() {
-        return new Patience(busyNanos, telemetry);
-    }
-
-    /** Fails if nobody wants the session to go on. */
-    void requireTicket() {
-        if (ticket.isEnded()) {
-            throw new CancellationException(
-                    "The task was ended from outside; what it had not committed is rolled back.");
-        }
+    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
+    public Duration hasReadFor(long now) {
+        return reading == null ? Duration.ZERO : reading.lasted(now);
     }
 
     // ---- rules
@@ -380,12 +307,16 @@ public final class Session {
         requireTicket();
     }
 
-    public Form form() {
-        return form;
+    /** Fails if nobody wants the session to go on. */
+    void requireTicket() {
+        if (ticket.isEnded()) {
+            throw Misuse.unwanted();
+        }
     }
 
-    public TransactionScope transaction() {
-        return transaction;
+    /** Fails if the user's JDBC view is read-only. */
+    public void requireWritable(String sql) throws SQLException {
+        readOnly.requireOff(sql);
     }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
@@ -398,19 +329,24 @@ public final class Session {
         return ready(sql, given, false);
     }
 
+    /** As {@link #ready}, for data that writes whatever its verb says. */
+    public void readyToWrite(String sql) throws SQLException {
+        requireAlive();
+        readOnly.requireOff(sql);
+        moveToWrite(ready(sql, Verb.of(sql)));
+    }
+
     private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
         requireAlive();
-        if (form != Form.CONNECTION && given.isRefusedInside()) {
-            throw Misuse.inside(form, sql, given);
-        }
+        requireAllowed(sql, given);
         if (given != Verb.END) {
             transaction.requireStanding();
         }
-        Verb verb = readOnly.check(sql, given);
+        Verb verb = readOnly.check(sql, given, transaction.isOpen());
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
         if (verb == Verb.END) {
-            results.closeCursors();
+            results.closeCursors(current);
         }
         if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
             results.closeWriting();
@@ -419,15 +355,11 @@ public final class Session {
             current = take(null, verb.needsWriteLane() && !readOnly.isOn() ? Access.WRITE : Access.READ);
         }
         readOnly.keep(current);
-        if (verb.needsWriteLane() && canMove(current)) {
-            current = move();
-        } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
-            current = commits.leaveOldFile(current);
-        }
+        current = laneFor(verb, current);
         if (runs) {
-            commits.followLastChange(sql, verb);
+            followLastChange(sql, verb);
         }
-        commits.before(current, sql, verb);
+        before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
         if (verb.isMaintenance() && reader) {
             throw Misuse.insideReadOnly(sql);
@@ -440,45 +372,23 @@ public final class Session {
         return current;
     }
 
-    boolean hasReadLanes() {
-        return host.hasReadLanes();
+    /** Fails if the form refuses the statement. */
+    void requireAllowed(String sql, Verb verb) throws SQLException {}
+
+    /** The lane on which a statement may run. */
+    abstract Lane laneFor(Verb verb, Lane current) throws SQLException;
+
+    /**
+     * Goes to the write lane with a statement that has turned out to write.
+     *
+     * @return null if the session stays where it is
+     */
+    @Nullable
+    Lane moveToWrite(Lane current) throws SQLException {
+        return null;
     }
 
-    boolean canMove(Lane current) {
-        return commitsByItself()
-                && !readOnly.isOn()
-                && current.access() == Access.READ
-                && host.hasReadLanes()
-                && !transaction.isOpen();
-    }
-
-    /** Goes to the write lane. */
-    private Lane move() throws SQLException {
-        Lane from = Objects.requireNonNull(lane);
-        if (results.areOpen()) {
-            throw Misuse.underCursor();
-        }
-        results.closeThoseOfJdbc(JdbcView.MOVED);
-        from.leave();
-        telemetry.moves.increment();
-        return take(from, Access.WRITE);
-    }
-
-    /** As {@link #move}, for a statement that has turned out to write. */
-    Lane moveToWrite() throws SQLException {
-        Lane to = move();
-        commits.before(to, "", Verb.CHANGE);
-        return to;
-    }
-
-    /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
-    void giveUp(Lane own) {
-        results.close(JdbcView.COMMITTED);
-        readOnly.end(own);
-        own.leave();
-        lane = null;
-    }
-
+    /** Gives a lane back that it has left, and waits for another. */
     Lane take(@Nullable Lane from, Access access) throws SQLException {
         lane = null;
         Lane to = host.exchange(from, access, ticket);
@@ -488,92 +398,212 @@ public final class Session {
         return to;
     }
 
+    /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
+    Lane leaveOldFile(Lane old) throws SQLException {
+        if (transaction.isOpen() || results.areOpen(lane)) {
+            return old;
+        }
+        if (old.doubt() != null) {
+            throw Misuse.ofOldFile();
+        }
+        results.closeThoseOfJdbc(JdbcView.MOVED);
+        old.leave();
+        return take(old, old.access());
+    }
+
+    /** The work has given the write lane back after a change. */
+    void goesOnElsewhere() {
+        elsewhere = true;
+    }
+
+    /** Before a statement runs: refuses one that asks for the last change of somebody else. To prepare it asks for nothing. */
+    private void followLastChange(String sql, Verb verb) throws SQLException {
+        boolean nothingChanged = onlyEverReads(); // and with a single lane another's change would be told
+        // What a trigger or a view asks for it asks when it runs.
+        if (verb != Verb.SCHEMA && (elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
+            throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
+        }
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
+    }
+
+    /** Whether nothing can be changed in this form. */
+    boolean onlyEverReads() {
+        return false;
+    }
+
+    /** Before any statement; makes the lane ready for one that may write, or begins what may. */
+    void before(Lane current, String sql, Verb verb) throws SQLException {
+        if (verb == Verb.MAINTENANCE) {
+            requireJournal(sql);
+        }
+    }
+
+    /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
+    void requireJournal(String sql) throws SQLException {
+        String mode = ConnectionChanges.journalMode(sql);
+        String journal = journal();
+        if (journal != null && mode != null && !mode.equalsIgnoreCase(journal)) {
+            throw Misuse.journal(sql);
+        }
+    }
+
+    /** The journal mode that connections are set up with; null if each connection may choose. */
+    @Nullable
+    String journal() {
+        return settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
+    }
+
+    // ---- transactions
+
+    /** What is known of the transaction. */
+    public TransactionScope transaction() {
+        return transaction;
+    }
+
+    /** Begins a transaction, repeating while another process holds the database, as long as it is wanted. */
+    public void beginTransaction(boolean write) throws SQLException {
+        try {
+            Lane current = own();
+            if (write) {
+                beforeTransaction();
+            }
+            transaction.begin(current, write, ticket);
+        } catch (Throwable e) {
+            notBegun();
+            throw e;
+        }
+    }
+
+    /** Before a transaction begins that may write. */
+    void beforeTransaction() throws SQLException {
+        Lane own = lane;
+        if (own != null && own.access() == Access.WRITE) {
+            host.beforeTransaction(own, ticket);
+        }
+    }
+
+    /** A BEGIN has failed, or is not run now. */
+    public void notBegun() {}
+
+    /** Work inside a transaction. */
+    public interface Nested<T, X extends Exception> {
+        T run() throws SQLException, X;
+    }
+
+    /** Runs work in a savepoint: when it throws, what it did is undone. */
+    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
+        Lane current = own();
+        TransactionScope.Mark mark = transaction.savepoint(current, true);
+        T result;
+        try {
+            result = body.run();
+        } catch (Throwable e) {
+            results.closeWriting();
+            transaction.rollbackTo(current, mark, e);
+            throw e;
+        }
+        results.closeWriting();
+        transaction.release(current, mark);
+        return result;
+    }
+
+    /** Runs work as a whole or not at all, where no transaction is open. Statements that only read may be open around it, and go on. */
+    public abstract <T> T atomically(Nested<T, RuntimeException> body) throws SQLException;
+
+    /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
+    public boolean givesBack(Lane current) {
+        return false;
+    }
+
     /** Follows what a statement that succeeded has done to the transaction. */
     public void succeeded(Lane current, Verb verb) throws SQLException {
         boolean commit = verb == Verb.END
                 && transaction.isOpen()
                 && !transaction.written().isUndoing();
         transaction.follow(current, verb);
-        commits.after(current, verb, commit);
+        after(current, verb, commit);
         if (verb.isControl()) {
             lookWhatIsOpen();
         }
     }
 
-    // ---- statements
+    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    void after(Lane current, Verb verb, boolean commit) {}
 
+    // ---- statements, and what they leave open
+
+    /** Runs the statements of the session. */
     public Statements statements() {
         return statements;
     }
 
+    /** The open cursors and results of the session. */
+    OpenResults results() {
+        return results;
+    }
+
+    /** A statement begins to run, or ends to. */
+    void running(int change) {
+        results.running(change);
+        lookWhatIsOpen();
+    }
+
     /** A statement, a cursor or a transaction has begun or ended. */
     public void lookWhatIsOpen() {
-        if (commitsByItself() || form == Form.READ) {
-            reading.look(transaction.isOpen() || results.areOpen());
+        if (reading != null) {
+            reading.look(transaction.isOpen() || results.areOpen(lane));
         }
         Lane own = lane;
         if (own != null && alive && owner == Thread.currentThread() && !transaction.isOpen()) {
-            boolean perhapsNotAll = results.mayBeOpen();
+            boolean perhapsNotAll = results.mayBeOpen(own);
             transaction.written().committed(own, perhapsNotAll);
         }
     }
 
-    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
-    public Duration hasReadFor(long now) {
-        return reading.lasted(now);
-    }
-
-    /** As {@link #ready}, for data that writes whatever its verb says. */
-    public void readyToWrite(String sql) throws SQLException {
+    /** Limits the time of each statement from now on. */
+    void statementTimeout(long nanos) {
         requireAlive();
-        readOnly.requireOff(sql);
-        Lane current = ready(sql, Verb.of(sql));
-        if (canMove(current)) {
-            moveToWrite();
-        }
+        statementNanos = nanos;
     }
 
-    // ---- for the JDBC view
+    /** Patience with other processes, for one statement. */
+    Patience patience() {
+        return new Patience(busyNanos, telemetry);
+    }
+
+    // ---- the view as java.sql
 
     Connection jdbc() {
         requireAlive();
         return results.view(() -> views.apply(this)).connection();
     }
 
+    /** What keeps the session from writing. */
+    ReadOnly readOnly() {
+        return readOnly;
+    }
+
+    /** Whether the user has made the JDBC view read-only. */
     public boolean isReadOnly() {
         return readOnly.isOn();
     }
 
+    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
     public void readOnly(boolean wanted) {
-        readOnly.set(wanted);
+        readOnly.set(wanted, lane);
     }
 
-    public void requireWritable(String sql) throws SQLException {
-        readOnly.requireOff(sql);
-    }
-
-    public void beginTransaction(boolean write) throws SQLException {
-        forms.begin(write);
-    }
-
-    public void notBegun() {
-        commits.notBegun();
-    }
-
+    /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
     public Lane handOut() throws SQLException {
-        return commits.handOut();
+        Lane current = readyToHandOut();
+        host.beforeUnwrap(current);
+        takesEffect();
+        current.doubt(CloseReason.CHANGED);
+        transaction.written().handedOut();
+        elsewhere = false; // it may change anything
+        return current;
     }
 
-    public boolean givesBack(Lane lane) {
-        return commits.givesBack(lane);
-    }
-
-    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
-        return forms.atomically(body);
-    }
-
-    /** Work inside a transaction. */
-    public interface Nested<T, X extends Exception> {
-        T run() throws SQLException, X;
-    }
+    /** Fails where the driver's connection must not be handed out. */
+    abstract Lane readyToHandOut() throws SQLException;
 }

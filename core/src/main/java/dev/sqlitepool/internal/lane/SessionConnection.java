@@ -10,7 +10,6 @@ import dev.sqlitepool.internal.Settings;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
@@ -25,60 +24,15 @@ final class SessionConnection implements Transaction {
         this.session = session;
     }
 
-    long change(String sql, @Nullable Object[] values) throws SQLException {
-        return session.statements().run(sql, values, null, false);
-    }
-
-    long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
-        long[] changes = new long[rows.length];
-        for (int i = 0; i < rows.length; i++) {
-            changes[i] = session.statements().run(sql, rows[i], null, false);
-        }
-        return changes;
-    }
-
-    <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
-        List<T> mapped = new ArrayList<>();
-        session.statements().run(sql, values, row -> mapped.add(mapper.map(row)), true);
-        return mapped;
-    }
-
-    <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
-            throws SQLException {
-        Single<T> single = new Single<>(mapper);
-        session.statements().run(sql, values, single, true);
-        return Optional.ofNullable(single.mapped);
-    }
-
-    /** Takes one row at most. */
-    private static final class Single<T> implements SqlAction<Row, SQLException> {
-        private final RowMapper<? extends T> mapper;
-        private @Nullable T mapped;
-        private boolean taken;
-
-        Single(RowMapper<? extends T> mapper) {
-            this.mapper = mapper;
-        }
-
-        @Override
-        public void accept(Row row) throws SQLException {
-            if (taken) {
-                throw new SQLException("The statement returned a second row; queryOne takes one at most.", "21000");
-            }
-            taken = true;
-            mapped = mapper.map(row);
-        }
-    }
-
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
-        return collect(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements().collect(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
-        return collectOne(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements().collectOne(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
@@ -120,15 +74,15 @@ final class SessionConnection implements Transaction {
         @Nullable Object[][] values = Values.encodeRows(rows);
         session.readyToWrite(sql);
         return session.transaction().isOpen()
-                ? session.forms().nested(() -> runAll(sql, values))
-                : session.forms().atomically(() -> runAll(sql, values));
+                ? session.nested(() -> session.statements().runAll(sql, values))
+                : session.atomically(() -> session.statements().runAll(sql, values));
     }
 
     @Override
     public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
             throws SQLException, X {
         requireTransaction("savepoint");
-        return session.forms().nested(() -> work.apply(this));
+        return session.nested(() -> work.apply(this));
     }
 
     @Override

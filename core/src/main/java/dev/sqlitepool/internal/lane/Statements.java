@@ -2,12 +2,16 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
+import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
 import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
@@ -60,7 +64,7 @@ public final class Statements {
             return repeated(first, verb, delivery, statement);
         } catch (Throwable e) {
             if (verb == Verb.BEGIN) {
-                session.commits().notBegun();
+                session.notBegun();
             }
             throw e;
         }
@@ -73,7 +77,7 @@ public final class Statements {
         Patience patience = session.patience();
         while (true) {
             SQLException error;
-            session.results().running(1);
+            session.running(1);
             try {
                 return statement.on(current);
             } catch (SQLException e) {
@@ -87,7 +91,7 @@ public final class Statements {
                 }
                 throw e;
             } finally {
-                session.results().running(-1);
+                session.running(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
             boolean unread = delivery == null || !delivery.begun;
@@ -96,18 +100,22 @@ public final class Statements {
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
-            } else if (failure == Failure.READ_ONLY && unread && session.canMove(current)) {
-                current = session.moveToWrite();
-            } else {
-                if (failure == Failure.READ_ONLY && unread) {
-                    session.refused(error);
-                }
-                SQLException failed = failed(current, error, verb);
-                throw failure == Failure.READ_ONLY && session.readOnly().isOn()
-                        ? Misuse.readOnly("This statement", failed)
-                        : failed;
+                continue;
             }
+            Lane moved = failure == Failure.READ_ONLY && unread ? session.moveToWrite(current) : null;
+            if (moved == null) {
+                throw conclusion(current, error, verb, failure == Failure.READ_ONLY, unread);
+            }
+            current = moved;
         }
+    }
+
+    private SQLException conclusion(Lane current, SQLException error, Verb verb, boolean writes, boolean unread) {
+        if (writes && unread) {
+            session.refused(error);
+        }
+        SQLException failed = failed(current, error, verb);
+        return writes && session.isReadOnly() ? Misuse.readOnly("This statement", failed) : failed;
     }
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
@@ -136,12 +144,61 @@ public final class Statements {
         String text = SqlText.immediate(sql, verb);
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
-            session.transaction().written().before(current, text, verb);
+            session.transaction().willRun(current, text, verb);
             return once(current, text, verb, values, delivery, needsRows);
         });
         session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
     }
+
+    // ---- the shapes of data
+
+    long change(String sql, @Nullable Object[] values) throws SQLException {
+        return run(sql, values, null, false);
+    }
+
+    long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
+        long[] changes = new long[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            changes[i] = run(sql, rows[i], null, false);
+        }
+        return changes;
+    }
+
+    <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
+        List<T> mapped = new ArrayList<>();
+        run(sql, values, row -> mapped.add(mapper.map(row)), true);
+        return mapped;
+    }
+
+    <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+            throws SQLException {
+        Single<T> single = new Single<>(mapper);
+        run(sql, values, single, true);
+        return Optional.ofNullable(single.mapped);
+    }
+
+    /** Takes one row at most. */
+    private static final class Single<T> implements SqlAction<Row, SQLException> {
+        private final RowMapper<? extends T> mapper;
+        private @Nullable T mapped;
+        private boolean taken;
+
+        Single(RowMapper<? extends T> mapper) {
+            this.mapper = mapper;
+        }
+
+        @Override
+        public void accept(Row row) throws SQLException {
+            if (taken) {
+                throw new SQLException("The statement returned a second row; queryOne takes one at most.", "21000");
+            }
+            taken = true;
+            mapped = mapper.map(row);
+        }
+    }
+
+    // ---- one run
 
     /**
      * Runs one statement to its end, once.

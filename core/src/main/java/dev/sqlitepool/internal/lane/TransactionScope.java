@@ -3,7 +3,10 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import java.util.ArrayList;
@@ -20,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TransactionScope {
     private final Host host;
+    private final long busyNanos;
+    private final Telemetry telemetry;
     private final Written written;
     private boolean open;
     /** Begun to read. */
@@ -31,6 +36,8 @@ public final class TransactionScope {
     private final List<Runnable> hooks = new ArrayList<>();
     /** The savepoints that are open, from the outermost on. */
     private final List<Mark> marks = new ArrayList<>();
+    /** What the lane reads between transactions was begun by this session's commit. */
+    private boolean stays;
     /** How many savepoints the session has set. */
     private int numbered;
     /** The hooks of the transaction that was committed last. */
@@ -56,8 +63,15 @@ public final class TransactionScope {
         }
     }
 
-    TransactionScope(Host host) {
+    /**
+     * Nothing is open yet.
+     *
+     * @param busyNanos for how long to wait for another process that holds the database
+     */
+    TransactionScope(Host host, long busyNanos, Telemetry telemetry) {
         this.host = host;
+        this.busyNanos = busyNanos;
+        this.telemetry = telemetry;
         this.written = new Written(host);
     }
 
@@ -115,8 +129,26 @@ public final class TransactionScope {
         return due;
     }
 
-    /** One attempt to begin. */
-    void begin(Lane lane, boolean write) throws SQLException {
+    /** Begins, repeating while another process holds the database, as long as the ticket stands. */
+    void begin(Lane lane, boolean write, Ticket ticket) throws SQLException {
+        Patience patience = new Patience(busyNanos, telemetry);
+        while (true) {
+            if (ticket.isEnded()) {
+                throw Misuse.unwanted();
+            }
+            try {
+                tryToBegin(lane, write);
+                return;
+            } catch (SQLException e) {
+                if (failure(lane, e) != Failure.BUSY || !patience.isLeft()) {
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    private void tryToBegin(Lane lane, boolean write) throws SQLException {
         try {
             lane.engine().begin(write);
         } catch (SQLException e) {
@@ -202,13 +234,49 @@ public final class TransactionScope {
     }
 
     /**
+     * Commits, repeating while another process holds the database. The caller has left the lane, or shields it, so nothing interrupts it.
+     *
+     * @param mayStay whether the lane may go on reading for the next transaction, if one is likely to follow at once
+     */
+    void commit(Lane lane, boolean mayStay) throws SQLException {
+        Patience patience = new Patience(busyNanos, telemetry);
+        while (true) {
+            try {
+                tryToCommit(lane, mayStay && host.isFollowed(lane));
+                stays = true;
+                return;
+            } catch (SQLException e) {
+                if (failure(lane, e) != Failure.BUSY) {
+                    throw e;
+                }
+                if (!patience.isLeft()) {
+                    rollback(lane, e);
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    /**
+     * The session ends. If it did not begin the transaction for which the lane has gone on reading, the lane reads no more: an interrupt
+     * that was meant for this session would stay with it.
+     */
+    void endRead(@Nullable Lane last) {
+        if (last != null && !stays) {
+            last.engine().endRead();
+        }
+        stays = false;
+    }
+
+    /**
      * One attempt to commit. The caller has left the lane, so nothing interrupts it.
      *
      * @param stay whether another transaction is likely to follow at once
      * @throws SQLException if the transaction certainly is not committed; it is rolled back, unless the engine is busy
      * @throws OutcomeUnknownException if nobody knows; so it is after any error that is none of the engine's
      */
-    void commit(Lane lane, boolean stay) throws SQLException {
+    private void tryToCommit(Lane lane, boolean stay) throws SQLException {
         requireStanding();
         try {
             lane.engine().commit(stay);

@@ -55,17 +55,17 @@ public sealed interface Work<T> {
             return shape == CHANGES;
         }
 
-        T run(SessionConnection connection) throws SQLException {
+        T run(Statements statements) throws SQLException {
             if (verb != Verb.SCHEMA && SqlText.asksForLastChange(sql)) {
                 throw Misuse.alone();
             }
-            return shape.run(connection, sql, rows);
+            return shape.run(statements, sql, rows);
         }
     }
 
     /** How a statement is run and what becomes of its rows. */
     interface Shape<T> {
-        T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException;
+        T run(Statements statements, String sql, @Nullable Object[][] rows) throws SQLException;
 
         /** Whether a statement of this shape goes to a read lane when its verb allows. */
         default boolean mayRead() {
@@ -75,25 +75,25 @@ public sealed interface Work<T> {
 
     /** Every row, mapped. */
     static <T> Shape<List<T>> all(RowMapper<? extends T> mapper) {
-        return (connection, sql, rows) -> connection.collect(sql, mapper, rows[0]);
+        return (statements, sql, rows) -> statements.collect(sql, mapper, rows[0]);
     }
 
     /** At most one row, mapped. */
     static <T> Shape<Optional<T>> one(RowMapper<? extends T> mapper) {
-        return (connection, sql, rows) -> connection.collectOne(sql, mapper, rows[0]);
+        return (statements, sql, rows) -> statements.collectOne(sql, mapper, rows[0]);
     }
 
     /** The count of changed rows, on the write lane always. */
-    Shape<Long> CHANGES = new OnWriteLane<>((connection, sql, rows) -> connection.change(sql, rows[0]));
+    Shape<Long> CHANGES = new OnWriteLane<>((statements, sql, rows) -> statements.change(sql, rows[0]));
 
     /** The counts of a batch, on the write lane always. */
-    Shape<long[]> BATCH = new OnWriteLane<>(SessionConnection::runAll);
+    Shape<long[]> BATCH = new OnWriteLane<>(Statements::runAll);
 
     /** A shape that is never tried on a read lane. */
     record OnWriteLane<T>(Shape<T> shape) implements Shape<T> {
         @Override
-        public T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException {
-            return shape.run(connection, sql, rows);
+        public T run(Statements statements, String sql, @Nullable Object[][] rows) throws SQLException {
+            return shape.run(statements, sql, rows);
         }
 
         @Override

@@ -17,9 +17,11 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.jdbc.JdbcConnection;
+import dev.sqlitepool.internal.lane.FreeSession;
 import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Values;
@@ -134,7 +136,14 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     Session session(Form form, Ticket ticket) {
-        return new Session(form, this, settings, telemetry, ticket, JdbcConnection::new);
+        return form == Form.CONNECTION
+                ? new FreeSession(this, settings, telemetry, ticket, JdbcConnection::new)
+                : new ScopedSession(form, this, settings, telemetry, ticket, JdbcConnection::new);
+    }
+
+    /** A session for data. */
+    ScopedSession session(Ticket ticket) {
+        return new ScopedSession(null, this, settings, telemetry, ticket, JdbcConnection::new);
     }
 
     /** Where a task was submitted, if leaks are looked for. */

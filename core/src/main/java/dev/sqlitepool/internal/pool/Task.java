@@ -5,6 +5,7 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.Verb;
 import dev.sqlitepool.internal.lane.Work;
@@ -322,13 +323,13 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** The session to serve it with. */
     private Session session(Lane granted) {
         if (sharesSnapshots()) {
-            session = granted.access() == Access.READ ? granted.reads(this::ownSession) : ownSession();
+            session = granted.access() == Access.READ ? granted.reads(Session.class, this::ownSession) : ownSession();
         }
         return Objects.requireNonNull(session);
     }
 
     private Session ownSession() {
-        return pool.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+        return work instanceof Work.Code<T> code ? pool.session(code.form(), this) : pool.session(this);
     }
 
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
@@ -462,7 +463,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         group = opened;
         try {
             session.begin(granted, this);
-            session.openGroup();
+            scoped().openGroup();
             return true;
         } catch (Throwable e) {
             session.struckBy(e);
@@ -481,21 +482,26 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         group = joined;
         try {
             if (!first) {
-                session.joinGroup(shared, this);
+                scoped().joinGroup(shared, this);
             }
             if (isEnded()) {
                 return true;
             }
-            T value = session.performInGroup(data());
+            T value = scoped().performInGroup(data());
             grouped = grouped(value, null);
             return beginCommit(); // else it was ended when it had already changed something
         } catch (Throwable e) {
             session.struckBy(e);
             grouped = grouped(null, e);
-            return session.groupStands();
+            return scoped().groupStands();
         } finally {
-            session.leaveGroup(first);
+            scoped().leaveGroup(first);
         }
+    }
+
+    /** The session of data. */
+    private ScopedSession scoped() {
+        return (ScopedSession) Objects.requireNonNull(session);
     }
 
     private static <T> Grouped<T> grouped(@Nullable T value, @Nullable Throwable error) {
@@ -511,7 +517,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
     /** As its first: commits the transaction. */
     void commitGroup() throws SQLException {
         try {
-            session.commitGroup();
+            scoped().commitGroup();
         } catch (Throwable e) {
             session.struckBy(e);
             throw e;
@@ -544,7 +550,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         group = null;
         while (true) {
             try {
-                session.groupCommitted(Objects.requireNonNull(lane()));
+                scoped().groupCommitted(Objects.requireNonNull(lane()));
                 return ending(value, error);
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
