@@ -1,7 +1,7 @@
 package dev.sqlitepool.r2dbc;
 
-import dev.sqlitepool.internal.lane.SqlText;
-import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;

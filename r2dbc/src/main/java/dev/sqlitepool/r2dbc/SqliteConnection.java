@@ -4,7 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.internal.lane.SqlText;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.r2dbc.Script.Part;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.ConnectionMetadata;

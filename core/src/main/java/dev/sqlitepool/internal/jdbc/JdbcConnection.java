@@ -6,7 +6,7 @@ import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.TransactionScope.Mark;
-import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;

@@ -2,11 +2,11 @@ package dev.sqlitepool.internal.jdbc;
 
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.JdbcView;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.SqlText;
-import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;

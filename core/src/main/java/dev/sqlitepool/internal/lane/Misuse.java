@@ -1,5 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.Locale;
 import java.util.concurrent.CancellationException;

@@ -3,6 +3,9 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.sql.ConnectionChanges;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 

@@ -7,6 +7,8 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Values;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;

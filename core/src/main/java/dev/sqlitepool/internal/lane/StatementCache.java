@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.ArrayList;

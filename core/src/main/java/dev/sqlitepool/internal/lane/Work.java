@@ -5,6 +5,8 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Optional;

@@ -3,6 +3,8 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.Objects;
 import java.util.function.Consumer;

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import java.util.Locale;
 import java.util.Map;
@@ -102,12 +102,12 @@ public enum Verb {
     }
 
     /** Whether the text must be looked at for what it does to the connection. */
-    boolean mayChangeConnection() {
+    public boolean mayChangeConnection() {
         return isMaintenance() || this == SCHEMA;
     }
 
     /** Whether a run of the statement has a count of changed rows. */
-    boolean counts(String sql, boolean returnsRows) {
+    public boolean counts(String sql, boolean returnsRows) {
         return this == CHANGE || this == WITH && (!returnsRows || SqlText.contains(sql, 0, "RETURNING"));
     }
 

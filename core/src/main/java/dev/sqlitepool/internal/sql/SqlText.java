@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -95,7 +95,7 @@ public final class SqlText {
     }
 
     /** Whether a statement that begins with WITH changes rows. */
-    static boolean changesRows(String sql) {
+    public static boolean changesRows(String sql) {
         return contains(sql, 0, "INSERT")
                 || contains(sql, 0, "UPDATE")
                 || contains(sql, 0, "DELETE")
