@@ -86,7 +86,7 @@ public final class JdbcConnection implements JdbcView {
         closeStatements(CLOSED);
         statements.clear();
         closed = true;
-        session.readOnly(false);
+        session.readOnly().set(false, session.lane());
         return true;
     }
 
@@ -111,7 +111,7 @@ public final class JdbcConnection implements JdbcView {
             case "close":
                 closed = true;
                 closeStatements(CLOSED);
-                session.readOnly(false); // the work goes on without this view
+                session.readOnly().set(false, session.lane()); // the work goes on without this view
                 return null;
             case "isClosed":
                 return closed;
@@ -309,7 +309,7 @@ public final class JdbcConnection implements JdbcView {
             throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
         }
         readOnly = wanted;
-        session.readOnly(wanted);
+        session.readOnly().set(wanted, session.lane());
     }
 
     private Savepoint setSavepoint(@Nullable String name) throws SQLException {

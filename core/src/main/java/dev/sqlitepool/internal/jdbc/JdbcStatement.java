@@ -152,7 +152,7 @@ final class JdbcStatement {
         }
         Verb verb = Verb.of(preparedSql);
         // Where nothing may be written it is prepared all the same, and refused when it is run.
-        boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
         session.notBegun();
         return lane;
@@ -285,7 +285,7 @@ final class JdbcStatement {
         key = null;
         writing = texts.stream().anyMatch(JdbcStatement::mayWrite);
         if (isBatch && !texts.isEmpty()) {
-            session.requireWritable(texts.get(0));
+            session.readOnly().requireOff(texts.get(0));
         }
         Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
         for (String text : texts) {

@@ -67,7 +67,7 @@ public final class FreeSession extends Session {
     // ---- moves
 
     private boolean canMove(Lane current) {
-        return !isReadOnly()
+        return !readOnly().isOn()
                 && current.access() == Access.READ
                 && host.hasReadLanes()
                 && !transaction().isOpen();
@@ -228,7 +228,7 @@ public final class FreeSession extends Session {
         try {
             if (giveBack) {
                 giveUp(lane);
-                goesOnElsewhere();
+                lastChange().isElsewhere();
             }
             written.committed(lane, !giveBack);
             goesOn = host.awaitDurable(ticket(), lane, giveBack);
