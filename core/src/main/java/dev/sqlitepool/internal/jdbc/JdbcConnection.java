@@ -4,8 +4,8 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Savepoints.Mark;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.TransactionScope.Mark;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.Connection;
@@ -317,20 +317,20 @@ public final class JdbcConnection implements JdbcView {
             throw new SQLException("setSavepoint() needs setAutoCommit(false) before.", "25000");
         }
         beginIfNeeded();
-        return new JdbcSavepoint(session.transaction().savepoint(lane(), false), name);
+        return new JdbcSavepoint(session.transaction().savepoints().savepoint(lane(), false), name);
     }
 
     private void releaseSavepoint(Mark savepoint) throws SQLException {
         Lane lane = lane();
-        session.transaction().requireOpen(savepoint);
+        session.transaction().savepoints().requireOpen(savepoint);
         closeWriting();
-        session.transaction().userReleases(lane, savepoint);
+        session.transaction().savepoints().userReleases(lane, savepoint);
     }
 
     private void rollbackTo(Mark savepoint) throws SQLException {
         Lane lane = lane();
-        session.transaction().requireOpen(savepoint);
+        session.transaction().savepoints().requireOpen(savepoint);
         closeWriting();
-        session.transaction().userRollsBackTo(lane, savepoint);
+        session.transaction().savepoints().userRollsBackTo(lane, savepoint);
     }
 }

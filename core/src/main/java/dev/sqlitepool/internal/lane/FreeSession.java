@@ -248,7 +248,7 @@ public final class FreeSession extends Session {
     // ---- a transaction for a batch
 
     @Override
-    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
+    public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
         Lane current = own();
         results().closeWriting(); // they commit now, and would keep this from it
         before(current, "BEGIN", Verb.BEGIN);

@@ -180,8 +180,8 @@ public final class ScopedSession extends Session {
 
     /** The pool's transaction is around it. */
     @Override
-    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
-        return nested(body);
+    public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
+        return transaction().savepoints().nested(own(), body);
     }
 
     // ---- in a group: one session opens and ends the transaction, others join it for one statement each
@@ -209,7 +209,7 @@ public final class ScopedSession extends Session {
         try {
             result = bare
                     ? data.run(statements())
-                    : this.<T, RuntimeException>nested(() -> data.run(statements()));
+                    : transaction().savepoints().<T, RuntimeException>nested(own, () -> data.run(statements()));
         } catch (Throwable e) {
             if (bare) {
                 own.texts().failed(data.sql());

@@ -61,7 +61,7 @@ public abstract class Session extends LaneUser {
         this.telemetry = telemetry;
         this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.views = views;
-        this.transaction = new TransactionScope(host, busyNanos, telemetry);
+        this.transaction = new TransactionScope(host, results, busyNanos, telemetry);
         this.reading = reading;
     }
 
@@ -341,30 +341,8 @@ public abstract class Session extends LaneUser {
     /** A BEGIN has failed, or is not run now. */
     public void notBegun() {}
 
-    /** Work inside a transaction. */
-    public interface Nested<T, X extends Exception> {
-        T run() throws SQLException, X;
-    }
-
-    /** Runs work in a savepoint: when it throws, what it did is undone. */
-    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
-        Lane current = own();
-        TransactionScope.Mark mark = transaction.savepoint(current, true);
-        T result;
-        try {
-            result = body.run();
-        } catch (Throwable e) {
-            results.closeWriting();
-            transaction.rollbackTo(current, mark, e);
-            throw e;
-        }
-        results.closeWriting();
-        transaction.release(current, mark);
-        return result;
-    }
-
     /** Runs work as a whole or not at all, where no transaction is open. Statements that only read may be open around it, and go on. */
-    public abstract <T> T atomically(Nested<T, RuntimeException> body) throws SQLException;
+    public abstract <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException;
 
     /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
     public boolean givesBack(Lane current) {

@@ -76,7 +76,7 @@ final class SessionConnection implements Transaction {
         @Nullable Object[][] values = Values.encodeRows(rows);
         session.readyToWrite(sql);
         return session.transaction().isOpen()
-                ? session.nested(() -> session.statements().runAll(sql, values))
+                ? session.transaction().savepoints().nested(session.own(), () -> session.statements().runAll(sql, values))
                 : session.atomically(() -> session.statements().runAll(sql, values));
     }
 
@@ -84,7 +84,7 @@ final class SessionConnection implements Transaction {
     public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
             throws SQLException, X {
         requireTransaction("savepoint");
-        return session.nested(() -> work.apply(this));
+        return session.transaction().savepoints().nested(session.own(), () -> work.apply(this));
     }
 
     @Override

@@ -10,7 +10,6 @@ import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -27,53 +26,27 @@ public final class TransactionScope {
     private final long busyNanos;
     private final Telemetry telemetry;
     private final Written written;
+    private final Hooks hooks = new Hooks();
+    private final Savepoints savepoints;
     private boolean open;
     /** Begun to read. */
     private boolean reading;
 
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
-    /** What is to be done after the commit, in order. */
-    private final List<Runnable> hooks = new ArrayList<>();
-    /** The savepoints that are open, from the outermost on. */
-    private final List<Mark> marks = new ArrayList<>();
     /** What the lane reads between transactions was begun by this session's commit. */
     private boolean stays;
-    /** How many savepoints the session has set. */
-    private int numbered;
-    /** The hooks of the transaction that was committed last. */
-    private List<Runnable> due = List.of();
-
-    /** A savepoint, by identity: it is open exactly if {@link #marks} holds it. */
-    public static final class Mark {
-        private final int number;
-        private final int level;
-        private final int hooks;
-        private final boolean ofFunction;
-
-        private Mark(int number, int level, int hooks, boolean ofFunction) {
-            this.number = number;
-            this.level = level;
-            this.hooks = hooks;
-            this.ofFunction = ofFunction;
-        }
-
-        /** No other savepoint of the session has it. */
-        public int number() {
-            return number;
-        }
-    }
-
     /**
      * Nothing is open yet.
      *
      * @param busyNanos for how long to wait for another process that holds the database
      */
-    TransactionScope(Host host, long busyNanos, Telemetry telemetry) {
+    TransactionScope(Host host, OpenResults results, long busyNanos, Telemetry telemetry) {
         this.host = host;
         this.busyNanos = busyNanos;
         this.telemetry = telemetry;
         this.written = new Written(host);
+        this.savepoints = new Savepoints(this, hooks, results);
     }
 
     Written written() {
@@ -120,6 +93,11 @@ public final class TransactionScope {
         return rollbackOnly;
     }
 
+    /** The savepoints that are open in it. */
+    public Savepoints savepoints() {
+        return savepoints;
+    }
+
     /** Something to be done after the commit, unless it or the savepoint that is open now is undone. */
     void afterCommit(Runnable hook) {
         hooks.add(hook);
@@ -127,7 +105,7 @@ public final class TransactionScope {
 
     /** What is to be done now that the transaction has been committed; empty if it was not. */
     List<Runnable> due() {
-        return due;
+        return hooks.due();
     }
 
     /** Begins, repeating while another process holds the database, as long as the ticket stands. */
@@ -183,7 +161,7 @@ public final class TransactionScope {
         open = false;
         lost = null;
         hooks.clear();
-        marks.clear();
+        savepoints.clear();
     }
 
     /** What the user's own statement, which succeeded, has done to the transaction. */
@@ -281,7 +259,7 @@ public final class TransactionScope {
         requireStanding();
         try {
             lane.engine().commit(stay);
-            due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
+            hooks.committed();
             ended();
             written.committed(lane, false);
         } catch (SQLException e) {
@@ -399,123 +377,5 @@ public final class TransactionScope {
                         + ". It is not repeated; read the database to find out. Check disk space and file system.",
                 host.stats(),
                 cause);
-    }
-
-    /**
-     * Opens a savepoint.
-     *
-     * @param ofFunction it ends with a function of the user's that runs inside it, and not before
-     */
-    public Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
-        requireStanding();
-        int level = marks.isEmpty() ? 1 : marks.get(marks.size() - 1).level + 1;
-        try {
-            lane.engine().savepoint(level);
-        } catch (SQLException e) {
-            throw failed(lane, e, Verb.BEGIN); // virtual tables write now
-        }
-        Mark mark = new Mark(++numbered, level, hooks.size(), ofFunction);
-        marks.add(mark);
-        return mark;
-    }
-
-    /** Keeps what a function has done. */
-    void release(Lane lane, Mark mark) throws SQLException {
-        requireStanding();
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            loseIfOpen(e); // what was to be kept or undone is neither
-            throw failed(lane, e, Verb.RELEASE);
-        }
-        close(mark);
-    }
-
-    /** Undoes what a function has done that failed; if that is impossible the whole transaction is lost. */
-    void rollbackTo(Lane lane, Mark mark, Throwable reason) {
-        if (marks.contains(mark)) {
-            forgetHooks(mark);
-        }
-        close(mark);
-        if (lost != null) {
-            return;
-        }
-        try {
-            lane.engine().rollbackTo(mark.level);
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            lane.doubt(CloseReason.DISCARDED);
-            loseIfOpen(e);
-            if (reason != e) {
-                reason.addSuppressed(e);
-            }
-        }
-    }
-
-    private void forgetHooks(Mark mark) {
-        hooks.subList(mark.hooks, hooks.size()).clear();
-    }
-
-    /** The savepoint and those inside it are no more. */
-    private void close(Mark mark) {
-        int at = marks.indexOf(mark);
-        if (at >= 0) {
-            marks.subList(at, marks.size()).clear();
-        }
-    }
-
-    // ---- savepoints that the user ends
-
-    /** Fails, and costs nothing, if the user cannot end the savepoint. */
-    public void requireOpen(Mark mark) throws SQLException {
-        int at = marks.indexOf(mark);
-        if (at < 0) {
-            throw notOpen(null);
-        }
-        if (marks.subList(at + 1, marks.size()).stream().anyMatch(inner -> inner.ofFunction)) {
-            throw new SQLException(
-                    "This savepoint lies outside the savepoint(…) whose function runs; return from that first. Nothing was"
-                            + " undone, and the transaction goes on.",
-                    "3B001");
-        }
-    }
-
-    private static SQLException notOpen(@Nullable SQLException cause) {
-        return new SQLException(
-                "This savepoint is not open: it was released, its transaction or a savepoint around it has ended, or it was"
-                        + " set on another connection. Nothing was undone, and the transaction goes on.",
-                "3B001",
-                cause);
-    }
-
-    /** The user keeps what was done since the savepoint. */
-    public void userReleases(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        close(mark);
-    }
-
-    /** The savepoint itself stays open, as JDBC says. */
-    public void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().rollbackTo(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        forgetHooks(mark);
-        marks.subList(marks.indexOf(mark) + 1, marks.size()).clear();
-    }
-
-    private SQLException userFailed(Lane lane, Mark mark, SQLException error) {
-        if (failure(lane, error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
-            marks.remove(mark);
-            return notOpen(error);
-        }
-        return failed(lane, error, Verb.RELEASE);
     }
 }
