@@ -5,7 +5,6 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -85,8 +84,8 @@ public final class ScopedSession extends Session {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
-            requireJournal(data.sql());
-            if (SqlText.changesConnection(data.sql()) && !keepsJournal(data.sql())) {
+            journal().requireKept(data.sql());
+            if (SqlText.changesConnection(data.sql()) && !journal().isKeptBy(data.sql())) {
                 throw Misuse.asData(data.sql());
             }
         }
@@ -107,13 +106,6 @@ public final class ScopedSession extends Session {
             return data.run(statements());
         }
         return inTransaction(() -> data.run(statements()));
-    }
-
-    /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
-    private boolean keepsJournal(String sql) {
-        String mode = ConnectionChanges.journalMode(sql);
-        String journal = journal();
-        return journal != null && mode != null && mode.equalsIgnoreCase(journal);
     }
 
     // ---- transactions

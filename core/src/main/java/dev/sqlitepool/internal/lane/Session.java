@@ -2,11 +2,9 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -30,7 +28,6 @@ public abstract class Session extends LaneUser {
     private final Host host;
     private final Settings settings;
     private final Telemetry telemetry;
-    private final long busyNanos;
     private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
     private final OpenResults results = new OpenResults();
@@ -59,9 +56,8 @@ public abstract class Session extends LaneUser {
         this.host = host;
         this.settings = settings;
         this.telemetry = telemetry;
-        this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.views = views;
-        this.transaction = new TransactionScope(host, results, busyNanos, telemetry);
+        this.transaction = new TransactionScope(host, results, settings, telemetry);
         this.reading = reading;
     }
 
@@ -185,7 +181,7 @@ public abstract class Session extends LaneUser {
 
     /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
-        return transaction.due();
+        return transaction.hooks().due();
     }
 
     /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
@@ -290,23 +286,13 @@ public abstract class Session extends LaneUser {
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane current, String sql, Verb verb) throws SQLException {
         if (verb == Verb.MAINTENANCE) {
-            requireJournal(sql);
+            journal().requireKept(sql);
         }
     }
 
-    /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
-    void requireJournal(String sql) throws SQLException {
-        String mode = ConnectionChanges.journalMode(sql);
-        String journal = journal();
-        if (journal != null && mode != null && !mode.equalsIgnoreCase(journal)) {
-            throw Misuse.journal(sql);
-        }
-    }
-
-    /** The journal mode that connections are set up with; null if each connection may choose. */
-    @Nullable
-    String journal() {
-        return settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
+    /** The journal mode that must stay. */
+    JournalMode journal() {
+        return JournalMode.of(settings);
     }
 
     // ---- transactions
@@ -392,11 +378,6 @@ public abstract class Session extends LaneUser {
             boolean perhapsNotAll = results.mayBeOpen(own);
             transaction.written().committed(own, perhapsNotAll);
         }
-    }
-
-    /** Patience with other processes, for one statement. */
-    Patience patience() {
-        return new Patience(busyNanos, telemetry);
     }
 
     // ---- the view as java.sql

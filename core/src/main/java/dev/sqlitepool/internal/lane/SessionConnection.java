@@ -97,7 +97,7 @@ final class SessionConnection implements Transaction {
     public void afterCommit(Runnable hook) {
         Objects.requireNonNull(hook, "hook");
         requireTransaction("afterCommit");
-        session.transaction().afterCommit(hook);
+        session.transaction().hooks().add(hook);
     }
 
     private void requireTransaction(String method) {

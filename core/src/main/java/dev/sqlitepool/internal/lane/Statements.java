@@ -88,7 +88,7 @@ public final class Statements {
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         Lane current = first;
-        Patience patience = session.patience();
+        Patience patience = session.transaction().patience();
         while (true) {
             SQLException error;
             session.running(1);

@@ -4,13 +4,13 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Patience;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,14 +36,9 @@ public final class TransactionScope {
     private boolean rollbackOnly;
     /** What the lane reads between transactions was begun by this session's commit. */
     private boolean stays;
-    /**
-     * Nothing is open yet.
-     *
-     * @param busyNanos for how long to wait for another process that holds the database
-     */
-    TransactionScope(Host host, OpenResults results, long busyNanos, Telemetry telemetry) {
+    TransactionScope(Host host, OpenResults results, Settings settings, Telemetry telemetry) {
         this.host = host;
-        this.busyNanos = busyNanos;
+        this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.telemetry = telemetry;
         this.written = new Written(host);
         this.savepoints = new Savepoints(this, hooks, results);
@@ -60,7 +55,9 @@ public final class TransactionScope {
 
     /** What the transaction has done must not be kept: everything but its end is refused from now on. */
     void lose(SQLException reason) {
-        loseIfOpen(reason);
+        if (open && lost == null) {
+            lost = reason;
+        }
     }
 
     /** It could not be rolled back: it stays open, as a lost one. */
@@ -98,19 +95,19 @@ public final class TransactionScope {
         return savepoints;
     }
 
-    /** Something to be done after the commit, unless it or the savepoint that is open now is undone. */
-    void afterCommit(Runnable hook) {
-        hooks.add(hook);
+    /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
+    Hooks hooks() {
+        return hooks;
     }
 
-    /** What is to be done now that the transaction has been committed; empty if it was not. */
-    List<Runnable> due() {
-        return hooks.due();
+    /** Patience with other processes, for one statement. */
+    Patience patience() {
+        return new Patience(busyNanos, telemetry);
     }
 
     /** Begins, repeating while another process holds the database, as long as the ticket stands. */
     void begin(Lane lane, boolean write, Ticket ticket) throws SQLException {
-        Patience patience = new Patience(busyNanos, telemetry);
+        Patience patience = patience();
         while (true) {
             if (ticket.isEnded()) {
                 throw Misuse.unwanted();
@@ -218,7 +215,7 @@ public final class TransactionScope {
      * @param mayStay whether the lane may go on reading for the next transaction, if one is likely to follow at once
      */
     void commit(Lane lane, boolean mayStay) throws SQLException {
-        Patience patience = new Patience(busyNanos, telemetry);
+        Patience patience = patience();
         while (true) {
             try {
                 tryToCommit(lane, mayStay && host.isFollowed(lane));
@@ -315,13 +312,13 @@ public final class TransactionScope {
                 boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();
                 if (writer && !stands) {
                     lane.doubt(CloseReason.DISCARDED);
-                    loseIfOpen(error);
+                    lose(error);
                 }
                 break;
             case DOUBTFUL:
                 lane.doubt(CloseReason.DISCARDED);
                 boolean committing = open ? verb == Verb.END : verb != Verb.READ;
-                loseIfOpen(error);
+                lose(error);
                 if (writer && committing) {
                     written.committed(lane, false); // perhaps
                     throw unknown(lane, error);
@@ -350,15 +347,9 @@ public final class TransactionScope {
     void broke(Lane lane, Throwable error, Verb verb) {
         boolean commits = open ? verb == Verb.END && !written.isUndoing() : verb != Verb.BEGIN && verb != Verb.READ;
         if (lane.access() == Access.WRITE && commits) {
-            loseIfOpen(new SQLException(error.toString(), error));
+            lose(new SQLException(error.toString(), error));
             written.committed(lane, false); // perhaps
             throw unknown(lane, error);
-        }
-    }
-
-    private void loseIfOpen(SQLException error) {
-        if (open && lost == null) {
-            lost = error;
         }
     }
 
