@@ -307,8 +307,8 @@ final class JdbcStatement {
         }
         Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
         boolean mayReturnNothing = !method.getName().equals("executeQuery");
-        if (verb == Verb.END && session.transaction().isLost() && mayReturnNothing) {
-            session.transaction().endLost(lane, SqlText.startsWith(texts.get(0), "ROLLBACK"));
+        if (verb.ends() && session.transaction().isLost() && mayReturnNothing) {
+            session.transaction().endLost(lane, verb == Verb.ROLLBACK);
             return nothingDone(method.getReturnType());
         }
         @Nullable Object[] given = immediate(arguments, verb);

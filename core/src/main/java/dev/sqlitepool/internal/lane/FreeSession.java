@@ -126,12 +126,12 @@ public final class FreeSession extends Session {
             }
             return;
         }
-        if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
+        if (verb == Verb.ROLLBACK) {
             return;
         }
         host.requireTrust(lane);
         if (transaction().isOpen()) {
-            if (verb == Verb.END || verb == Verb.RELEASE) {
+            if (verb == Verb.COMMIT || verb == Verb.RELEASE) {
                 takesEffect();
             }
             return;
@@ -141,9 +141,8 @@ public final class FreeSession extends Session {
             host.beforeTransaction(lane, ticket());
             host.requireTrust(lane);
         }
-        boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
-        lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
-        if (verb != Verb.BEGIN) {
+        lane.engine().syncByItself(cursors || verb != Verb.BEGIN || lane.doubt() != null);
+        if (!verb.begins()) {
             takesEffect();
         }
     }

@@ -43,7 +43,7 @@ final class ReadOnly {
         boolean writes = verb == Verb.CHANGE
                 || verb == Verb.SCHEMA
                 || verb.isMaintenance() && !asks
-                || verb == Verb.BEGIN && !inTransaction;
+                || verb.begins() && !inTransaction;
         if (writes) {
             requireOff(sql);
         }

@@ -342,16 +342,16 @@ public abstract class Session {
     private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
         requireAlive();
         requireAllowed(sql, given);
-        if (given != Verb.END) {
+        if (!given.ends()) {
             transaction.requireStanding();
         }
         Verb verb = readOnly.check(sql, given, transaction.isOpen());
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane;
-        if (verb == Verb.END) {
+        if (verb.ends()) {
             results.closeCursors(current);
         }
-        if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
+        if (verb.ends() || verb == Verb.RELEASE || verb.begins() && !transaction.isOpen()) {
             results.closeWriting();
         }
         if (current == null) {
@@ -520,9 +520,7 @@ public abstract class Session {
 
     /** Follows what a statement that succeeded has done to the transaction. */
     public void succeeded(Lane current, Verb verb) throws SQLException {
-        boolean commit = verb == Verb.END
-                && transaction.isOpen()
-                && !transaction.written().isUndoing();
+        boolean commit = verb == Verb.COMMIT && transaction.isOpen();
         transaction.follow(current, verb);
         after(current, verb, commit);
         if (verb.isControl()) {

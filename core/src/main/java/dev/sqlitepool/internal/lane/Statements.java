@@ -65,7 +65,7 @@ public final class Statements {
         try {
             return repeated(first, verb, delivery, statement);
         } catch (Throwable e) {
-            if (verb == Verb.BEGIN) {
+            if (verb.begins()) {
                 session.notBegun();
             }
             throw e;
@@ -122,7 +122,7 @@ public final class Statements {
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
     private static boolean ends(Verb verb) {
-        return verb == Verb.END || verb == Verb.RELEASE;
+        return verb.ends() || verb == Verb.RELEASE;
     }
 
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
@@ -139,8 +139,8 @@ public final class Statements {
             throws SQLException, X {
         Verb verb = Verb.of(sql);
         Lane first = session.ready(sql, verb);
-        if (verb == Verb.END && session.transaction().isLost()) {
-            session.transaction().endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
+        if (verb.ends() && session.transaction().isLost()) {
+            session.transaction().endLost(first, verb == Verb.ROLLBACK);
             return 0;
         }
         String text = SqlText.immediate(sql, verb);

@@ -189,11 +189,14 @@ public final class TransactionScope {
     /** What the user's own statement, which succeeded, has done to the transaction. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
-            case BEGIN:
+            case BEGIN, SAVEPOINT:
                 began();
                 break;
-            case END:
-                written.ended();
+            case ROLLBACK:
+                written.rolledBack();
+                ended();
+                break;
+            case COMMIT:
                 ended();
                 break;
             case RELEASE:
@@ -342,7 +345,7 @@ public final class TransactionScope {
                 break;
             case DOUBTFUL:
                 lane.doubt(CloseReason.DISCARDED);
-                boolean committing = open ? verb == Verb.END : verb != Verb.READ;
+                boolean committing = open ? verb.ends() : verb != Verb.READ;
                 loseIfOpen(error);
                 if (writer && committing) {
                     written.committed(lane, false); // perhaps
@@ -370,7 +373,7 @@ public final class TransactionScope {
      * whether it has.
      */
     void broke(Lane lane, Throwable error, Verb verb) {
-        boolean commits = open ? verb == Verb.END && !written.isUndoing() : verb != Verb.BEGIN && verb != Verb.READ;
+        boolean commits = open ? verb == Verb.COMMIT : !verb.begins() && verb != Verb.READ;
         if (lane.access() == Access.WRITE && commits) {
             loseIfOpen(new SQLException(error.toString(), error));
             written.committed(lane, false); // perhaps
@@ -412,7 +415,7 @@ public final class TransactionScope {
         try {
             lane.engine().savepoint(level);
         } catch (SQLException e) {
-            throw failed(lane, e, Verb.BEGIN); // virtual tables write now
+            throw failed(lane, e, Verb.SAVEPOINT); // virtual tables write now
         }
         Mark mark = new Mark(++numbered, level, hooks.size(), ofFunction);
         marks.add(mark);

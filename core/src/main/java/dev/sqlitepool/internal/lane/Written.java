@@ -22,8 +22,6 @@ final class Written {
     private boolean unseen;
     /** The user has the driver's connection, through which anything may be written and committed at any time. */
     private boolean handedOut;
-    /** The statement that was noted last is a ROLLBACK. */
-    private boolean undoing;
     /** A commit is acknowledged when the work goes on; else when its task says so. */
     private boolean atOnce;
     /** Where the schema was changed: if that is undone, the next schema has the same version. */
@@ -41,7 +39,6 @@ final class Written {
 
     /** A statement is about to run on the lane. */
     void before(Lane lane, String sql, Verb verb) {
-        undoing = verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK");
         if (lane.access() != Access.WRITE || verb == Verb.READ || verb == Verb.EMPTY || verb.isControl()) {
             return;
         }
@@ -108,11 +105,6 @@ final class Written {
         }
     }
 
-    /** Whether the statement that was noted last is a ROLLBACK. */
-    boolean isUndoing() {
-        return undoing;
-    }
-
     /** What was noted is undone. */
     void rolledBack() {
         pending = Writes.NONE;
@@ -120,13 +112,6 @@ final class Written {
         if (reshaped != null) {
             reshaped.forgetWrites();
             reshaped = null;
-        }
-    }
-
-    /** The user's own COMMIT or ROLLBACK has succeeded. */
-    void ended() {
-        if (undoing) {
-            rolledBack();
         }
     }
 

@@ -298,9 +298,6 @@ public final class SqlText {
             return sql;
         }
         int at = skipBlank(sql, 0, true);
-        boolean asIs = !word(sql, at).equalsIgnoreCase("BEGIN")
-                || contains(sql, at, "IMMEDIATE")
-                || contains(sql, at, "EXCLUSIVE");
-        return asIs ? sql : "BEGIN IMMEDIATE";
+        return contains(sql, at, "IMMEDIATE") || contains(sql, at, "EXCLUSIVE") ? sql : "BEGIN IMMEDIATE";
     }
 }

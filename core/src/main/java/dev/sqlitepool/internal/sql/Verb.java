@@ -17,10 +17,14 @@ public enum Verb {
     MAINTENANCE,
     /** ATTACH, DETACH, VACUUM INTO: as MAINTENANCE, but writes nothing into the database, so that an error leaves nothing in doubt. */
     OTHER_FILE,
-    /** BEGIN, SAVEPOINT: opens a transaction. */
+    /** BEGIN: opens a transaction. */
     BEGIN,
-    /** COMMIT, END, ROLLBACK: ends a transaction. */
-    END,
+    /** SAVEPOINT: opens a transaction where none is open. */
+    SAVEPOINT,
+    /** COMMIT, END: ends a transaction, and keeps what it did. */
+    COMMIT,
+    /** ROLLBACK, but not TO a savepoint: ends a transaction, and undoes what it did. */
+    ROLLBACK,
     /** RELEASE and ROLLBACK TO: moves inside a transaction; RELEASE may end it. */
     RELEASE,
     /** No statement: nothing but spaces and comments. */
@@ -46,10 +50,10 @@ public enum Verb {
             Map.entry("DETACH", OTHER_FILE),
             Map.entry("VACUUM", MAINTENANCE),
             Map.entry("BEGIN", BEGIN),
-            Map.entry("SAVEPOINT", BEGIN),
-            Map.entry("COMMIT", END),
-            Map.entry("END", END),
-            Map.entry("ROLLBACK", END),
+            Map.entry("SAVEPOINT", SAVEPOINT),
+            Map.entry("COMMIT", COMMIT),
+            Map.entry("END", COMMIT),
+            Map.entry("ROLLBACK", ROLLBACK),
             Map.entry("RELEASE", RELEASE));
 
     /** The verb of the first statement of the text. */
@@ -71,7 +75,7 @@ public enum Verb {
         if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && SqlText.contains(sql, at, "INTO")) {
             return OTHER_FILE;
         }
-        return verb == END && word.equalsIgnoreCase("ROLLBACK") && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
+        return verb == ROLLBACK && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
     }
 
     /** EXPLAIN runs nothing, but preparing a PRAGMA may already carry it out; everything else only reads. */
@@ -88,7 +92,17 @@ public enum Verb {
 
     /** Whether the statement opens, moves in or ends a transaction. */
     public boolean isControl() {
-        return this == BEGIN || this == END || this == RELEASE;
+        return begins() || ends() || this == RELEASE;
+    }
+
+    /** Whether the statement opens a transaction, or a savepoint inside it. */
+    public boolean begins() {
+        return this == BEGIN || this == SAVEPOINT;
+    }
+
+    /** Whether the statement ends the transaction whatever is inside it. */
+    public boolean ends() {
+        return this == COMMIT || this == ROLLBACK;
     }
 
     /** Whether a form that promises one transaction or one snapshot refuses the statement. */

@@ -367,10 +367,11 @@ class SqlTextTest {
     void aPlainBeginBecomesImmediate() {
         assertThat(SqlText.immediate(" begin", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
         assertThat(SqlText.immediate("BEGIN DEFERRED", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
-        for (String asIs : List.of("BEGIN exclusive", "BEGIN IMMEDIATE TRANSACTION", "SAVEPOINT a")) {
+        for (String asIs : List.of("BEGIN exclusive", "BEGIN IMMEDIATE TRANSACTION")) {
             assertThat(SqlText.immediate(asIs, Verb.BEGIN)).isEqualTo(asIs);
         }
-        assertThat(SqlText.immediate("COMMIT", Verb.END)).isEqualTo("COMMIT");
+        assertThat(SqlText.immediate("SAVEPOINT a", Verb.SAVEPOINT)).isEqualTo("SAVEPOINT a");
+        assertThat(SqlText.immediate("COMMIT", Verb.COMMIT)).isEqualTo("COMMIT");
     }
 
     @Test

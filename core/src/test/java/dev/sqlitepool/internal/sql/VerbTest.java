@@ -34,15 +34,15 @@ class VerbTest {
                 "vacuum main into 'a' | OTHER_FILE",
                 "BEGIN | BEGIN",
                 "begin immediate | BEGIN",
-                "SAVEPOINT a | BEGIN",
-                "COMMIT | END",
-                "END | END",
-                "ROLLBACK | END",
-                "ROLLBACK TRANSACTION | END",
+                "SAVEPOINT a | SAVEPOINT",
+                "COMMIT | COMMIT",
+                "END | COMMIT",
+                "ROLLBACK | ROLLBACK",
+                "ROLLBACK TRANSACTION | ROLLBACK",
                 "ROLLBACK TO a | RELEASE",
                 "rollback transaction to savepoint a | RELEASE",
-                "ROLLBACK /* TO */ | END",
-                "ROLLBACK -- TO | END",
+                "ROLLBACK /* TO */ | ROLLBACK",
+                "ROLLBACK -- TO | ROLLBACK",
                 "RELEASE a | RELEASE",
                 "EXPLAIN SELECT 1 | READ",
                 "EXPLAIN DELETE FROM t | READ",
@@ -77,7 +77,7 @@ class VerbTest {
                 ";/**/;--\n;CoMmIt;"
             })
     void theFirstKeywordIsFoundBehindCommentsAndSemicolons(String sql) {
-        assertThat(Verb.of(sql)).isEqualTo(Verb.END);
+        assertThat(Verb.of(sql)).isEqualTo(Verb.COMMIT);
     }
 
     @ParameterizedTest
@@ -101,7 +101,9 @@ class VerbTest {
         "SCHEMA, true, false",
         "MAINTENANCE, true, true",
         "BEGIN, true, true",
-        "END, true, true",
+        "SAVEPOINT, true, true",
+        "COMMIT, true, true",
+        "ROLLBACK, true, true",
         "RELEASE, true, true",
         "EMPTY, false, false",
         "OTHER, false, false"
