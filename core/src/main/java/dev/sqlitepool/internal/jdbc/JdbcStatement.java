@@ -29,7 +29,7 @@ final class JdbcStatement {
     private final Session session;
     private final Method maker;
     private final @Nullable Object[] making;
-    private final @Nullable String preparedSql;
+    private final @Nullable SqlText preparedSql;
     private final boolean answersFromSchema;
     private final boolean keys;
     private final Statement proxy;
@@ -64,17 +64,18 @@ final class JdbcStatement {
         this.view = view;
         this.session = view.session();
         this.maker = maker;
-        this.preparedSql =
-                maker.getName().equals("createStatement") ? null : (String) Objects.requireNonNull(making[0]);
-        this.making = preparedSql == null ? making : immediate(making, Verb.of(preparedSql));
-        this.answersFromSchema = preparedSql != null && SqlText.answersFromSchema(preparedSql);
+        this.preparedSql = maker.getName().equals("createStatement")
+                ? null
+                : SqlText.of((String) Objects.requireNonNull(making[0]));
+        this.making = preparedSql == null ? making : immediate(making, preparedSql);
+        this.answersFromSchema = preparedSql != null && preparedSql.answersFromSchema();
         this.keys = preparedSql != null && returnsKeys(making);
         Class<? extends Statement> type = maker.getName().equals("prepareCall")
                 ? CallableStatement.class
                 : preparedSql == null ? Statement.class : PreparedStatement.class;
         this.proxy = JdbcProxy.of(type, this::onStatement);
         if (preparedSql != null) {
-            SqlText.requireSingle(preparedSql);
+            preparedSql.requireSingle();
             // Errors in the text are found now, as JDBC users expect.
             session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, this::physical);
         }
@@ -148,9 +149,9 @@ final class JdbcStatement {
     /** For anything but a run. */
     private Lane ready() throws SQLException {
         if (preparedSql == null) {
-            return session.ready("SELECT 1", Verb.READ);
+            return session.ready(SqlText.READ);
         }
-        Verb verb = Verb.of(preparedSql);
+        Verb verb = preparedSql.verb();
         // Where nothing may be written it is prepared all the same, and refused when it is run.
         boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
@@ -229,7 +230,7 @@ final class JdbcStatement {
                 unasked = false;
                 break;
             case "getGeneratedKeys":
-                Lane lane = session.ready("SELECT 1", Verb.READ);
+                Lane lane = session.ready(SqlText.READ);
                 if (!lane.engine().driverTellsKeys()) {
                     return generatedKeys(lane);
                 }
@@ -269,11 +270,11 @@ final class JdbcStatement {
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
-        List<String> texts = preparedSql != null
+        List<SqlText> texts = preparedSql != null
                 ? List.of(preparedSql)
                 : method.getName().endsWith("Batch")
-                        ? calls.texts()
-                        : List.of((String) Objects.requireNonNull(arguments[0]));
+                        ? calls.texts().stream().map(SqlText::of).toList()
+                        : List.of(SqlText.of((String) Objects.requireNonNull(arguments[0])));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean wantsKeys = keys || preparedSql == null && returnsKeys(arguments);
         if (writing && unasked) {
@@ -287,36 +288,36 @@ final class JdbcStatement {
         if (isBatch && !texts.isEmpty()) {
             session.requireWritable(texts.get(0));
         }
-        Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
-        for (String text : texts) {
-            SqlText.requireSingle(text);
+        Lane lane = texts.isEmpty() ? session.ready(SqlText.READ) : null;
+        for (SqlText text : texts) {
+            text.requireSingle();
             refuseDriverCommand(text);
             if (method.getName().equals("executeQuery") && session.form() == Form.CONNECTION) {
                 refuseControl(text);
             }
-            lane = session.ready(text, Verb.of(text));
+            lane = session.ready(text);
         }
-        if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
+        if (isBatch && texts.stream().anyMatch(text -> text.verb().isControl())) {
             session.notBegun();
             throw new SQLException(
                     "Transaction control is refused in a batch; use the methods of Connection.", "25001");
         }
-        if (texts.stream().noneMatch(text -> Verb.of(text).isControl())) {
+        if (texts.stream().noneMatch(text -> text.verb().isControl())) {
             view.beginIfNeeded();
             lane = Objects.requireNonNull(session.lane());
         }
-        Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
+        Verb verb = texts.isEmpty() ? Verb.READ : texts.get(0).verb();
         boolean mayReturnNothing = !method.getName().equals("executeQuery");
         if (verb.ends() && session.transaction().isLost() && mayReturnNothing) {
             session.transaction().endLost(lane, verb == Verb.ROLLBACK);
             return nothingDone(method.getReturnType());
         }
-        @Nullable Object[] given = immediate(arguments, verb);
+        @Nullable Object[] given = texts.isEmpty() ? arguments : immediate(arguments, texts.get(0));
         Lane first = lane;
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && texts.stream().noneMatch(text -> Verb.of(text).isMaintenance())
+            answer = whole && texts.stream().noneMatch(text -> text.verb().isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
                             .attempt(first, verb, current -> attempt(current, texts, method, given, wantsKeys));
@@ -328,8 +329,8 @@ final class JdbcStatement {
             throw e;
         }
         Lane ran = session.lane();
-        for (String text : ran == null ? List.<String>of() : texts) { // without a lane it has committed as a whole
-            session.succeeded(ran, Verb.of(text));
+        for (SqlText text : ran == null ? List.<SqlText>of() : texts) { // without a lane it has committed as a whole
+            session.succeeded(ran, text.verb());
         }
         if (isBatch) {
             calls.forgetBatch();
@@ -339,21 +340,20 @@ final class JdbcStatement {
         return answer instanceof ResultSet result ? tracked(result).proxy() : answer;
     }
 
-    private static boolean mayWrite(String text) {
-        Verb verb = Verb.of(text);
-        return verb == Verb.CHANGE || verb == Verb.WITH && SqlText.contains(text, 0, "RETURNING");
+    private static boolean mayWrite(SqlText text) {
+        return text.verb() == Verb.CHANGE || text.verb() == Verb.WITH && text.returnsChanges();
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
-    private @Nullable Object atomically(List<String> texts, Method method, @Nullable Object[] arguments)
+    private @Nullable Object atomically(List<SqlText> texts, Method method, @Nullable Object[] arguments)
             throws SQLException {
-        String text = texts.get(0);
+        SqlText text = texts.get(0);
         session.readyToWrite(text);
         return session.<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
                 return session.statements()
-                        .attempt(current, Verb.of(text), lane -> attempt(lane, texts, method, arguments, false));
+                        .attempt(current, text.verb(), lane -> attempt(lane, texts, method, arguments, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
@@ -363,8 +363,8 @@ final class JdbcStatement {
     }
 
     /** sqlite-jdbc takes these for commands of its own, behind SQLite's back, and a restore writes over the database. */
-    private static void refuseDriverCommand(String text) throws SQLException {
-        if (SqlText.startsWith(text, "BACKUP") || SqlText.startsWith(text, "RESTORE")) {
+    private static void refuseDriverCommand(SqlText text) throws SQLException {
+        if (text.startsWith("BACKUP") || text.startsWith("RESTORE")) {
             throw new SQLException(
                     "The driver's backup and restore commands are refused: they pass by the pool's rules."
                             + " Use SqlitePool.backup, or unwrap the driver's connection.");
@@ -372,9 +372,9 @@ final class JdbcStatement {
     }
 
     /** The driver would run it, and then fail because there are no rows: nobody would know of the transaction. */
-    private static void refuseControl(String text) throws SQLException {
-        if (Verb.of(text).isControl()) {
-            throw new SQLException(SqlText.label(text) + " returns no rows, and was not run; use execute.", "07005");
+    private static void refuseControl(SqlText text) throws SQLException {
+        if (text.verb().isControl()) {
+            throw new SQLException(text.label() + " returns no rows, and was not run; use execute.", "07005");
         }
     }
 
@@ -384,12 +384,12 @@ final class JdbcStatement {
     }
 
     private @Nullable Object attempt(
-            Lane current, List<String> texts, Method method, @Nullable Object[] arguments, boolean wantsKeys)
+            Lane current, List<SqlText> texts, Method method, @Nullable Object[] arguments, boolean wantsKeys)
             throws Throwable {
-        for (String text : texts) {
-            session.transaction().willRun(current, text, Verb.of(text));
+        for (SqlText text : texts) {
+            session.transaction().willRun(current, text, text.verb());
         }
-        boolean ends = texts.stream().anyMatch(text -> Verb.of(text).isControl()); // not to fail because of a look
+        boolean ends = texts.stream().anyMatch(text -> text.verb().isControl()); // not to fail because of a look
         if (preparedSql == null && !ends) {
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
         } else if (answersFromSchema) {
@@ -397,7 +397,7 @@ final class JdbcStatement {
         }
         Statement target = physical(current);
         String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
-                ? SqlText.insertsInto(texts.get(0))
+                ? texts.get(0).insertsInto()
                 : null;
         if (inserts != null) {
             current.engine().watchInserts(inserts);
@@ -429,12 +429,12 @@ final class JdbcStatement {
     }
 
     /** Plain BEGIN becomes BEGIN IMMEDIATE here too. */
-    private static @Nullable Object[] immediate(@Nullable Object[] arguments, Verb verb) {
-        if (verb != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String sql)) {
+    private static @Nullable Object[] immediate(@Nullable Object[] arguments, SqlText text) {
+        if (text.verb() != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String)) {
             return arguments;
         }
         @Nullable Object[] changed = arguments.clone();
-        changed[0] = SqlText.immediate(sql, verb);
+        changed[0] = text.immediate().text();
         return changed;
     }
 

@@ -5,7 +5,6 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -74,7 +73,7 @@ public final class ScopedSession extends Session {
     @Override
     public <T> T performInLease(Work.Code<T> work) throws Exception {
         if (!transaction().isOpen()) {
-            openSnapshot(ready("", Verb.EMPTY));
+            openSnapshot(ready(SqlText.EMPTY));
         }
         T result = work.function().apply(connection);
         ticket().beginCommit();
@@ -85,9 +84,9 @@ public final class ScopedSession extends Session {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
-            requireJournal(data.sql());
-            if (SqlText.changesConnection(data.sql()) && !keepsJournal(data.sql())) {
-                throw Misuse.asData(data.sql());
+            requireJournal(data.text());
+            if (data.text().changesConnection() && !keepsJournal(data.text())) {
+                throw Misuse.asData(data.text());
             }
         }
         boolean writer = own().access() == Access.WRITE;
@@ -110,8 +109,8 @@ public final class ScopedSession extends Session {
     }
 
     /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
-    private boolean keepsJournal(String sql) {
-        String mode = ConnectionChanges.journalMode(sql);
+    private boolean keepsJournal(SqlText sql) {
+        String mode = sql.journalMode();
         String journal = journal();
         return journal != null && mode != null && mode.equalsIgnoreCase(journal);
     }
@@ -248,9 +247,9 @@ public final class ScopedSession extends Session {
     // ---- rules
 
     @Override
-    void requireAllowed(String sql, Verb verb) throws SQLException {
+    void requireAllowed(SqlText sql, Verb verb) throws SQLException {
         if (form != null && verb.isRefusedInside()) {
-            throw Misuse.inside(form, sql, verb);
+            throw Misuse.inside(form, sql);
         }
     }
 
@@ -267,6 +266,6 @@ public final class ScopedSession extends Session {
 
     @Override
     Lane readyToHandOut() throws SQLException {
-        return ready("PRAGMA user_version", Verb.READ);
+        return ready(SqlText.PRAGMA, Verb.READ);
     }
 }

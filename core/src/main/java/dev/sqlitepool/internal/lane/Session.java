@@ -6,7 +6,6 @@ import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -318,28 +317,33 @@ public abstract class Session {
     }
 
     /** Fails if the user's JDBC view is read-only. */
-    public void requireWritable(String sql) throws SQLException {
+    public void requireWritable(SqlText sql) throws SQLException {
         readOnly.requireOff(sql);
     }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    public Lane ready(String sql, Verb given) throws SQLException {
+    public Lane ready(SqlText sql) throws SQLException {
+        return ready(sql, sql.verb(), true);
+    }
+
+    /** As {@link #ready(SqlText)}, for a statement that is taken for another one. */
+    public Lane ready(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, true);
     }
 
-    /** As {@link #ready}, for a statement that is only prepared. */
-    public Lane readyToPrepare(String sql, Verb given) throws SQLException {
+    /** As {@link #ready(SqlText)}, for a statement that is only prepared. */
+    public Lane readyToPrepare(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, false);
     }
 
-    /** As {@link #ready}, for data that writes whatever its verb says. */
-    public void readyToWrite(String sql) throws SQLException {
+    /** As {@link #ready(SqlText)}, for data that writes whatever its verb says. */
+    public void readyToWrite(SqlText sql) throws SQLException {
         requireAlive();
         readOnly.requireOff(sql);
-        moveToWrite(ready(sql, Verb.of(sql)));
+        moveToWrite(ready(sql));
     }
 
-    private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
+    private Lane ready(SqlText sql, Verb given, boolean runs) throws SQLException {
         requireAlive();
         requireAllowed(sql, given);
         if (!given.ends()) {
@@ -367,7 +371,7 @@ public abstract class Session {
         if (verb.isMaintenance() && reader) {
             throw Misuse.insideReadOnly(sql);
         }
-        if (verb.mayChangeConnection() && SqlText.changesConnection(sql)) {
+        if (verb.mayChangeConnection() && sql.changesConnection()) {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }
@@ -376,7 +380,7 @@ public abstract class Session {
     }
 
     /** Fails if the form refuses the statement. */
-    void requireAllowed(String sql, Verb verb) throws SQLException {}
+    void requireAllowed(SqlText sql, Verb verb) throws SQLException {}
 
     /** The lane on which a statement may run. */
     abstract Lane laneFor(Verb verb, Lane current) throws SQLException;
@@ -420,13 +424,13 @@ public abstract class Session {
     }
 
     /** Before a statement runs: refuses one that asks for the last change of somebody else. To prepare it asks for nothing. */
-    private void followLastChange(String sql, Verb verb) throws SQLException {
+    private void followLastChange(SqlText sql, Verb verb) throws SQLException {
         boolean nothingChanged = onlyEverReads(); // and with a single lane another's change would be told
         // What a trigger or a view asks for it asks when it runs.
-        if (verb != Verb.SCHEMA && (elsewhere || nothingChanged) && SqlText.asksForLastChange(sql)) {
+        if (verb != Verb.SCHEMA && (elsewhere || nothingChanged) && sql.asksForLastChange()) {
             throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
         }
-        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && sql.changesRows());
     }
 
     /** Whether nothing can be changed in this form. */
@@ -435,15 +439,15 @@ public abstract class Session {
     }
 
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
-    void before(Lane current, String sql, Verb verb) throws SQLException {
+    void before(Lane current, SqlText sql, Verb verb) throws SQLException {
         if (verb == Verb.MAINTENANCE) {
             requireJournal(sql);
         }
     }
 
     /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
-    void requireJournal(String sql) throws SQLException {
-        String mode = ConnectionChanges.journalMode(sql);
+    void requireJournal(SqlText sql) throws SQLException {
+        String mode = sql.journalMode();
         String journal = journal();
         if (journal != null && mode != null && !mode.equalsIgnoreCase(journal)) {
             throw Misuse.journal(sql);

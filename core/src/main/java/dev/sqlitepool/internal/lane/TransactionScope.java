@@ -6,6 +6,7 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
@@ -214,7 +215,7 @@ public final class TransactionScope {
     }
 
     /** A statement is about to run on the lane; what it may write is told after its commit. */
-    public void willRun(Lane lane, String sql, Verb verb) {
+    public void willRun(Lane lane, SqlText sql, Verb verb) {
         written.before(lane, sql, verb);
     }
 

@@ -38,7 +38,7 @@ final class Written {
     }
 
     /** A statement is about to run on the lane. */
-    void before(Lane lane, String sql, Verb verb) {
+    void before(Lane lane, SqlText sql, Verb verb) {
         if (lane.access() != Access.WRITE || verb == Verb.READ || verb == Verb.EMPTY || verb.isControl()) {
             return;
         }
@@ -53,13 +53,13 @@ final class Written {
         }
     }
 
-    private void note(Engine engine, String sql, Verb verb, boolean changed) {
+    private void note(Engine engine, SqlText sql, Verb verb, boolean changed) {
         switch (verb) {
             case SCHEMA:
                 pending = pending.and(engine.anything()); // now, for the names that will be gone
                 break;
             case MAINTENANCE: // preparing it could carry it out; only VACUUM touches tables, and may change row ids
-                if (SqlText.startsWith(sql, "VACUUM")) {
+                if (sql.startsWith("VACUUM")) {
                     pending = pending.and(engine.anything());
                 }
                 break;
@@ -69,7 +69,7 @@ final class Written {
                 if (changed) {
                     engine.forgetWrites(); // pragmas and temporary triggers decide on it too
                 }
-                pending = pending.and(engine.writes(sql));
+                pending = pending.and(engine.writes(sql.text()));
         }
     }
 

@@ -61,8 +61,8 @@ public enum Verb {
         if (sql.startsWith("SELECT ")) {
             return READ; // most are
         }
-        int at = SqlText.skipBlank(sql, 0, true);
-        String word = SqlText.word(sql, at);
+        int at = Lexer.skipBlank(sql, 0, true);
+        String word = Lexer.word(sql, at);
         Verb verb = KEYWORDS.get(word);
         if (verb == null) {
             verb = KEYWORDS.get(word.toUpperCase(Locale.ROOT));
@@ -72,20 +72,20 @@ public enum Verb {
                     ? explained(sql, at + word.length())
                     : at == sql.length() ? EMPTY : OTHER;
         }
-        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && SqlText.contains(sql, at, "INTO")) {
+        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && Lexer.contains(sql, at, "INTO")) {
             return OTHER_FILE;
         }
-        return verb == ROLLBACK && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
+        return verb == ROLLBACK && Lexer.contains(sql, at, "TO") ? RELEASE : verb;
     }
 
     /** EXPLAIN runs nothing, but preparing a PRAGMA may already carry it out; everything else only reads. */
     private static Verb explained(String sql, int at) {
-        int next = SqlText.skipBlank(sql, at, false);
-        String word = SqlText.word(sql, next);
+        int next = Lexer.skipBlank(sql, at, false);
+        String word = Lexer.word(sql, next);
         if (word.equalsIgnoreCase("QUERY")) {
-            next = SqlText.skipBlank(sql, next + word.length(), false);
-            word = SqlText.word(sql, next); // PLAN
-            word = SqlText.word(sql, SqlText.skipBlank(sql, next + word.length(), false));
+            next = Lexer.skipBlank(sql, next + word.length(), false);
+            word = Lexer.word(sql, next); // PLAN
+            word = Lexer.word(sql, Lexer.skipBlank(sql, next + word.length(), false));
         }
         return word.equalsIgnoreCase("PRAGMA") ? MAINTENANCE : READ;
     }
@@ -118,11 +118,6 @@ public enum Verb {
     /** Whether the text must be looked at for what it does to the connection. */
     public boolean mayChangeConnection() {
         return isMaintenance() || this == SCHEMA;
-    }
-
-    /** Whether a run of the statement has a count of changed rows. */
-    public boolean counts(String sql, boolean returnsRows) {
-        return this == CHANGE || this == WITH && (!returnsRows || SqlText.contains(sql, 0, "RETURNING"));
     }
 
     /** Whether only the write lane may run it, known without asking SQLite. */

@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.sql;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -111,20 +110,5 @@ class VerbTest {
     void theVerbTellsWhereAStatementMayRun(Verb verb, boolean needsWriteLane, boolean refusedInside) {
         assertThat(verb.needsWriteLane()).isEqualTo(needsWriteLane);
         assertThat(verb.isRefusedInside()).isEqualTo(refusedInside);
-    }
-
-    @Test
-    void onlyChangesHaveACount() {
-        assertThat(Verb.CHANGE.counts("INSERT INTO t VALUES (1)", false)).isTrue();
-        assertThat(Verb.CHANGE.counts("INSERT INTO t VALUES (1) RETURNING x", true))
-                .isTrue();
-        assertThat(Verb.WITH.counts("WITH a AS (SELECT 1) DELETE FROM t", false))
-                .isTrue();
-        assertThat(Verb.WITH.counts("WITH a AS (SELECT 1) DELETE FROM t RETURNING x", true))
-                .isTrue();
-        assertThat(Verb.WITH.counts("WITH a AS (SELECT 1) SELECT * FROM a", true))
-                .isFalse();
-        assertThat(Verb.READ.counts("SELECT 1", true)).isFalse();
-        assertThat(Verb.SCHEMA.counts("CREATE TABLE t (x)", false)).isFalse();
     }
 }
