@@ -141,9 +141,13 @@ final class Script {
             case CHANGE:
                 return change(statement);
             case BEGIN:
-                return SqlText.startsWith(statement, "SAVEPOINT") ? Kind.SAVEPOINT : Kind.BEGIN;
-            case END:
-                return SqlText.startsWith(statement, "ROLLBACK") ? Kind.ROLLBACK : Kind.COMMIT;
+                return Kind.BEGIN;
+            case SAVEPOINT:
+                return Kind.SAVEPOINT;
+            case COMMIT:
+                return Kind.COMMIT;
+            case ROLLBACK:
+                return Kind.ROLLBACK;
             case RELEASE:
                 return Kind.INSIDE;
             default:

@@ -6,6 +6,7 @@ import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Savepoints.Mark;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.Connection;
@@ -151,11 +152,11 @@ public final class JdbcConnection implements JdbcView {
                 setAutoCommit((Boolean) Objects.requireNonNull(arguments[0]));
                 return null;
             case "commit":
-                finish("COMMIT");
+                finish(SqlText.COMMIT);
                 return null;
             case "rollback":
                 if (arguments.length == 0) {
-                    finish("ROLLBACK");
+                    finish(SqlText.ROLLBACK);
                 } else {
                     rollbackTo(JdbcSavepoint.mark(arguments[0]));
                 }
@@ -191,7 +192,7 @@ public final class JdbcConnection implements JdbcView {
     }
 
     private Lane lane() throws SQLException {
-        return session.ready("SELECT 1", Verb.READ);
+        return session.ready(SqlText.READ);
     }
 
     private @Nullable Object unwrap(Class<?> type) throws SQLException {
@@ -260,7 +261,7 @@ public final class JdbcConnection implements JdbcView {
                 && session.form() == Form.CONNECTION
                 && !session.transaction().isOpen()) {
             closeWriting();
-            session.ready(readOnly ? "SELECT 1" : "BEGIN", readOnly ? Verb.READ : Verb.BEGIN);
+            session.ready(readOnly ? SqlText.READ : SqlText.BEGIN);
             session.beginTransaction(!readOnly);
         }
     }
@@ -280,20 +281,20 @@ public final class JdbcConnection implements JdbcView {
         }
         refuseInside("setAutoCommit(" + wanted + ")");
         if (wanted && session.transaction().isOpen()) {
-            finish("COMMIT");
+            finish(SqlText.COMMIT);
         }
         autoCommit = wanted;
     }
 
-    private void finish(String sql) throws SQLException {
-        String method = sql.toLowerCase(Locale.ROOT) + "()";
+    private void finish(SqlText sql) throws SQLException {
+        String method = sql.text().toLowerCase(Locale.ROOT) + "()";
         refuseInside(method);
         if (autoCommit) {
             throw new SQLException(method + " needs setAutoCommit(false) before.", "25000");
         }
         if (session.transaction().isOpen()) {
             Lane own = Objects.requireNonNull(session.lane());
-            if (sql.equals("COMMIT") && session.givesBack(own)) {
+            if (sql == SqlText.COMMIT && session.givesBack(own)) {
                 closeStatements(COMMITTED);
             }
             session.statements().run(sql, new Object[0], null, false);

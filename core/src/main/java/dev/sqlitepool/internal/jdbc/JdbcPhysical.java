@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.jdbc;
 
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.sql.SqlText;
-import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.CallableStatement;
 import java.sql.Connection;
@@ -19,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class JdbcPhysical {
     private final Method maker;
     private final @Nullable Object[] making;
-    private final @Nullable String preparedSql;
+    private final @Nullable SqlText preparedSql;
     private final boolean answersFromSchema;
     private final JdbcReplay calls = new JdbcReplay();
     private @Nullable Statement made;
@@ -32,15 +31,16 @@ final class JdbcPhysical {
      */
     JdbcPhysical(Method maker, @Nullable Object[] making) {
         this.maker = maker;
-        this.preparedSql =
-                maker.getName().equals("createStatement") ? null : (String) Objects.requireNonNull(making[0]);
-        this.making = preparedSql == null ? making : JdbcTexts.immediate(making, Verb.of(preparedSql));
-        this.answersFromSchema = preparedSql != null && SqlText.answersFromSchema(preparedSql);
+        this.preparedSql = maker.getName().equals("createStatement")
+                ? null
+                : SqlText.of((String) Objects.requireNonNull(making[0]));
+        this.making = preparedSql == null ? making : JdbcTexts.immediate(making, preparedSql);
+        this.answersFromSchema = preparedSql != null && preparedSql.answersFromSchema();
     }
 
     /** The text that is prepared; null if each run has its own. */
     @Nullable
-    String preparedSql() {
+    SqlText preparedSql() {
         return preparedSql;
     }
 

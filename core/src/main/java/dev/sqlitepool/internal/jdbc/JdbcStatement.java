@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class JdbcStatement {
     private final JdbcConnection view;
     private final Session session;
-    private final @Nullable String preparedSql;
+    private final @Nullable SqlText preparedSql;
     private final boolean wantsKeys;
     private final Statement proxy;
     private final JdbcPhysical physical;
@@ -57,7 +57,7 @@ final class JdbcStatement {
         this.wantsKeys = preparedSql != null && JdbcKeys.areWanted(making);
         this.proxy = JdbcProxy.of(physical.type(), this::onStatement);
         if (preparedSql != null) {
-            SqlText.requireSingle(preparedSql);
+            preparedSql.requireSingle();
             // Errors in the text are found now, as JDBC users expect.
             session.statements().<Statement, Throwable>attempt(ready(), Verb.READ, this::physical);
         }
@@ -125,9 +125,9 @@ final class JdbcStatement {
     /** For anything but a run. */
     private Lane ready() throws SQLException {
         if (preparedSql == null) {
-            return session.ready("SELECT 1", Verb.READ);
+            return session.ready(SqlText.READ);
         }
-        Verb verb = Verb.of(preparedSql);
+        Verb verb = preparedSql.verb();
         // Where nothing may be written it is prepared all the same, and refused when it is run.
         boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
@@ -199,7 +199,7 @@ final class JdbcStatement {
                 unasked = false;
                 break;
             case "getGeneratedKeys":
-                Lane lane = session.ready("SELECT 1", Verb.READ);
+                Lane lane = session.ready(SqlText.READ);
                 if (!lane.engine().driverTellsKeys()) {
                     return keys.result(view, this, lane);
                 }
@@ -225,11 +225,11 @@ final class JdbcStatement {
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
-        List<String> texts = preparedSql != null
+        List<SqlText> texts = preparedSql != null
                 ? List.of(preparedSql)
                 : method.getName().endsWith("Batch")
-                        ? physical.calls().texts()
-                        : List.of((String) Objects.requireNonNull(arguments[0]));
+                        ? physical.calls().texts().stream().map(SqlText::of).toList()
+                        : List.of(SqlText.of((String) Objects.requireNonNull(arguments[0])));
         boolean isBatch = method.getName().endsWith("Batch");
         boolean asksForKeys = wantsKeys || preparedSql == null && JdbcKeys.areWanted(arguments);
         if (writing && unasked) {
@@ -243,36 +243,36 @@ final class JdbcStatement {
         if (isBatch && !texts.isEmpty()) {
             session.readOnly().requireOff(texts.get(0));
         }
-        Lane lane = texts.isEmpty() ? session.ready("SELECT 1", Verb.READ) : null;
-        for (String text : texts) {
-            SqlText.requireSingle(text);
+        Lane lane = texts.isEmpty() ? session.ready(SqlText.READ) : null;
+        for (SqlText text : texts) {
+            text.requireSingle();
             JdbcTexts.refuseDriverCommand(text);
             if (method.getName().equals("executeQuery") && session.form() == Form.CONNECTION) {
                 JdbcTexts.refuseControl(text);
             }
-            lane = session.ready(text, Verb.of(text));
+            lane = session.ready(text);
         }
-        if (isBatch && texts.stream().anyMatch(text -> Verb.of(text).isControl())) {
+        if (isBatch && texts.stream().anyMatch(text -> text.verb().isControl())) {
             session.notBegun();
             throw new SQLException(
                     "Transaction control is refused in a batch; use the methods of Connection.", "25001");
         }
-        if (texts.stream().noneMatch(text -> Verb.of(text).isControl())) {
+        if (texts.stream().noneMatch(text -> text.verb().isControl())) {
             view.beginIfNeeded();
             lane = Objects.requireNonNull(session.lane());
         }
-        Verb verb = texts.isEmpty() ? Verb.READ : Verb.of(texts.get(0));
+        Verb verb = texts.isEmpty() ? Verb.READ : texts.get(0).verb();
         boolean mayReturnNothing = !method.getName().equals("executeQuery");
-        if (verb == Verb.END && session.transaction().isLost() && mayReturnNothing) {
-            session.transaction().endLost(lane, SqlText.startsWith(texts.get(0), "ROLLBACK"));
+        if (verb.ends() && session.transaction().isLost() && mayReturnNothing) {
+            session.transaction().endLost(lane, verb == Verb.ROLLBACK);
             return JdbcTexts.nothingDone(method.getReturnType());
         }
-        @Nullable Object[] given = JdbcTexts.immediate(arguments, verb);
+        @Nullable Object[] given = texts.isEmpty() ? arguments : JdbcTexts.immediate(arguments, texts.get(0));
         Lane first = lane;
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && texts.stream().noneMatch(text -> Verb.of(text).isMaintenance())
+            answer = whole && texts.stream().noneMatch(text -> text.verb().isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
                             .attempt(first, verb, current -> attempt(current, texts, method, given, asksForKeys));
@@ -284,8 +284,8 @@ final class JdbcStatement {
             throw e;
         }
         Lane ran = session.lane();
-        for (String text : ran == null ? List.<String>of() : texts) { // without a lane it has committed as a whole
-            session.succeeded(ran, Verb.of(text));
+        for (SqlText text : ran == null ? List.<SqlText>of() : texts) { // without a lane it has committed as a whole
+            session.succeeded(ran, text.verb());
         }
         if (isBatch) {
             physical.calls().forgetBatch();
@@ -296,15 +296,15 @@ final class JdbcStatement {
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
-    private @Nullable Object atomically(List<String> texts, Method method, @Nullable Object[] arguments)
+    private @Nullable Object atomically(List<SqlText> texts, Method method, @Nullable Object[] arguments)
             throws SQLException {
-        String text = texts.get(0);
+        SqlText text = texts.get(0);
         session.readyToWrite(text);
         return session.<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
                 return session.statements()
-                        .attempt(current, Verb.of(text), lane -> attempt(lane, texts, method, arguments, false));
+                        .attempt(current, text.verb(), lane -> attempt(lane, texts, method, arguments, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
@@ -314,12 +314,12 @@ final class JdbcStatement {
     }
 
     private @Nullable Object attempt(
-            Lane current, List<String> texts, Method method, @Nullable Object[] arguments, boolean asksForKeys)
+            Lane current, List<SqlText> texts, Method method, @Nullable Object[] arguments, boolean asksForKeys)
             throws Throwable {
-        for (String text : texts) {
-            session.transaction().willRun(current, text, Verb.of(text));
+        for (SqlText text : texts) {
+            session.transaction().willRun(current, text, text.verb());
         }
-        boolean ends = texts.stream().anyMatch(text -> Verb.of(text).isControl()); // not to fail because of a look
+        boolean ends = texts.stream().anyMatch(text -> text.verb().isControl()); // not to fail because of a look
         if (preparedSql == null && !ends) {
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
         } else if (physical.answersFromSchema()) {
@@ -327,7 +327,7 @@ final class JdbcStatement {
         }
         Statement target = physical(current);
         String inserts = asksForKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
-                ? SqlText.insertsInto(texts.get(0))
+                ? texts.get(0).insertsInto()
                 : null;
         if (inserts != null) {
             current.engine().watchInserts(inserts);

@@ -10,8 +10,8 @@ final class JdbcTexts {
     private JdbcTexts() {}
 
     /** sqlite-jdbc takes these for commands of its own, behind SQLite's back, and a restore writes over the database. */
-    static void refuseDriverCommand(String text) throws SQLException {
-        if (SqlText.startsWith(text, "BACKUP") || SqlText.startsWith(text, "RESTORE")) {
+    static void refuseDriverCommand(SqlText text) throws SQLException {
+        if (text.startsWith("BACKUP") || text.startsWith("RESTORE")) {
             throw new SQLException(
                     "The driver's backup and restore commands are refused: they pass by the pool's rules."
                             + " Use SqlitePool.backup, or unwrap the driver's connection.");
@@ -19,25 +19,24 @@ final class JdbcTexts {
     }
 
     /** The driver would run it, and then fail because there are no rows: nobody would know of the transaction. */
-    static void refuseControl(String text) throws SQLException {
-        if (Verb.of(text).isControl()) {
-            throw new SQLException(SqlText.label(text) + " returns no rows, and was not run; use execute.", "07005");
+    static void refuseControl(SqlText text) throws SQLException {
+        if (text.verb().isControl()) {
+            throw new SQLException(text.label() + " returns no rows, and was not run; use execute.", "07005");
         }
     }
 
     /** Whether a result of the statement may keep it writing. */
-    static boolean mayWrite(String text) {
-        Verb verb = Verb.of(text);
-        return verb == Verb.CHANGE || verb == Verb.WITH && SqlText.contains(text, 0, "RETURNING");
+    static boolean mayWrite(SqlText text) {
+        return text.verb() == Verb.CHANGE || text.verb() == Verb.WITH && text.returnsChanges();
     }
 
     /** Plain BEGIN becomes BEGIN IMMEDIATE here too. */
-    static @Nullable Object[] immediate(@Nullable Object[] arguments, Verb verb) {
-        if (verb != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String sql)) {
+    static @Nullable Object[] immediate(@Nullable Object[] arguments, SqlText text) {
+        if (text.verb() != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String)) {
             return arguments;
         }
         @Nullable Object[] changed = arguments.clone();
-        changed[0] = SqlText.immediate(sql, verb);
+        changed[0] = text.immediate().text();
         return changed;
     }
 

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cursor<T> {
     private final Session session;
-    private final String sql;
+    private final SqlText sql;
     private final RowMapper<? extends T> mapper;
     private final @Nullable Object[] values;
     private final boolean held;
@@ -40,12 +40,12 @@ public final class Cursor<T> {
      * @param session keeps the lane from before the first read on
      * @param values encoded
      */
-    public Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
+    public Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
         this(session, sql, mapper, values, false);
     }
 
     /** As the other; {@code held} if the cache of the lane is to hold its statement for it, since works come and go meanwhile. */
-    Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
+    Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
         this.session = session;
         this.held = held;
         this.sql = sql;
@@ -55,7 +55,7 @@ public final class Cursor<T> {
 
     /** What it is called in messages; never contains values. */
     public String label() {
-        return SqlText.label(sql);
+        return sql.label();
     }
 
     /**
@@ -160,7 +160,7 @@ public final class Cursor<T> {
     }
 
     private Prepared startOnce(Lane own) throws SQLException {
-        if (!held && SqlText.asksForLastChange(sql)) {
+        if (!held && sql.asksForLastChange()) {
             throw Misuse.alone();
         }
         Prepared prepared = own.statements().take(sql);

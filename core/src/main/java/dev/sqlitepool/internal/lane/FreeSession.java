@@ -100,7 +100,7 @@ public final class FreeSession extends Session {
             return null;
         }
         Lane to = move();
-        before(to, "", Verb.CHANGE);
+        before(to, SqlText.EMPTY, Verb.CHANGE);
         return to;
     }
 
@@ -115,7 +115,7 @@ public final class FreeSession extends Session {
     // ---- its own commits
 
     @Override
-    void before(Lane lane, String sql, Verb verb) throws SQLException {
+    void before(Lane lane, SqlText sql, Verb verb) throws SQLException {
         super.before(lane, sql, verb);
         if (lane.access() != Access.WRITE) {
             return;
@@ -126,12 +126,12 @@ public final class FreeSession extends Session {
             }
             return;
         }
-        if (verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK")) {
+        if (verb == Verb.ROLLBACK) {
             return;
         }
         host.requireTrust(lane);
         if (transaction().isOpen()) {
-            if (verb == Verb.END || verb == Verb.RELEASE) {
+            if (verb == Verb.COMMIT || verb == Verb.RELEASE) {
                 takesEffect();
             }
             return;
@@ -141,9 +141,8 @@ public final class FreeSession extends Session {
             host.beforeTransaction(lane, ticket());
             host.requireTrust(lane);
         }
-        boolean begins = verb == Verb.BEGIN && SqlText.startsWith(sql, "BEGIN");
-        lane.engine().syncByItself(cursors || !begins || lane.doubt() != null);
-        if (verb != Verb.BEGIN) {
+        lane.engine().syncByItself(cursors || verb != Verb.BEGIN || lane.doubt() != null);
+        if (!verb.begins()) {
             takesEffect();
         }
     }
@@ -167,7 +166,7 @@ public final class FreeSession extends Session {
 
     @Override
     Lane readyToHandOut() throws SQLException {
-        Lane lane = ready("PRAGMA user_version", Verb.MAINTENANCE);
+        Lane lane = ready(SqlText.PRAGMA);
         if (transaction().isOpen() && lane.engine().needsSync()) {
             throw new SQLException(
                     "unwrap is refused inside a transaction, which could then be committed behind the pool's back,"
@@ -251,7 +250,7 @@ public final class FreeSession extends Session {
     public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
         Lane current = own();
         results().closeWriting(); // they commit now, and would keep this from it
-        before(current, "BEGIN", Verb.BEGIN);
+        before(current, SqlText.BEGIN, Verb.BEGIN);
         beginTransaction(true);
         T result;
         try {

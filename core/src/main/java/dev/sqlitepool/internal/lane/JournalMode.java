@@ -1,7 +1,7 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
@@ -16,16 +16,16 @@ record JournalMode(@Nullable String mode) {
     }
 
     /** Refuses to change the journal of the file. */
-    void requireKept(String sql) throws SQLException {
-        String wanted = ConnectionChanges.journalMode(sql);
+    void requireKept(SqlText sql) throws SQLException {
+        String wanted = sql.journalMode();
         if (mode != null && wanted != null && !wanted.equalsIgnoreCase(mode)) {
             throw Misuse.journal(sql);
         }
     }
 
     /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
-    boolean isKeptBy(String sql) {
-        String wanted = ConnectionChanges.journalMode(sql);
+    boolean isKeptBy(SqlText sql) {
+        String wanted = sql.journalMode();
         return mode != null && wanted != null && wanted.equalsIgnoreCase(mode);
     }
 }

@@ -27,11 +27,11 @@ final class LastChange {
      *
      * @param onlyReads whether the work changes nothing in its form; with a single lane another's change would be told
      */
-    void follow(String sql, Verb verb, boolean onlyReads) throws SQLException {
+    void follow(SqlText sql, Verb verb, boolean onlyReads) throws SQLException {
         // What a trigger or a view asks for it asks when it runs.
-        if (verb != Verb.SCHEMA && (elsewhere || onlyReads) && SqlText.asksForLastChange(sql)) {
+        if (verb != Verb.SCHEMA && (elsewhere || onlyReads) && sql.asksForLastChange()) {
             throw onlyReads ? Misuse.alone() : Misuse.elsewhere();
         }
-        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && SqlText.changesRows(sql));
+        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && sql.changesRows());
     }
 }

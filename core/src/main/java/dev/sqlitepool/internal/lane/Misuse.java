@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.sql.SqlText;
-import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.Locale;
 import java.util.concurrent.CancellationException;
@@ -26,30 +25,30 @@ final class Misuse {
         return new CancellationException("The task was ended from outside; what it had not committed is rolled back.");
     }
 
-    static SQLException inside(Form form, String sql, Verb verb) {
+    static SQLException inside(Form form, SqlText sql) {
         return new SQLException(
-                SqlText.label(sql) + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
+                sql.label() + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
                         + "(…): it would break or ignore what the form promises. Use connection(…) for it"
-                        + (verb.isControl() ? ", or savepoint(…)." : "."),
+                        + (sql.verb().isControl() ? ", or savepoint(…)." : "."),
                 "25001");
     }
 
-    static SQLException insideReadOnly(String sql) {
+    static SQLException insideReadOnly(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
+                sql.label() + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
-    static SQLException journal(String sql) {
+    static SQLException journal(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql)
+                sql.label()
                         + " is refused: all connections of the pool rely on the journal mode of the file. Choose it with"
                         + " pragma(\"journal_mode\", …) of the builder, or change it when no pool has the file open.",
                 "0A000");
     }
 
-    static SQLException asData(String sql) {
+    static SQLException asData(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql)
+                sql.label()
                         + " was not run: what it sets belongs to one connection, which nobody has after this call. For all"
                         + " connections use pragma(…) or onConnect(…) of the builder, for the statements that need it"
                         + " connection(…) or a lease.",

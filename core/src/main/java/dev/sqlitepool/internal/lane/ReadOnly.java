@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.sql.ConnectionChanges;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
@@ -35,15 +34,15 @@ public final class ReadOnly {
     }
 
     /** What a statement is where nothing may be written; fails if it cannot but write. */
-    Verb check(String sql, Verb verb, boolean inTransaction) throws SQLException {
+    Verb check(SqlText sql, Verb verb, boolean inTransaction) throws SQLException {
         if (!on) {
             return verb;
         }
-        boolean asks = verb == Verb.MAINTENANCE && ConnectionChanges.onlyAsks(sql);
+        boolean asks = verb == Verb.MAINTENANCE && sql.onlyAsks();
         boolean writes = verb == Verb.CHANGE
                 || verb == Verb.SCHEMA
                 || verb.isMaintenance() && !asks
-                || verb == Verb.BEGIN && !inTransaction;
+                || verb.begins() && !inTransaction;
         if (writes) {
             requireOff(sql);
         }
@@ -51,9 +50,9 @@ public final class ReadOnly {
     }
 
     /** Fails if nothing may be written. */
-    public void requireOff(String sql) throws SQLException {
+    public void requireOff(SqlText sql) throws SQLException {
         if (on) {
-            throw Misuse.readOnly(SqlText.label(sql), null);
+            throw Misuse.readOnly(sql.label(), null);
         }
     }
 

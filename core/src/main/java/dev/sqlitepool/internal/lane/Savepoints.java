@@ -84,7 +84,7 @@ public final class Savepoints {
         try {
             lane.engine().savepoint(level);
         } catch (SQLException e) {
-            throw transaction.failed(lane, e, Verb.BEGIN); // virtual tables write now
+            throw transaction.failed(lane, e, Verb.SAVEPOINT); // virtual tables write now
         }
         Mark mark = new Mark(++numbered, level, hooks.count(), ofFunction);
         marks.add(mark);

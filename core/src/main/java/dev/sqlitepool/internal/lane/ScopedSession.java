@@ -73,7 +73,7 @@ public final class ScopedSession extends Session {
     @Override
     public <T> T performInLease(Work.Code<T> work) throws Exception {
         if (!transaction().isOpen()) {
-            openSnapshot(ready("", Verb.EMPTY));
+            openSnapshot(ready(SqlText.EMPTY));
         }
         T result = work.function().apply(connection);
         ticket().beginCommit();
@@ -84,9 +84,9 @@ public final class ScopedSession extends Session {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
-            journal().requireKept(data.sql());
-            if (SqlText.changesConnection(data.sql()) && !journal().isKeptBy(data.sql())) {
-                throw Misuse.asData(data.sql());
+            journal().requireKept(data.text());
+            if (data.text().changesConnection() && !journal().isKeptBy(data.text())) {
+                throw Misuse.asData(data.text());
             }
         }
         boolean writer = own().access() == Access.WRITE;
@@ -240,9 +240,9 @@ public final class ScopedSession extends Session {
     // ---- rules
 
     @Override
-    void requireAllowed(String sql, Verb verb) throws SQLException {
+    void requireAllowed(SqlText sql, Verb verb) throws SQLException {
         if (form != null && verb.isRefusedInside()) {
-            throw Misuse.inside(form, sql, verb);
+            throw Misuse.inside(form, sql);
         }
     }
 
@@ -259,6 +259,6 @@ public final class ScopedSession extends Session {
 
     @Override
     Lane readyToHandOut() throws SQLException {
-        return ready("PRAGMA user_version", Verb.READ);
+        return ready(SqlText.PRAGMA, Verb.READ);
     }
 }

@@ -192,35 +192,40 @@ public abstract class Session extends LaneUser {
     // ---- rules
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    public Lane ready(String sql, Verb given) throws SQLException {
+    public Lane ready(SqlText sql) throws SQLException {
+        return ready(sql, sql.verb(), true);
+    }
+
+    /** As {@link #ready(SqlText)}, for a statement that is taken for another one. */
+    public Lane ready(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, true);
     }
 
-    /** As {@link #ready}, for a statement that is only prepared. */
-    public Lane readyToPrepare(String sql, Verb given) throws SQLException {
+    /** As {@link #ready(SqlText)}, for a statement that is only prepared. */
+    public Lane readyToPrepare(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, false);
     }
 
-    /** As {@link #ready}, for data that writes whatever its verb says. */
-    public void readyToWrite(String sql) throws SQLException {
+    /** As {@link #ready(SqlText)}, for data that writes whatever its verb says. */
+    public void readyToWrite(SqlText sql) throws SQLException {
         requireAlive();
         readOnly.requireOff(sql);
-        moveToWrite(ready(sql, Verb.of(sql)));
+        moveToWrite(ready(sql));
     }
 
-    private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
+    private Lane ready(SqlText sql, Verb given, boolean runs) throws SQLException {
         requireAlive();
         requireAllowed(sql, given);
-        if (given != Verb.END) {
+        if (!given.ends()) {
             transaction.requireStanding();
         }
         Verb verb = readOnly.check(sql, given, transaction.isOpen());
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
         Lane current = lane();
-        if (verb == Verb.END) {
+        if (verb.ends()) {
             results.closeCursors(current);
         }
-        if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
+        if (verb.ends() || verb == Verb.RELEASE || verb.begins() && !transaction.isOpen()) {
             results.closeWriting();
         }
         if (current == null) {
@@ -236,7 +241,7 @@ public abstract class Session extends LaneUser {
         if (verb.isMaintenance() && reader) {
             throw Misuse.insideReadOnly(sql);
         }
-        if (verb.mayChangeConnection() && SqlText.changesConnection(sql)) {
+        if (verb.mayChangeConnection() && sql.changesConnection()) {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }
@@ -245,7 +250,7 @@ public abstract class Session extends LaneUser {
     }
 
     /** Fails if the form refuses the statement. */
-    void requireAllowed(String sql, Verb verb) throws SQLException {}
+    void requireAllowed(SqlText sql, Verb verb) throws SQLException {}
 
     /** The lane on which a statement may run. */
     abstract Lane laneFor(Verb verb, Lane current) throws SQLException;
@@ -284,7 +289,7 @@ public abstract class Session extends LaneUser {
     }
 
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
-    void before(Lane current, String sql, Verb verb) throws SQLException {
+    void before(Lane current, SqlText sql, Verb verb) throws SQLException {
         if (verb == Verb.MAINTENANCE) {
             journal().requireKept(sql);
         }
@@ -337,9 +342,7 @@ public abstract class Session extends LaneUser {
 
     /** Follows what a statement that succeeded has done to the transaction. */
     public void succeeded(Lane current, Verb verb) throws SQLException {
-        boolean commit = verb == Verb.END
-                && transaction.isOpen()
-                && !transaction.written().isUndoing();
+        boolean commit = verb == Verb.COMMIT && transaction.isOpen();
         transaction.follow(current, verb);
         after(current, verb, commit);
         if (verb.isControl()) {

@@ -7,6 +7,7 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.sql.Lexer;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
 import java.sql.Connection;
@@ -28,26 +29,26 @@ final class SessionConnection implements Transaction {
 
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
-        return session.statements().collect(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements().collect(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
-        return session.statements().collectOne(sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements().collectOne(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
             throws SQLException, X {
-        session.statements().run(sql, Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
+        session.statements().run(SqlText.of(sql), Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
     }
 
     @Override
     public <T> RowCursor<T> cursor(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
         session.requireAlive();
-        return new WorkCursor<>(session, sql, Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return new WorkCursor<>(session, SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
@@ -60,24 +61,25 @@ final class SessionConnection implements Transaction {
 
     @Override
     public long execute(String sql, Object... parameters) throws SQLException {
-        return session.statements().run(sql, Values.encode(parameters), null, false);
+        return session.statements().run(SqlText.of(sql), Values.encode(parameters), null, false);
     }
 
     @Override
     public void executeScript(String script) throws SQLException {
         session.requireAlive();
-        for (String statement : SqlText.split(script)) {
-            session.statements().run(statement, new Object[0], null, false);
+        for (String statement : Lexer.split(script)) {
+            session.statements().run(SqlText.of(statement), new Object[0], null, false);
         }
     }
 
     @Override
     public long[] executeBatch(String sql, Collection<? extends Object[]> rows) throws SQLException {
         @Nullable Object[][] values = Values.encodeRows(rows);
-        session.readyToWrite(sql);
+        SqlText text = SqlText.of(sql);
+        session.readyToWrite(text);
         return session.transaction().isOpen()
-                ? session.transaction().savepoints().nested(session.own(), () -> session.statements().runAll(sql, values))
-                : session.atomically(() -> session.statements().runAll(sql, values));
+                ? session.transaction().savepoints().nested(session.own(), () -> session.statements().runAll(text, values))
+                : session.atomically(() -> session.statements().runAll(text, values));
     }
 
     @Override

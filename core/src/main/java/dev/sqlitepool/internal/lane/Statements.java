@@ -77,7 +77,7 @@ public final class Statements {
         try {
             return repeated(first, verb, delivery, statement);
         } catch (Throwable e) {
-            if (verb == Verb.BEGIN) {
+            if (verb.begins()) {
                 session.notBegun();
             }
             throw e;
@@ -134,7 +134,7 @@ public final class Statements {
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
     private static boolean ends(Verb verb) {
-        return verb == Verb.END || verb == Verb.RELEASE;
+        return verb.ends() || verb == Verb.RELEASE;
     }
 
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
@@ -147,19 +147,19 @@ public final class Statements {
 
     /** Runs a statement to its end; see {@link #once}. */
     public <X extends Exception> long run(
-            String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
+            SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
-        Verb verb = Verb.of(sql);
-        Lane first = session.ready(sql, verb);
-        if (verb == Verb.END && session.transaction().isLost()) {
-            session.transaction().endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
+        Verb verb = sql.verb();
+        Lane first = session.ready(sql);
+        if (verb.ends() && session.transaction().isLost()) {
+            session.transaction().endLost(first, verb == Verb.ROLLBACK);
             return 0;
         }
-        String text = SqlText.immediate(sql, verb);
+        SqlText text = sql.immediate();
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
             session.transaction().willRun(current, text, verb);
-            return once(current, text, verb, values, delivery, needsRows);
+            return once(current, text, values, delivery, needsRows);
         });
         session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
@@ -167,11 +167,11 @@ public final class Statements {
 
     // ---- the shapes of data
 
-    long change(String sql, @Nullable Object[] values) throws SQLException {
+    long change(SqlText sql, @Nullable Object[] values) throws SQLException {
         return run(sql, values, null, false);
     }
 
-    long[] runAll(String sql, @Nullable Object[][] rows) throws SQLException {
+    long[] runAll(SqlText sql, @Nullable Object[][] rows) throws SQLException {
         long[] changes = new long[rows.length];
         for (int i = 0; i < rows.length; i++) {
             changes[i] = run(sql, rows[i], null, false);
@@ -179,13 +179,13 @@ public final class Statements {
         return changes;
     }
 
-    <T> List<T> collect(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
+    <T> List<T> collect(SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
         List<T> mapped = new ArrayList<>();
         run(sql, values, row -> mapped.add(mapper.map(row)), true);
         return mapped;
     }
 
-    <T> Optional<T> collectOne(String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+    <T> Optional<T> collectOne(SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
             throws SQLException {
         Single<T> single = new Single<>(mapper);
         run(sql, values, single, true);
@@ -223,8 +223,7 @@ public final class Statements {
      */
     private static <X extends Exception> long once(
             Lane lane,
-            String sql,
-            Verb verb,
+            SqlText sql,
             @Nullable Object[] values,
             @Nullable SqlAction<? super Row, X> sink,
             boolean needsRows)
@@ -246,14 +245,14 @@ public final class Statements {
                     }
                 }
             }
-            return verb.counts(sql, prepared.returnsRows()) ? prepared.changes() : 0;
+            return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
         } catch (SQLException e) {
             throw lane.explained(e);
         } finally {
             lane.statements().give(sql, prepared);
             lane.endStatement();
             if (lane.access() == Access.WRITE) {
-                lane.texts().took(sql, lane.now() - started);
+                lane.texts().took(sql.text(), lane.now() - started);
             }
         }
     }

@@ -7,6 +7,7 @@ import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
@@ -164,11 +165,14 @@ public final class TransactionScope {
     /** What the user's own statement, which succeeded, has done to the transaction. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
-            case BEGIN:
+            case BEGIN, SAVEPOINT:
                 began();
                 break;
-            case END:
-                written.ended();
+            case ROLLBACK:
+                written.rolledBack();
+                ended();
+                break;
+            case COMMIT:
                 ended();
                 break;
             case RELEASE:
@@ -186,7 +190,7 @@ public final class TransactionScope {
     }
 
     /** A statement is about to run on the lane; what it may write is told after its commit. */
-    public void willRun(Lane lane, String sql, Verb verb) {
+    public void willRun(Lane lane, SqlText sql, Verb verb) {
         written.before(lane, sql, verb);
     }
 
@@ -317,7 +321,7 @@ public final class TransactionScope {
                 break;
             case DOUBTFUL:
                 lane.doubt(CloseReason.DISCARDED);
-                boolean committing = open ? verb == Verb.END : verb != Verb.READ;
+                boolean committing = open ? verb.ends() : verb != Verb.READ;
                 lose(error);
                 if (writer && committing) {
                     written.committed(lane, false); // perhaps
@@ -345,7 +349,7 @@ public final class TransactionScope {
      * whether it has.
      */
     void broke(Lane lane, Throwable error, Verb verb) {
-        boolean commits = open ? verb == Verb.END && !written.isUndoing() : verb != Verb.BEGIN && verb != Verb.READ;
+        boolean commits = open ? verb == Verb.COMMIT : !verb.begins() && verb != Verb.READ;
         if (lane.access() == Access.WRITE && commits) {
             lose(new SQLException(error.toString(), error));
             written.committed(lane, false); // perhaps

@@ -41,15 +41,23 @@ public sealed interface Work<T> {
     }
 
     /** One statement with its parameters, encoded. */
-    record Data<T>(String sql, Verb verb, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+    record Data<T>(SqlText text, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+        public String sql() {
+            return text.text();
+        }
+
+        public Verb verb() {
+            return text.verb();
+        }
+
         @Override
         public Access access() {
-            return verb.needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
+            return verb().needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
         }
 
         @Override
         public String label() {
-            return SqlText.label(sql);
+            return text.label();
         }
 
         /** Whether it is a single statement without foreign code, so that SQLite alone sees to it that it has all of its effect or none. */
@@ -58,16 +66,16 @@ public sealed interface Work<T> {
         }
 
         T run(Statements statements) throws SQLException {
-            if (verb != Verb.SCHEMA && SqlText.asksForLastChange(sql)) {
+            if (verb() != Verb.SCHEMA && text.asksForLastChange()) {
                 throw Misuse.alone();
             }
-            return shape.run(statements, sql, rows);
+            return shape.run(statements, text, rows);
         }
     }
 
     /** How a statement is run and what becomes of its rows. */
     interface Shape<T> {
-        T run(Statements statements, String sql, @Nullable Object[][] rows) throws SQLException;
+        T run(Statements statements, SqlText text, @Nullable Object[][] rows) throws SQLException;
 
         /** Whether a statement of this shape goes to a read lane when its verb allows. */
         default boolean mayRead() {
@@ -77,16 +85,16 @@ public sealed interface Work<T> {
 
     /** Every row, mapped. */
     static <T> Shape<List<T>> all(RowMapper<? extends T> mapper) {
-        return (statements, sql, rows) -> statements.collect(sql, mapper, rows[0]);
+        return (statements, text, rows) -> statements.collect(text, mapper, rows[0]);
     }
 
     /** At most one row, mapped. */
     static <T> Shape<Optional<T>> one(RowMapper<? extends T> mapper) {
-        return (statements, sql, rows) -> statements.collectOne(sql, mapper, rows[0]);
+        return (statements, text, rows) -> statements.collectOne(text, mapper, rows[0]);
     }
 
     /** The count of changed rows, on the write lane always. */
-    Shape<Long> CHANGES = new OnWriteLane<>((statements, sql, rows) -> statements.change(sql, rows[0]));
+    Shape<Long> CHANGES = new OnWriteLane<>((statements, text, rows) -> statements.change(text, rows[0]));
 
     /** The counts of a batch, on the write lane always. */
     Shape<long[]> BATCH = new OnWriteLane<>(Statements::runAll);
@@ -94,8 +102,8 @@ public sealed interface Work<T> {
     /** A shape that is never tried on a read lane. */
     record OnWriteLane<T>(Shape<T> shape) implements Shape<T> {
         @Override
-        public T run(Statements statements, String sql, @Nullable Object[][] rows) throws SQLException {
-            return shape.run(statements, sql, rows);
+        public T run(Statements statements, SqlText text, @Nullable Object[][] rows) throws SQLException {
+            return shape.run(statements, text, rows);
         }
 
         @Override

@@ -26,6 +26,7 @@ import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -414,13 +415,13 @@ public final class LanePool implements SqlitePool, Host {
     }
 
     private static <T> Work.Data<T> data(String sql, @Nullable Object[][] rows, Work.Shape<T> shape) {
-        Verb verb = Verb.of(sql);
-        if (verb.isControl()) {
+        SqlText text = SqlText.of(sql);
+        if (text.verb().isControl()) {
             throw new IllegalArgumentException(
                     "Transaction control cannot be a statement of its own: a transaction does not"
                             + " outlive the call. Use transaction(…), or connection(…) to control it yourself.");
         }
-        return new Work.Data<>(sql, verb, rows, shape);
+        return new Work.Data<>(text, rows, shape);
     }
 
     @Override
@@ -440,7 +441,8 @@ public final class LanePool implements SqlitePool, Host {
     public <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
         Objects.requireNonNull(mapper, "mapper");
-        if (Verb.of(sql).needsWriteLane()) {
+        SqlText text = SqlText.of(sql);
+        if (text.verb().needsWriteLane()) {
             throw new IllegalArgumentException(
                     "A stream only reads. Use query(…) for a statement that writes and returns"
                             + " rows, connection(…) for PRAGMA and transaction control.");
@@ -449,7 +451,7 @@ public final class LanePool implements SqlitePool, Host {
         return subscriber -> {
             StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
-            new RowStream<T>(this, sql, mapper, values, subscriber).begin();
+            new RowStream<T>(this, text, mapper, values, subscriber).begin();
         };
     }
 

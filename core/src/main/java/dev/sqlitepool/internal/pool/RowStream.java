@@ -8,6 +8,7 @@ import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.pool.Recipient.End;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -94,7 +95,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     RowStream(
             LanePool pool,
-            String sql,
+            SqlText sql,
             RowMapper<? extends T> mapper,
             @Nullable Object[] values,
             Flow.Subscriber<? super T> subscriber) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Finds in the text of a statement whether it changes the connection that runs it: by its grammar, since {@code temp} is a good name for a
  * column. What is not understood is taken for a change: then a connection is replaced for nothing, and nothing worse happens. Stateless.
  */
-public final class ConnectionChanges {
+final class ConnectionChanges {
     private static final String TEMPORARY = "temp";
 
     /** Pragmas that set or do something about the database, not about the connection. */
@@ -53,13 +53,13 @@ public final class ConnectionChanges {
     }
 
     /** The journal mode that a statement sets for the pool's database; null if it sets none. */
-    public static @Nullable String journalMode(String sql) {
+    static @Nullable String journalMode(String sql) {
         Tokens tokens = behindExplain(sql);
         return tokens.skip("PRAGMA") ? Pragma.of(tokens).journalMode() : null;
     }
 
     /** Whether a statement is a pragma that tells something and does nothing. */
-    public static boolean onlyAsks(String sql) {
+    static boolean onlyAsks(String sql) {
         Tokens tokens = new Tokens(sql);
         return tokens.skip("PRAGMA") && Pragma.of(tokens).onlyAsks();
     }
