@@ -4,8 +4,8 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Savepoints.Mark;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.TransactionScope.Mark;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
@@ -87,7 +87,7 @@ public final class JdbcConnection implements JdbcView {
         closeStatements(CLOSED);
         statements.clear();
         closed = true;
-        session.readOnly(false);
+        session.readOnly().set(false, session.lane());
         return true;
     }
 
@@ -112,7 +112,7 @@ public final class JdbcConnection implements JdbcView {
             case "close":
                 closed = true;
                 closeStatements(CLOSED);
-                session.readOnly(false); // the work goes on without this view
+                session.readOnly().set(false, session.lane()); // the work goes on without this view
                 return null;
             case "isClosed":
                 return closed;
@@ -310,7 +310,7 @@ public final class JdbcConnection implements JdbcView {
             throw new SQLException("setReadOnly is refused inside a transaction; end it first.", "25001");
         }
         readOnly = wanted;
-        session.readOnly(wanted);
+        session.readOnly().set(wanted, session.lane());
     }
 
     private Savepoint setSavepoint(@Nullable String name) throws SQLException {
@@ -318,20 +318,20 @@ public final class JdbcConnection implements JdbcView {
             throw new SQLException("setSavepoint() needs setAutoCommit(false) before.", "25000");
         }
         beginIfNeeded();
-        return new JdbcSavepoint(session.transaction().savepoint(lane(), false), name);
+        return new JdbcSavepoint(session.transaction().savepoints().savepoint(lane(), false), name);
     }
 
     private void releaseSavepoint(Mark savepoint) throws SQLException {
         Lane lane = lane();
-        session.transaction().requireOpen(savepoint);
+        session.transaction().savepoints().requireOpen(savepoint);
         closeWriting();
-        session.transaction().userReleases(lane, savepoint);
+        session.transaction().savepoints().userReleases(lane, savepoint);
     }
 
     private void rollbackTo(Mark savepoint) throws SQLException {
         Lane lane = lane();
-        session.transaction().requireOpen(savepoint);
+        session.transaction().savepoints().requireOpen(savepoint);
         closeWriting();
-        session.transaction().userRollsBackTo(lane, savepoint);
+        session.transaction().savepoints().userRollsBackTo(lane, savepoint);
     }
 }

@@ -8,9 +8,6 @@ import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
-import java.sql.CallableStatement;
-import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -21,25 +18,19 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JDBC statement of a {@link JdbcConnection}, made on the session's lane when it is first needed, and made again, with the same
- * parameters, when the session has moved. Owned by the session's owner.
+ * A JDBC statement of a {@link JdbcConnection}, under the rules of its session. It outlives the driver's statements that run it. Owned by
+ * the session's owner.
  */
 final class JdbcStatement {
     private final JdbcConnection view;
     private final Session session;
-    private final Method maker;
-    private final @Nullable Object[] making;
     private final @Nullable SqlText preparedSql;
-    private final boolean answersFromSchema;
-    private final boolean keys;
+    private final boolean wantsKeys;
     private final Statement proxy;
-    private final JdbcReplay calls = new JdbcReplay();
+    private final JdbcPhysical physical;
+    private final JdbcKeys keys = new JdbcKeys();
     /** Those of the last run that are not closed. */
     private final List<JdbcResult> results = new ArrayList<>(1);
-    /** Stands on no table, so nothing waits for it. */
-    private @Nullable JdbcResult keysResult;
-    /** Of the row that the last run inserted; null if it inserted none. */
-    private @Nullable Long key;
     /** The last run has a result that nobody has asked for yet. */
     private boolean unasked;
     /** What has closed it. */
@@ -52,8 +43,6 @@ final class JdbcStatement {
     /** It has run, and its result, its count or its keys may still be asked for. */
     private boolean mayBeAsked;
 
-    private @Nullable Statement physical;
-    private @Nullable Lane madeOn;
     private int timeoutSeconds;
     /** For whom this statement runs at this moment. */
     private volatile @Nullable Ticket executing;
@@ -63,17 +52,10 @@ final class JdbcStatement {
     JdbcStatement(JdbcConnection view, Method maker, @Nullable Object[] making) throws Throwable {
         this.view = view;
         this.session = view.session();
-        this.maker = maker;
-        this.preparedSql = maker.getName().equals("createStatement")
-                ? null
-                : SqlText.of((String) Objects.requireNonNull(making[0]));
-        this.making = preparedSql == null ? making : immediate(making, preparedSql);
-        this.answersFromSchema = preparedSql != null && preparedSql.answersFromSchema();
-        this.keys = preparedSql != null && returnsKeys(making);
-        Class<? extends Statement> type = maker.getName().equals("prepareCall")
-                ? CallableStatement.class
-                : preparedSql == null ? Statement.class : PreparedStatement.class;
-        this.proxy = JdbcProxy.of(type, this::onStatement);
+        this.physical = new JdbcPhysical(maker, making);
+        this.preparedSql = physical.preparedSql();
+        this.wantsKeys = preparedSql != null && JdbcKeys.areWanted(making);
+        this.proxy = JdbcProxy.of(physical.type(), this::onStatement);
         if (preparedSql != null) {
             preparedSql.requireSingle();
             // Errors in the text are found now, as JDBC users expect.
@@ -93,20 +75,14 @@ final class JdbcStatement {
     void release(String reason) {
         endResults(reason);
         mayBeAsked = false;
-        if (physical != null) {
-            JdbcProxy.closeQuietly(physical);
-            physical = null;
-        }
+        physical.close();
         session.lookWhatIsOpen();
     }
 
     private void endResults(String reason) {
         results.forEach(result -> result.end(reason));
         results.clear();
-        if (keysResult != null) {
-            keysResult.end(reason);
-            keysResult = null;
-        }
+        keys.close(reason);
         if (unasked) {
             unasked = false;
             unaskedClosedBy = reason;
@@ -126,7 +102,7 @@ final class JdbcStatement {
     /** The user has closed a result. */
     void closed(JdbcResult result) {
         results.remove(result);
-        if (closesOnCompletion && results.isEmpty() && result != keysResult) {
+        if (closesOnCompletion && results.isEmpty() && !keys.areIn(result)) {
             close();
         }
     }
@@ -153,26 +129,19 @@ final class JdbcStatement {
         }
         Verb verb = preparedSql.verb();
         // Where nothing may be written it is prepared all the same, and refused when it is run.
-        boolean later = session.isReadOnly() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
+        boolean later = session.readOnly().isOn() && (verb == Verb.CHANGE || verb == Verb.SCHEMA);
         Lane lane = session.readyToPrepare(preparedSql, later ? Verb.READ : verb);
         session.notBegun();
         return lane;
     }
 
     private Statement physical(Lane lane) throws Throwable {
-        if (physical == null || madeOn != lane || physical.isClosed()) {
-            release(madeOn == lane ? JdbcResult.FAILED : JdbcView.MOVED);
-            Connection connection = lane.engine().connection();
-            if (answersFromSchema) {
-                lane.engine().lookAtSchema();
-            }
-            Statement made = lane.engine().<Statement, Throwable>inCurrentSchema(() ->
-                    (Statement) Objects.requireNonNull(JdbcProxy.call(connection, maker, making)));
-            physical = made;
-            madeOn = lane;
-            calls.repeatOn(made);
+        Statement usable = physical.on(lane);
+        if (usable == null) {
+            release(physical.wasMadeOn(lane) ? JdbcResult.FAILED : JdbcView.MOVED);
+            usable = physical.make(lane);
         }
-        return physical;
+        return usable;
     }
 
     /** Made again, as it is in the schema of now, for a user who asks for its columns before it runs. */
@@ -232,7 +201,7 @@ final class JdbcStatement {
             case "getGeneratedKeys":
                 Lane lane = session.ready(SqlText.READ);
                 if (!lane.engine().driverTellsKeys()) {
-                    return generatedKeys(lane);
+                    return keys.result(view, this, lane);
                 }
                 break;
             case "unwrap":
@@ -245,7 +214,7 @@ final class JdbcStatement {
         }
         @Nullable Object[] given = JdbcReplay.repeatable(method, arguments);
         Object answer = JdbcProxy.call(physical(ready()), method, given);
-        calls.made(method, given);
+        physical.calls().made(method, given);
         // The driver's own statement is the ResultSetMetaData too, and may be a ResultSet: go by what was asked for.
         boolean isResult = method.getReturnType() == ResultSet.class;
         if (isResult && answer instanceof ResultSet result) {
@@ -255,45 +224,31 @@ final class JdbcStatement {
         return view.answer(answer, method);
     }
 
-    /** The key of the last run, or an empty result, under the driver's name for it. */
-    private ResultSet generatedKeys(Lane lane) throws SQLException {
-        if (keysResult != null) {
-            keysResult.end(JdbcResult.RUN_AGAIN);
-        }
-        Statement statement = lane.engine().connection().createStatement();
-        String one = "SELECT " + (key == null ? 1 : key) + " AS \"last_insert_rowid()\"";
-        ResultSet rows = statement.executeQuery(key == null ? one + " WHERE 0" : one);
-        statement.closeOnCompletion();
-        JdbcResult made = new JdbcResult(view, this, rows);
-        keysResult = made;
-        return made.proxy();
-    }
-
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
         List<SqlText> texts = preparedSql != null
                 ? List.of(preparedSql)
                 : method.getName().endsWith("Batch")
-                        ? calls.texts().stream().map(SqlText::of).toList()
+                        ? physical.calls().texts().stream().map(SqlText::of).toList()
                         : List.of(SqlText.of((String) Objects.requireNonNull(arguments[0])));
         boolean isBatch = method.getName().endsWith("Batch");
-        boolean wantsKeys = keys || preparedSql == null && returnsKeys(arguments);
+        boolean asksForKeys = wantsKeys || preparedSql == null && JdbcKeys.areWanted(arguments);
         if (writing && unasked) {
             release(JdbcResult.RUN_AGAIN); // before a transaction begins
         }
         endResults(JdbcResult.RUN_AGAIN); // as JDBC says, and before anything asks what is open
         session.lookWhatIsOpen();
         unaskedClosedBy = null;
-        key = null;
-        writing = texts.stream().anyMatch(JdbcStatement::mayWrite);
+        keys.forget();
+        writing = texts.stream().anyMatch(JdbcTexts::mayWrite);
         if (isBatch && !texts.isEmpty()) {
-            session.requireWritable(texts.get(0));
+            session.readOnly().requireOff(texts.get(0));
         }
         Lane lane = texts.isEmpty() ? session.ready(SqlText.READ) : null;
         for (SqlText text : texts) {
             text.requireSingle();
-            refuseDriverCommand(text);
+            JdbcTexts.refuseDriverCommand(text);
             if (method.getName().equals("executeQuery") && session.form() == Form.CONNECTION) {
-                refuseControl(text);
+                JdbcTexts.refuseControl(text);
             }
             lane = session.ready(text);
         }
@@ -310,9 +265,9 @@ final class JdbcStatement {
         boolean mayReturnNothing = !method.getName().equals("executeQuery");
         if (verb.ends() && session.transaction().isLost() && mayReturnNothing) {
             session.transaction().endLost(lane, verb == Verb.ROLLBACK);
-            return nothingDone(method.getReturnType());
+            return JdbcTexts.nothingDone(method.getReturnType());
         }
-        @Nullable Object[] given = texts.isEmpty() ? arguments : immediate(arguments, texts.get(0));
+        @Nullable Object[] given = texts.isEmpty() ? arguments : JdbcTexts.immediate(arguments, texts.get(0));
         Lane first = lane;
         boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
         Object answer;
@@ -320,10 +275,10 @@ final class JdbcStatement {
             answer = whole && texts.stream().noneMatch(text -> text.verb().isMaintenance())
                     ? atomically(texts, method, given)
                     : session.statements()
-                            .attempt(first, verb, current -> attempt(current, texts, method, given, wantsKeys));
+                            .attempt(first, verb, current -> attempt(current, texts, method, given, asksForKeys));
         } catch (Throwable e) {
             if (isBatch) {
-                calls.forgetBatch(); // as the driver does, if it came so far
+                physical.calls().forgetBatch(); // as the driver does, if it came so far
                 release(JdbcResult.FAILED);
             }
             throw e;
@@ -333,15 +288,11 @@ final class JdbcStatement {
             session.succeeded(ran, text.verb());
         }
         if (isBatch) {
-            calls.forgetBatch();
+            physical.calls().forgetBatch();
         }
         mayBeAsked = mayReturnNothing;
         unasked = Objects.equals(answer, true);
         return answer instanceof ResultSet result ? tracked(result).proxy() : answer;
-    }
-
-    private static boolean mayWrite(SqlText text) {
-        return text.verb() == Verb.CHANGE || text.verb() == Verb.WITH && text.returnsChanges();
     }
 
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
@@ -362,29 +313,8 @@ final class JdbcStatement {
         });
     }
 
-    /** sqlite-jdbc takes these for commands of its own, behind SQLite's back, and a restore writes over the database. */
-    private static void refuseDriverCommand(SqlText text) throws SQLException {
-        if (text.startsWith("BACKUP") || text.startsWith("RESTORE")) {
-            throw new SQLException(
-                    "The driver's backup and restore commands are refused: they pass by the pool's rules."
-                            + " Use SqlitePool.backup, or unwrap the driver's connection.");
-        }
-    }
-
-    /** The driver would run it, and then fail because there are no rows: nobody would know of the transaction. */
-    private static void refuseControl(SqlText text) throws SQLException {
-        if (text.verb().isControl()) {
-            throw new SQLException(text.label() + " returns no rows, and was not run; use execute.", "07005");
-        }
-    }
-
-    /** What execute… answers for a statement that returns no rows and changes none. */
-    private static Object nothingDone(Class<?> type) {
-        return type == boolean.class ? (Object) false : type == int.class ? (Object) 0 : (Object) 0L;
-    }
-
     private @Nullable Object attempt(
-            Lane current, List<SqlText> texts, Method method, @Nullable Object[] arguments, boolean wantsKeys)
+            Lane current, List<SqlText> texts, Method method, @Nullable Object[] arguments, boolean asksForKeys)
             throws Throwable {
         for (SqlText text : texts) {
             session.transaction().willRun(current, text, text.verb());
@@ -392,11 +322,11 @@ final class JdbcStatement {
         boolean ends = texts.stream().anyMatch(text -> text.verb().isControl()); // not to fail because of a look
         if (preparedSql == null && !ends) {
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
-        } else if (answersFromSchema) {
+        } else if (physical.answersFromSchema()) {
             release(JdbcResult.RUN_AGAIN); // as in StatementCache
         }
         Statement target = physical(current);
-        String inserts = wantsKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
+        String inserts = asksForKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
                 ? texts.get(0).insertsInto()
                 : null;
         if (inserts != null) {
@@ -406,7 +336,9 @@ final class JdbcStatement {
         current.beginStatement(timeoutNanos());
         try {
             Object answer = JdbcProxy.call(target, method, arguments);
-            key = inserts == null ? null : insertedKey(current);
+            if (inserts != null) {
+                keys.look(current);
+            }
             return answer;
         } catch (SQLException e) {
             throw current.explained(e);
@@ -419,38 +351,10 @@ final class JdbcStatement {
         }
     }
 
-    /** The statement has run, whatever becomes of the question; an interrupt may strike it. */
-    private static @Nullable Long insertedKey(Lane lane) {
-        try {
-            return lane.engine().insertedKey();
-        } catch (SQLException e) {
-            return null;
-        }
-    }
-
-    /** Plain BEGIN becomes BEGIN IMMEDIATE here too. */
-    private static @Nullable Object[] immediate(@Nullable Object[] arguments, SqlText text) {
-        if (text.verb() != Verb.BEGIN || arguments.length == 0 || !(arguments[0] instanceof String)) {
-            return arguments;
-        }
-        @Nullable Object[] changed = arguments.clone();
-        changed[0] = text.immediate().text();
-        return changed;
-    }
-
     private JdbcResult tracked(ResultSet result) {
         JdbcResult tracked = new JdbcResult(view, this, result);
         results.add(tracked);
         session.lookWhatIsOpen();
         return tracked;
-    }
-
-    private static boolean returnsKeys(@Nullable Object[] arguments) {
-        if (arguments.length < 2) {
-            return false;
-        }
-        Object wish = arguments[arguments.length - 1];
-        return arguments.length == 2
-                && (wish instanceof Integer number ? number == Statement.RETURN_GENERATED_KEYS : true);
     }
 }

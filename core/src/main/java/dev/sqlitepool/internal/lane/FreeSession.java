@@ -67,7 +67,7 @@ public final class FreeSession extends Session {
     // ---- moves
 
     private boolean canMove(Lane current) {
-        return !isReadOnly()
+        return !readOnly().isOn()
                 && current.access() == Access.READ
                 && host.hasReadLanes()
                 && !transaction().isOpen();
@@ -227,7 +227,7 @@ public final class FreeSession extends Session {
         try {
             if (giveBack) {
                 giveUp(lane);
-                goesOnElsewhere();
+                lastChange().isElsewhere();
             }
             written.committed(lane, !giveBack);
             goesOn = host.awaitDurable(ticket(), lane, giveBack);
@@ -247,7 +247,7 @@ public final class FreeSession extends Session {
     // ---- a transaction for a batch
 
     @Override
-    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
+    public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
         Lane current = own();
         results().closeWriting(); // they commit now, and would keep this from it
         before(current, SqlText.BEGIN, Verb.BEGIN);

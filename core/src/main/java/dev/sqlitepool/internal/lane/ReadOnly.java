@@ -13,19 +13,19 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
  */
-final class ReadOnly {
+public final class ReadOnly {
     /** The user has made the JDBC view read-only. */
     private boolean on;
     /** The lane could write, and refuses to. */
     private boolean refusing;
 
     /** Whether the user's JDBC view is read-only. */
-    boolean isOn() {
+    public boolean isOn() {
         return on;
     }
 
-    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
-    void set(boolean wanted, @Nullable Lane own) {
+    /** The user's JDBC view becomes read-only, or is so no more, on the lane that the session has. Outside a transaction only. */
+    public void set(boolean wanted, @Nullable Lane own) {
         boolean before = on;
         on = wanted;
         if (before && !wanted) {
@@ -50,7 +50,7 @@ final class ReadOnly {
     }
 
     /** Fails if nothing may be written. */
-    void requireOff(SqlText sql) throws SQLException {
+    public void requireOff(SqlText sql) throws SQLException {
         if (on) {
             throw Misuse.readOnly(sql.label(), null);
         }

@@ -84,8 +84,8 @@ public final class ScopedSession extends Session {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
-            requireJournal(data.text());
-            if (data.text().changesConnection() && !keepsJournal(data.text())) {
+            journal().requireKept(data.text());
+            if (data.text().changesConnection() && !journal().isKeptBy(data.text())) {
                 throw Misuse.asData(data.text());
             }
         }
@@ -106,13 +106,6 @@ public final class ScopedSession extends Session {
             return data.run(statements());
         }
         return inTransaction(() -> data.run(statements()));
-    }
-
-    /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
-    private boolean keepsJournal(SqlText sql) {
-        String mode = sql.journalMode();
-        String journal = journal();
-        return journal != null && mode != null && mode.equalsIgnoreCase(journal);
     }
 
     // ---- transactions
@@ -179,8 +172,8 @@ public final class ScopedSession extends Session {
 
     /** The pool's transaction is around it. */
     @Override
-    public <T> T atomically(Nested<T, RuntimeException> body) throws SQLException {
-        return nested(body);
+    public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
+        return transaction().savepoints().nested(own(), body);
     }
 
     // ---- in a group: one session opens and ends the transaction, others join it for one statement each
@@ -208,7 +201,7 @@ public final class ScopedSession extends Session {
         try {
             result = bare
                     ? data.run(statements())
-                    : this.<T, RuntimeException>nested(() -> data.run(statements()));
+                    : transaction().savepoints().<T, RuntimeException>nested(own, () -> data.run(statements()));
         } catch (Throwable e) {
             if (bare) {
                 own.texts().failed(data.sql());

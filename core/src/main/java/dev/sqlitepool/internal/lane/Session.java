@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Writes;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
@@ -13,7 +12,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -26,35 +24,21 @@ import org.jspecify.annotations.Nullable;
  * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
  * order nothing that the session leaves behind reaches the next user.
  */
-public abstract class Session {
+public abstract class Session extends LaneUser {
     private final Host host;
     private final Settings settings;
     private final Telemetry telemetry;
-    private final long busyNanos;
     private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
     private final OpenResults results = new OpenResults();
     private final ReadOnly readOnly = new ReadOnly();
+    private final LastChange lastChange = new LastChange();
     private final Statements statements = new Statements(this);
     /** Null if nobody asks for how long the session reads. */
     private final @Nullable ReadClock reading;
 
-    private volatile Ticket ticket;
-    private volatile @Nullable Lane lane;
-    private volatile boolean alive;
-    private @Nullable Thread owner;
-
     /** All that has run since {@link #begin} only reads. */
     private boolean onlyReads;
-    /** How long the work lets each statement take, 0 for no limit. */
-    private long statementNanos;
-
-    /** Something was run since {@link #begin} that may have been committed by itself. */
-    private volatile boolean effect;
-    /** The error of a read lane that refused the statement because it writes. */
-    private @Nullable SQLException refused;
-    /** What SQLite remembers of the last change is not this work's: it has changed nothing yet, or has given the write lane back. */
-    private boolean elsewhere = true;
 
     /**
      * A session that has not begun.
@@ -68,97 +52,27 @@ public abstract class Session {
             Ticket ticket,
             Function<? super Session, ? extends JdbcView> views,
             @Nullable ReadClock reading) {
+        super(host, ticket);
         this.host = host;
         this.settings = settings;
         this.telemetry = telemetry;
-        this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.views = views;
-        this.transaction = new TransactionScope(host, busyNanos, telemetry);
+        this.transaction = new TransactionScope(host, results, settings, telemetry);
         this.reading = reading;
-        this.ticket = ticket;
-    }
-
-    /** The ticket of a session that is idle, so that it keeps alive neither the last of its tasks nor what that has returned. */
-    private enum Nobody implements Ticket {
-        HERE;
-
-        @Override
-        public boolean isEnded() {
-            return true;
-        }
-
-        @Override
-        public boolean beginCommit() {
-            return false;
-        }
     }
 
     // ---- life
 
-    /** Takes a lane; null for a lease that has none at the moment. The calling thread becomes the owner. */
+    @Override
     public void begin(@Nullable Lane granted, Ticket next) {
-        ticket = next;
-        owner = Thread.currentThread();
-        lane = granted;
-        if (granted != null) {
-            granted.enter(next);
-        }
         onlyReads = true;
-        effect = false;
-        refused = null;
-        statementNanos = 0;
-        alive = true;
-    }
-
-    /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
-    public @Nullable Lane lane() {
-        return lane;
-    }
-
-    /** The lane that the session must have. */
-    Lane own() {
-        return Objects.requireNonNull(lane);
-    }
-
-    /** Holds a lane for the next {@link #begin}. */
-    public void keep(Lane granted) {
-        lane = granted;
-    }
-
-    /** The session has left its lane, and has none. */
-    void loseLane() {
-        lane = null;
-    }
-
-    /** The task for which the session works. */
-    public Ticket ticket() {
-        return ticket;
-    }
-
-    /**
-     * Interrupts what the session runs now for a ticket. By any thread.
-     *
-     * @return false when the session does not work for that ticket any more, and no further call is needed
-     */
-    public boolean interrupt(Ticket target) {
-        Lane current = lane;
-        if (current != null) {
-            current.interrupt(target);
-        }
-        return alive && ticket == target;
-    }
-
-    /** After an error that may have struck in the middle of anything, the lane is not trusted. */
-    public void struckBy(Throwable error) {
-        Lane current = lane;
-        if (error instanceof VirtualMachineError && current != null) {
-            current.doubt(CloseReason.DISCARDED);
-        }
+        statements.begin();
+        super.begin(granted, next);
     }
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
     public @Nullable Lane end() {
-        Lane last = lane;
+        Lane last = lane();
         try {
             leave(last);
             results.close(last, JdbcView.CLOSED);
@@ -176,8 +90,8 @@ public abstract class Session {
             }
             telemetry.debug("a connection could not be handed over clean", e);
         }
-        lane = null;
-        ticket = Nobody.HERE;
+        loseLane();
+        rest();
         if (reading != null) {
             reading.look(false);
         }
@@ -199,32 +113,31 @@ public abstract class Session {
     }
 
     private @Nullable Lane tryToPause() {
-        Lane current = lane;
-        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
+        Lane current = lane();
+        if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
-        if (ticket.isEnded()) { // nothing interrupts the lane any more
-            results.closeCursors(lane);
+        if (ticket().isEnded()) { // nothing interrupts the lane any more
+            results.closeCursors(current);
         }
         lookWhatIsOpen();
         boolean kept = current == null
                 || transaction.isOpen()
-                || results.areOpen(lane)
+                || results.areOpen(current)
                 || current.doubt() == CloseReason.CHANGED
                 || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
         if (kept) {
-            ticket = Nobody.HERE; // keeps nothing of the work that has ended
+            rest(); // keeps nothing of the work that has ended
             return null;
         }
-        goesOnElsewhere();
+        lastChange.isElsewhere();
         return end();
     }
 
     /** No interrupt reaches the lane for this session from here on. */
     void leave(@Nullable Lane last) {
-        alive = false;
-        owner = null;
+        stop();
         try {
             results.endWork();
         } finally {
@@ -256,28 +169,9 @@ public abstract class Session {
         return false;
     }
 
-    /** Whether the work may have changed the database by a commit of its own. By any thread. */
-    public boolean mayHaveHadEffect() {
-        return effect;
-    }
-
-    /**
-     * The next step may commit by itself. The end of a ticket is decided first, and then reads this; here this is written first, and then
-     * the ticket is read. So nothing takes effect after somebody was told that nothing has.
-     */
-    void takesEffect() {
-        effect = true;
-        requireTicket();
-    }
-
-    /** A read lane has refused a statement of the session, with this error, before anything of it had happened. */
-    void refused(SQLException error) {
-        refused = error;
-    }
-
     /** Whether that is the error of a statement that belongs on the write lane, and did nothing; not one that a mapper has thrown. */
     public boolean wasRefused(Throwable error) {
-        return error == refused;
+        return statements.wasRefused(error);
     }
 
     /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
@@ -287,7 +181,7 @@ public abstract class Session {
 
     /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
-        return transaction.due();
+        return transaction.hooks().due();
     }
 
     /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
@@ -296,30 +190,6 @@ public abstract class Session {
     }
 
     // ---- rules
-
-    /** Every use passes here first: is the session alive, on its thread, and wanted? */
-    public void requireAlive() {
-        StackRoom.require();
-        if (!alive) {
-            throw Misuse.returned();
-        }
-        if (owner != Thread.currentThread()) {
-            throw Misuse.ofAnotherThread(owner);
-        }
-        requireTicket();
-    }
-
-    /** Fails if nobody wants the session to go on. */
-    void requireTicket() {
-        if (ticket.isEnded()) {
-            throw Misuse.unwanted();
-        }
-    }
-
-    /** Fails if the user's JDBC view is read-only. */
-    public void requireWritable(SqlText sql) throws SQLException {
-        readOnly.requireOff(sql);
-    }
 
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
     public Lane ready(SqlText sql) throws SQLException {
@@ -351,7 +221,7 @@ public abstract class Session {
         }
         Verb verb = readOnly.check(sql, given, transaction.isOpen());
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
-        Lane current = lane;
+        Lane current = lane();
         if (verb.ends()) {
             results.closeCursors(current);
         }
@@ -364,7 +234,7 @@ public abstract class Session {
         readOnly.keep(current);
         current = laneFor(verb, current);
         if (runs) {
-            followLastChange(sql, verb);
+            lastChange.follow(sql, verb, onlyEverReads());
         }
         before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
@@ -375,7 +245,7 @@ public abstract class Session {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }
-        current.limit(statementNanos);
+        limit(current);
         return current;
     }
 
@@ -395,19 +265,9 @@ public abstract class Session {
         return null;
     }
 
-    /** Gives a lane back that it has left, and waits for another. */
-    Lane take(@Nullable Lane from, Access access) throws SQLException {
-        lane = null;
-        Lane to = host.exchange(from, access, ticket);
-        lane = to;
-        to.enter(ticket);
-        to.limit(statementNanos);
-        return to;
-    }
-
     /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
     Lane leaveOldFile(Lane old) throws SQLException {
-        if (transaction.isOpen() || results.areOpen(lane)) {
+        if (transaction.isOpen() || results.areOpen(lane())) {
             return old;
         }
         if (old.doubt() != null) {
@@ -418,19 +278,9 @@ public abstract class Session {
         return take(old, old.access());
     }
 
-    /** The work has given the write lane back after a change. */
-    void goesOnElsewhere() {
-        elsewhere = true;
-    }
-
-    /** Before a statement runs: refuses one that asks for the last change of somebody else. To prepare it asks for nothing. */
-    private void followLastChange(SqlText sql, Verb verb) throws SQLException {
-        boolean nothingChanged = onlyEverReads(); // and with a single lane another's change would be told
-        // What a trigger or a view asks for it asks when it runs.
-        if (verb != Verb.SCHEMA && (elsewhere || nothingChanged) && sql.asksForLastChange()) {
-            throw nothingChanged ? Misuse.alone() : Misuse.elsewhere();
-        }
-        elsewhere = elsewhere && verb != Verb.CHANGE && !(verb == Verb.WITH && sql.changesRows());
+    /** What is known of SQLite's last change. */
+    LastChange lastChange() {
+        return lastChange;
     }
 
     /** Whether nothing can be changed in this form. */
@@ -441,23 +291,13 @@ public abstract class Session {
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane current, SqlText sql, Verb verb) throws SQLException {
         if (verb == Verb.MAINTENANCE) {
-            requireJournal(sql);
+            journal().requireKept(sql);
         }
     }
 
-    /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
-    void requireJournal(SqlText sql) throws SQLException {
-        String mode = sql.journalMode();
-        String journal = journal();
-        if (journal != null && mode != null && !mode.equalsIgnoreCase(journal)) {
-            throw Misuse.journal(sql);
-        }
-    }
-
-    /** The journal mode that connections are set up with; null if each connection may choose. */
-    @Nullable
-    String journal() {
-        return settings.inMemory() ? null : settings.pragmas().getOrDefault("journal_mode", "");
+    /** The journal mode that must stay. */
+    JournalMode journal() {
+        return JournalMode.of(settings);
     }
 
     // ---- transactions
@@ -474,7 +314,7 @@ public abstract class Session {
             if (write) {
                 beforeTransaction();
             }
-            transaction.begin(current, write, ticket);
+            transaction.begin(current, write, ticket());
         } catch (Throwable e) {
             notBegun();
             throw e;
@@ -483,39 +323,17 @@ public abstract class Session {
 
     /** Before a transaction begins that may write. */
     void beforeTransaction() throws SQLException {
-        Lane own = lane;
+        Lane own = lane();
         if (own != null && own.access() == Access.WRITE) {
-            host.beforeTransaction(own, ticket);
+            host.beforeTransaction(own, ticket());
         }
     }
 
     /** A BEGIN has failed, or is not run now. */
     public void notBegun() {}
 
-    /** Work inside a transaction. */
-    public interface Nested<T, X extends Exception> {
-        T run() throws SQLException, X;
-    }
-
-    /** Runs work in a savepoint: when it throws, what it did is undone. */
-    <T, X extends Exception> T nested(Nested<T, X> body) throws SQLException, X {
-        Lane current = own();
-        TransactionScope.Mark mark = transaction.savepoint(current, true);
-        T result;
-        try {
-            result = body.run();
-        } catch (Throwable e) {
-            results.closeWriting();
-            transaction.rollbackTo(current, mark, e);
-            throw e;
-        }
-        results.closeWriting();
-        transaction.release(current, mark);
-        return result;
-    }
-
     /** Runs work as a whole or not at all, where no transaction is open. Statements that only read may be open around it, and go on. */
-    public abstract <T> T atomically(Nested<T, RuntimeException> body) throws SQLException;
+    public abstract <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException;
 
     /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
     public boolean givesBack(Lane current) {
@@ -556,24 +374,13 @@ public abstract class Session {
     /** A statement, a cursor or a transaction has begun or ended. */
     public void lookWhatIsOpen() {
         if (reading != null) {
-            reading.look(transaction.isOpen() || results.areOpen(lane));
+            reading.look(transaction.isOpen() || results.areOpen(lane()));
         }
-        Lane own = lane;
-        if (own != null && alive && owner == Thread.currentThread() && !transaction.isOpen()) {
+        Lane own = lane();
+        if (own != null && isAlive() && !transaction.isOpen()) {
             boolean perhapsNotAll = results.mayBeOpen(own);
             transaction.written().committed(own, perhapsNotAll);
         }
-    }
-
-    /** Limits the time of each statement from now on. */
-    void statementTimeout(long nanos) {
-        requireAlive();
-        statementNanos = nanos;
-    }
-
-    /** Patience with other processes, for one statement. */
-    Patience patience() {
-        return new Patience(busyNanos, telemetry);
     }
 
     // ---- the view as java.sql
@@ -584,18 +391,8 @@ public abstract class Session {
     }
 
     /** What keeps the session from writing. */
-    ReadOnly readOnly() {
+    public ReadOnly readOnly() {
         return readOnly;
-    }
-
-    /** Whether the user has made the JDBC view read-only. */
-    public boolean isReadOnly() {
-        return readOnly.isOn();
-    }
-
-    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
-    public void readOnly(boolean wanted) {
-        readOnly.set(wanted, lane);
     }
 
     /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
@@ -605,7 +402,7 @@ public abstract class Session {
         takesEffect();
         current.doubt(CloseReason.CHANGED);
         transaction.written().handedOut();
-        elsewhere = false; // it may change anything
+        lastChange.isHere(); // it may change anything
         return current;
     }
 

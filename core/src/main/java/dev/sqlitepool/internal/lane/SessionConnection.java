@@ -78,7 +78,7 @@ final class SessionConnection implements Transaction {
         SqlText text = SqlText.of(sql);
         session.readyToWrite(text);
         return session.transaction().isOpen()
-                ? session.nested(() -> session.statements().runAll(text, values))
+                ? session.transaction().savepoints().nested(session.own(), () -> session.statements().runAll(text, values))
                 : session.atomically(() -> session.statements().runAll(text, values));
     }
 
@@ -86,7 +86,7 @@ final class SessionConnection implements Transaction {
     public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
             throws SQLException, X {
         requireTransaction("savepoint");
-        return session.nested(() -> work.apply(this));
+        return session.transaction().savepoints().nested(session.own(), () -> work.apply(this));
     }
 
     @Override
@@ -99,7 +99,7 @@ final class SessionConnection implements Transaction {
     public void afterCommit(Runnable hook) {
         Objects.requireNonNull(hook, "hook");
         requireTransaction("afterCommit");
-        session.transaction().afterCommit(hook);
+        session.transaction().hooks().add(hook);
     }
 
     private void requireTransaction(String method) {

@@ -19,9 +19,21 @@ import org.jspecify.annotations.Nullable;
 /** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
 public final class Statements {
     private final Session session;
+    /** The error of a read lane that refused the statement because it writes, before anything of it had happened. */
+    private @Nullable SQLException refused;
 
     Statements(Session session) {
         this.session = session;
+    }
+
+    /** A work begins. */
+    void begin() {
+        refused = null;
+    }
+
+    /** Whether that is the error with which a read lane has refused a statement of the work. */
+    boolean wasRefused(Throwable error) {
+        return error == refused;
     }
 
     /** Hands rows on, and remembers whether an error came from the sink or from the statement. */
@@ -76,7 +88,7 @@ public final class Statements {
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         Lane current = first;
-        Patience patience = session.patience();
+        Patience patience = session.transaction().patience();
         while (true) {
             SQLException error;
             session.running(1);
@@ -114,10 +126,10 @@ public final class Statements {
 
     private SQLException conclusion(Lane current, SQLException error, Verb verb, boolean writes, boolean unread) {
         if (writes && unread) {
-            session.refused(error);
+            refused = error;
         }
         SQLException failed = failed(current, error, verb);
-        return writes && session.isReadOnly() ? Misuse.readOnly("This statement", failed) : failed;
+        return writes && session.readOnly().isOn() ? Misuse.readOnly("This statement", failed) : failed;
     }
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */

@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Patience;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
@@ -11,8 +12,6 @@ import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,53 +27,22 @@ public final class TransactionScope {
     private final long busyNanos;
     private final Telemetry telemetry;
     private final Written written;
+    private final Hooks hooks = new Hooks();
+    private final Savepoints savepoints;
     private boolean open;
     /** Begun to read. */
     private boolean reading;
 
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
-    /** What is to be done after the commit, in order. */
-    private final List<Runnable> hooks = new ArrayList<>();
-    /** The savepoints that are open, from the outermost on. */
-    private final List<Mark> marks = new ArrayList<>();
     /** What the lane reads between transactions was begun by this session's commit. */
     private boolean stays;
-    /** How many savepoints the session has set. */
-    private int numbered;
-    /** The hooks of the transaction that was committed last. */
-    private List<Runnable> due = List.of();
-
-    /** A savepoint, by identity: it is open exactly if {@link #marks} holds it. */
-    public static final class Mark {
-        private final int number;
-        private final int level;
-        private final int hooks;
-        private final boolean ofFunction;
-
-        private Mark(int number, int level, int hooks, boolean ofFunction) {
-            this.number = number;
-            this.level = level;
-            this.hooks = hooks;
-            this.ofFunction = ofFunction;
-        }
-
-        /** No other savepoint of the session has it. */
-        public int number() {
-            return number;
-        }
-    }
-
-    /**
-     * Nothing is open yet.
-     *
-     * @param busyNanos for how long to wait for another process that holds the database
-     */
-    TransactionScope(Host host, long busyNanos, Telemetry telemetry) {
+    TransactionScope(Host host, OpenResults results, Settings settings, Telemetry telemetry) {
         this.host = host;
-        this.busyNanos = busyNanos;
+        this.busyNanos = Settings.nanos(settings.busyTimeout());
         this.telemetry = telemetry;
         this.written = new Written(host);
+        this.savepoints = new Savepoints(this, hooks, results);
     }
 
     Written written() {
@@ -88,7 +56,9 @@ public final class TransactionScope {
 
     /** What the transaction has done must not be kept: everything but its end is refused from now on. */
     void lose(SQLException reason) {
-        loseIfOpen(reason);
+        if (open && lost == null) {
+            lost = reason;
+        }
     }
 
     /** It could not be rolled back: it stays open, as a lost one. */
@@ -121,19 +91,24 @@ public final class TransactionScope {
         return rollbackOnly;
     }
 
-    /** Something to be done after the commit, unless it or the savepoint that is open now is undone. */
-    void afterCommit(Runnable hook) {
-        hooks.add(hook);
+    /** The savepoints that are open in it. */
+    public Savepoints savepoints() {
+        return savepoints;
     }
 
-    /** What is to be done now that the transaction has been committed; empty if it was not. */
-    List<Runnable> due() {
-        return due;
+    /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
+    Hooks hooks() {
+        return hooks;
+    }
+
+    /** Patience with other processes, for one statement. */
+    Patience patience() {
+        return new Patience(busyNanos, telemetry);
     }
 
     /** Begins, repeating while another process holds the database, as long as the ticket stands. */
     void begin(Lane lane, boolean write, Ticket ticket) throws SQLException {
-        Patience patience = new Patience(busyNanos, telemetry);
+        Patience patience = patience();
         while (true) {
             if (ticket.isEnded()) {
                 throw Misuse.unwanted();
@@ -184,7 +159,7 @@ public final class TransactionScope {
         open = false;
         lost = null;
         hooks.clear();
-        marks.clear();
+        savepoints.clear();
     }
 
     /** What the user's own statement, which succeeded, has done to the transaction. */
@@ -244,7 +219,7 @@ public final class TransactionScope {
      * @param mayStay whether the lane may go on reading for the next transaction, if one is likely to follow at once
      */
     void commit(Lane lane, boolean mayStay) throws SQLException {
-        Patience patience = new Patience(busyNanos, telemetry);
+        Patience patience = patience();
         while (true) {
             try {
                 tryToCommit(lane, mayStay && host.isFollowed(lane));
@@ -285,7 +260,7 @@ public final class TransactionScope {
         requireStanding();
         try {
             lane.engine().commit(stay);
-            due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
+            hooks.committed();
             ended();
             written.committed(lane, false);
         } catch (SQLException e) {
@@ -341,13 +316,13 @@ public final class TransactionScope {
                 boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();
                 if (writer && !stands) {
                     lane.doubt(CloseReason.DISCARDED);
-                    loseIfOpen(error);
+                    lose(error);
                 }
                 break;
             case DOUBTFUL:
                 lane.doubt(CloseReason.DISCARDED);
                 boolean committing = open ? verb.ends() : verb != Verb.READ;
-                loseIfOpen(error);
+                lose(error);
                 if (writer && committing) {
                     written.committed(lane, false); // perhaps
                     throw unknown(lane, error);
@@ -376,15 +351,9 @@ public final class TransactionScope {
     void broke(Lane lane, Throwable error, Verb verb) {
         boolean commits = open ? verb == Verb.COMMIT : !verb.begins() && verb != Verb.READ;
         if (lane.access() == Access.WRITE && commits) {
-            loseIfOpen(new SQLException(error.toString(), error));
+            lose(new SQLException(error.toString(), error));
             written.committed(lane, false); // perhaps
             throw unknown(lane, error);
-        }
-    }
-
-    private void loseIfOpen(SQLException error) {
-        if (open && lost == null) {
-            lost = error;
         }
     }
 
@@ -403,123 +372,5 @@ public final class TransactionScope {
                         + ". It is not repeated; read the database to find out. Check disk space and file system.",
                 host.stats(),
                 cause);
-    }
-
-    /**
-     * Opens a savepoint.
-     *
-     * @param ofFunction it ends with a function of the user's that runs inside it, and not before
-     */
-    public Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
-        requireStanding();
-        int level = marks.isEmpty() ? 1 : marks.get(marks.size() - 1).level + 1;
-        try {
-            lane.engine().savepoint(level);
-        } catch (SQLException e) {
-            throw failed(lane, e, Verb.SAVEPOINT); // virtual tables write now
-        }
-        Mark mark = new Mark(++numbered, level, hooks.size(), ofFunction);
-        marks.add(mark);
-        return mark;
-    }
-
-    /** Keeps what a function has done. */
-    void release(Lane lane, Mark mark) throws SQLException {
-        requireStanding();
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            loseIfOpen(e); // what was to be kept or undone is neither
-            throw failed(lane, e, Verb.RELEASE);
-        }
-        close(mark);
-    }
-
-    /** Undoes what a function has done that failed; if that is impossible the whole transaction is lost. */
-    void rollbackTo(Lane lane, Mark mark, Throwable reason) {
-        if (marks.contains(mark)) {
-            forgetHooks(mark);
-        }
-        close(mark);
-        if (lost != null) {
-            return;
-        }
-        try {
-            lane.engine().rollbackTo(mark.level);
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            lane.doubt(CloseReason.DISCARDED);
-            loseIfOpen(e);
-            if (reason != e) {
-                reason.addSuppressed(e);
-            }
-        }
-    }
-
-    private void forgetHooks(Mark mark) {
-        hooks.subList(mark.hooks, hooks.size()).clear();
-    }
-
-    /** The savepoint and those inside it are no more. */
-    private void close(Mark mark) {
-        int at = marks.indexOf(mark);
-        if (at >= 0) {
-            marks.subList(at, marks.size()).clear();
-        }
-    }
-
-    // ---- savepoints that the user ends
-
-    /** Fails, and costs nothing, if the user cannot end the savepoint. */
-    public void requireOpen(Mark mark) throws SQLException {
-        int at = marks.indexOf(mark);
-        if (at < 0) {
-            throw notOpen(null);
-        }
-        if (marks.subList(at + 1, marks.size()).stream().anyMatch(inner -> inner.ofFunction)) {
-            throw new SQLException(
-                    "This savepoint lies outside the savepoint(…) whose function runs; return from that first. Nothing was"
-                            + " undone, and the transaction goes on.",
-                    "3B001");
-        }
-    }
-
-    private static SQLException notOpen(@Nullable SQLException cause) {
-        return new SQLException(
-                "This savepoint is not open: it was released, its transaction or a savepoint around it has ended, or it was"
-                        + " set on another connection. Nothing was undone, and the transaction goes on.",
-                "3B001",
-                cause);
-    }
-
-    /** The user keeps what was done since the savepoint. */
-    public void userReleases(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        close(mark);
-    }
-
-    /** The savepoint itself stays open, as JDBC says. */
-    public void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().rollbackTo(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        forgetHooks(mark);
-        marks.subList(marks.indexOf(mark) + 1, marks.size()).clear();
-    }
-
-    private SQLException userFailed(Lane lane, Mark mark, SQLException error) {
-        if (failure(lane, error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
-            marks.remove(mark);
-            return notOpen(error);
-        }
-        return failed(lane, error, Verb.RELEASE);
     }
 }
