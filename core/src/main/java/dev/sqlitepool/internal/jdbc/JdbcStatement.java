@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.jdbc;
 
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.JdbcView;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;

@@ -149,8 +149,7 @@ public final class Cursor<T> {
     }
 
     private Prepared start(Lane own) throws SQLException {
-        Prepared started =
-                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
+        Prepared started = session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
         statement = started;
         if (held) {
             own.statements().hold(sql, started, this);
