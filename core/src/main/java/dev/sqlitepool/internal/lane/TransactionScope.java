@@ -6,7 +6,6 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
