@@ -144,7 +144,7 @@ final class JdbcResult {
         if (statement != null) {
             statement.isExecuting(true);
         }
-        lane.beginStatement(statement == null ? 0 : statement.timeoutNanos());
+        lane.interrupts().beginStatement(statement == null ? 0 : statement.timeoutNanos());
         try {
             Object answer = JdbcProxy.call(driver, method, arguments);
             if (Objects.equals(answer, false)) {
@@ -154,14 +154,14 @@ final class JdbcResult {
             }
             return answer;
         } catch (SQLException e) {
-            SQLException explained = lane.explained(e);
+            SQLException explained = lane.interrupts().explained(e);
             end(FAILED); // the driver would begin again with the first row
             throw session.statements().failed(lane, explained, Verb.READ);
         } finally {
             if (statement != null) {
                 statement.isExecuting(false);
             }
-            lane.endStatement();
+            lane.interrupts().endStatement();
         }
     }
 }

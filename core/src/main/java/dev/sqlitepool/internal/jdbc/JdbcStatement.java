@@ -3,8 +3,9 @@ package dev.sqlitepool.internal.jdbc;
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
@@ -333,7 +334,7 @@ final class JdbcStatement {
             current.engine().watchInserts(inserts);
         }
         isExecuting(true);
-        current.beginStatement(timeoutNanos());
+        current.interrupts().beginStatement(timeoutNanos());
         try {
             Object answer = JdbcProxy.call(target, method, arguments);
             if (inserts != null) {
@@ -341,10 +342,10 @@ final class JdbcStatement {
             }
             return answer;
         } catch (SQLException e) {
-            throw current.explained(e);
+            throw current.interrupts().explained(e);
         } finally {
             isExecuting(false);
-            current.endStatement();
+            current.interrupts().endStatement();
             if (inserts != null) {
                 current.engine().watchInserts(null);
             }

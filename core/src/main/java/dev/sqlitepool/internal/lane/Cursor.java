@@ -5,7 +5,6 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
@@ -119,14 +118,14 @@ public final class Cursor<T> {
         } else if (held && !own.statements().isHeld(current, this)) {
             throw closed();
         }
-        own.beginStatement(0);
+        own.interrupts().beginStatement(0);
         boolean stands;
         try {
             stands = current.next();
         } catch (SQLException e) {
-            throw session.transaction().failed(own, own.explained(e), Verb.READ);
+            throw session.transaction().failed(own, own.interrupts().explained(e), Verb.READ);
         } finally {
-            own.endStatement();
+            own.interrupts().endStatement();
         }
         lookWhetherLate(own);
         return stands;
@@ -134,7 +133,7 @@ public final class Cursor<T> {
 
     /** A timeout that has struck behind a row is told with the next one, unless the statement is closed already. */
     private void lookWhetherLate(Lane own) throws SQLException {
-        late = late == null ? own.late() : late;
+        late = late == null ? own.interrupts().late() : late;
         if (held && late != null) {
             throw late;
         }
@@ -165,16 +164,16 @@ public final class Cursor<T> {
         Prepared prepared = own.statements().take(sql);
         boolean started = false;
         try {
-            own.beginStatement(0);
+            own.interrupts().beginStatement(0);
             try {
                 StatementCache.check(prepared, values, true);
                 prepared.start(values);
             } catch (SQLException e) {
                 // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
                 // behind.
-                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.explained(e);
+                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.interrupts().explained(e);
             } finally {
-                own.endStatement();
+                own.interrupts().endStatement();
             }
             lookWhetherLate(own);
             started = true;

@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -257,21 +256,21 @@ public final class FreeSession extends Session {
             result = body.run();
             transaction().requireStanding();
         } catch (Throwable e) {
-            Ticket served = current.shield();
+            Ticket served = current.interrupts().shield();
             undo(current, e);
-            current.unshield(served);
+            current.interrupts().unshield(served);
             lookWhatIsOpen();
             throw e;
         }
         Written written = transaction().written();
         written.atOnce(false); // but after the sync
         try {
-            Ticket served = current.shield();
+            Ticket served = current.interrupts().shield();
             try {
                 requireUnstruck(current);
                 transaction().commit(current, false);
             } finally {
-                current.unshield(served);
+                current.interrupts().unshield(served);
                 lookWhatIsOpen();
             }
             committed(current);
@@ -286,7 +285,7 @@ public final class FreeSession extends Session {
     private void requireUnstruck(Lane current) throws SQLException {
         try {
             takesEffect();
-            current.requireInTime();
+            current.interrupts().requireInTime();
         } catch (SQLException | RuntimeException e) {
             undo(current, e);
             throw e;

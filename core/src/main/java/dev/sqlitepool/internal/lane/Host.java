@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.internal.engine.Engine.Writes;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 

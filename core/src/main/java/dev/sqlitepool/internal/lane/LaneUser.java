@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import java.sql.SQLException;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -109,7 +108,7 @@ abstract class LaneUser {
     public boolean interrupt(Ticket target) {
         Lane current = lane;
         if (current != null) {
-            current.interrupt(target);
+            current.interrupts().interrupt(target);
         }
         return alive && ticket == target;
     }
@@ -168,6 +167,6 @@ abstract class LaneUser {
 
     /** Limits the time of the next statement on the lane as the work wants. */
     void limit(Lane current) {
-        current.limit(statementNanos);
+        current.interrupts().limit(statementNanos);
     }
 }

@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
@@ -85,11 +84,11 @@ public final class ReadOnly {
 
     /** Not interruptible: an interrupted switch may have switched. */
     private static void switchWrites(Lane own, boolean refuse) throws SQLException {
-        Ticket served = own.shield();
+        Ticket served = own.interrupts().shield();
         try {
             own.engine().refuseWrites(refuse);
         } finally {
-            own.unshield(served);
+            own.interrupts().unshield(served);
         }
     }
 }

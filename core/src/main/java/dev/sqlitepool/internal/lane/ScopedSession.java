@@ -4,7 +4,6 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -186,7 +185,7 @@ public final class ScopedSession extends Session {
     /** Joins the transaction of a group, in place of {@link #begin}. */
     public void joinGroup(Lane shared, Ticket next) {
         begin(shared, next);
-        shared.hurry();
+        shared.interrupts().hurry();
         transaction().began();
     }
 

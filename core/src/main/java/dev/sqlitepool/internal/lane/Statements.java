@@ -230,7 +230,7 @@ public final class Statements {
             throws SQLException, X {
         Prepared prepared = lane.statements().take(sql);
         long started = lane.access() == Access.WRITE ? lane.now() : 0;
-        lane.beginStatement(0);
+        lane.interrupts().beginStatement(0);
         try {
             StatementCache.check(prepared, values, needsRows);
             prepared.start(values);
@@ -247,10 +247,10 @@ public final class Statements {
             }
             return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
         } catch (SQLException e) {
-            throw lane.explained(e);
+            throw lane.interrupts().explained(e);
         } finally {
             lane.statements().give(sql, prepared);
-            lane.endStatement();
+            lane.interrupts().endStatement();
             if (lane.access() == Access.WRITE) {
                 lane.texts().took(sql.text(), lane.now() - started);
             }

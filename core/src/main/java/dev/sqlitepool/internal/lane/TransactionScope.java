@@ -6,7 +6,6 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -27,7 +26,7 @@ public final class TransactionScope {
     private final long busyNanos;
     private final Telemetry telemetry;
     private final Written written;
-    private final Hooks hooks = new Hooks();
+    private final CommitHooks hooks = new CommitHooks();
     private final Savepoints savepoints;
     private boolean open;
     /** Begun to read. */
@@ -98,7 +97,7 @@ public final class TransactionScope {
     }
 
     /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
-    Hooks hooks() {
+    CommitHooks hooks() {
         return hooks;
     }
 

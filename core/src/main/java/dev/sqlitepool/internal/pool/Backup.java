@@ -5,10 +5,11 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.BackupProgress;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.BackupFile;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
+import dev.sqlitepool.internal.lane.Interrupts;
 import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -162,7 +163,7 @@ final class Backup extends Waiter implements PoolFuture.Origin {
             lock.unlock();
         }
         if (again) {
-            pool.workers().after(Lane.INTERRUPT_PERIOD_NANOS, this::interrupt);
+            pool.workers().after(Interrupts.PERIOD_NANOS, this::interrupt);
         }
     }
 

@@ -20,11 +20,12 @@ import dev.sqlitepool.internal.jdbc.JdbcConnection;
 import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.FreeSession;
 import dev.sqlitepool.internal.lane.Host;
+import dev.sqlitepool.internal.lane.Interrupts;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
@@ -217,7 +218,7 @@ public final class LanePool implements SqlitePool, Host {
             claim.wake();
         }
         if (session.interrupt(waiter)) {
-            workers.after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
+            workers.after(Interrupts.PERIOD_NANOS, () -> interruptAgain(session, waiter));
         }
     }
 
