@@ -9,6 +9,6 @@ module dev.sqlitepool {
     requires static com.google.errorprone.annotations;
 
     exports dev.sqlitepool;
-    exports dev.sqlitepool.internal.lane to
+    exports dev.sqlitepool.internal.sql to
             dev.sqlitepool.r2dbc; // how SQL text is read
 }

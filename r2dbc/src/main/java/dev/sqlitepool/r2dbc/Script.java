@@ -1,8 +1,9 @@
 package dev.sqlitepool.r2dbc;
 
-import dev.sqlitepool.internal.lane.SqlText;
-import dev.sqlitepool.internal.lane.Verb;
+import dev.sqlitepool.internal.sql.Lexer;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
@@ -55,7 +56,7 @@ final class Script {
 
         /** Whether the connection is not the same any more when it has run. */
         boolean changesConnection() {
-            return kind == Kind.OTHER && SqlText.changesConnection(sql);
+            return kind == Kind.OTHER && SqlText.of(sql).changesConnection();
         }
 
         /** The same statement, which also returns what it has written. */
@@ -79,9 +80,9 @@ final class Script {
         this.sql = sql;
         List<Part> found = new ArrayList<>();
         List<@Nullable String> all = new ArrayList<>();
-        for (String statement : SqlText.split(sql)) {
-            List<@Nullable String> own = parameters(statement);
-            found.add(new Part(statement, kind(statement), all.size(), own));
+        for (String statement : Lexer.split(sql)) {
+            List<@Nullable String> own = Collections.unmodifiableList(parameters(statement));
+            found.add(new Part(statement, kind(SqlText.of(statement)), all.size(), own));
             all.addAll(own);
         }
         this.parts = List.copyOf(found);
@@ -131,19 +132,23 @@ final class Script {
         return '"' + identifier.replace("\"", "\"\"") + '"';
     }
 
-    private static Kind kind(String statement) {
-        switch (Verb.of(statement)) {
+    private static Kind kind(SqlText statement) {
+        switch (statement.verb()) {
             case READ:
                 return Kind.ROWS;
             case WITH:
-                String verb = mainVerb(statement);
+                String verb = mainVerb(statement.text());
                 return verb.equals("SELECT") || verb.equals("VALUES") ? Kind.ROWS : change(statement);
             case CHANGE:
                 return change(statement);
             case BEGIN:
-                return SqlText.startsWith(statement, "SAVEPOINT") ? Kind.SAVEPOINT : Kind.BEGIN;
-            case END:
-                return SqlText.startsWith(statement, "ROLLBACK") ? Kind.ROLLBACK : Kind.COMMIT;
+                return Kind.BEGIN;
+            case SAVEPOINT:
+                return Kind.SAVEPOINT;
+            case COMMIT:
+                return Kind.COMMIT;
+            case ROLLBACK:
+                return Kind.ROLLBACK;
             case RELEASE:
                 return Kind.INSIDE;
             default:
@@ -151,17 +156,17 @@ final class Script {
         }
     }
 
-    private static Kind change(String statement) {
-        return SqlText.contains(statement, 0, "RETURNING") ? Kind.RETURNING : Kind.CHANGE;
+    private static Kind change(SqlText statement) {
+        return statement.returnsChanges() ? Kind.RETURNING : Kind.CHANGE;
     }
 
     /** The verb behind the common table expressions: the first outside their parentheses. */
     private static String mainVerb(String statement) {
         int depth = 0;
         boolean behind = false; // the end of a table expression, whose name may be a keyword
-        int i = SqlText.skipBlank(statement, 0, true);
+        int i = Lexer.skipBlank(statement, 0, true);
         while (i < statement.length()) {
-            int end = SqlText.tokenEnd(statement, i);
+            int end = Lexer.tokenEnd(statement, i);
             char c = statement.charAt(i);
             depth += c == '(' ? 1 : c == ')' ? -1 : 0;
             String word = statement.substring(i, end).toUpperCase(Locale.ROOT);
@@ -169,7 +174,7 @@ final class Script {
                 return word;
             }
             behind = c == ')';
-            i = SqlText.skipBlank(statement, end, false);
+            i = Lexer.skipBlank(statement, end, false);
         }
         return "";
     }
@@ -181,7 +186,7 @@ final class Script {
         while (i < statement.length()) {
             int end = parameterEnd(statement, i);
             if (end == i) {
-                i = SqlText.tokenEnd(statement, i);
+                i = Lexer.tokenEnd(statement, i);
                 continue;
             }
             String name = statement.substring(i, end);
@@ -225,9 +230,9 @@ final class Script {
         if (c != ':' && c != '@' && c != '$') {
             return at;
         }
-        int end = at + 1 + SqlText.word(sql, at + 1).length();
+        int end = at + 1 + Lexer.word(sql, at + 1).length();
         while (c == '$' && end > at + 1 && sql.startsWith("::", end)) { // Tcl's namespaces
-            end += 2 + SqlText.word(sql, end + 2).length();
+            end += 2 + Lexer.word(sql, end + 2).length();
         }
         return end == at + 1 ? at : end;
     }

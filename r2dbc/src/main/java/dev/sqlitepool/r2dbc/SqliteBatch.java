@@ -9,10 +9,12 @@ import reactor.core.publisher.Flux;
 /** Statements without parameters, one after the other. Not thread-safe. */
 final class SqliteBatch implements Batch {
     private final SqliteConnection connection;
+    private final Scripts scripts;
     private final List<Run> runs = new ArrayList<>();
 
-    SqliteBatch(SqliteConnection connection) {
+    SqliteBatch(SqliteConnection connection, Scripts scripts) {
         this.connection = connection;
+        this.scripts = scripts;
     }
 
     @Override
@@ -20,7 +22,7 @@ final class SqliteBatch implements Batch {
         if (sql == null) {
             throw new IllegalArgumentException("sql must not be null");
         }
-        Script script = new Script(sql);
+        Script script = scripts.of(sql);
         if (script.parameters() > 0) {
             throw new IllegalArgumentException(
                     "A statement of a batch has a parameter, which cannot be bound; use createStatement and its add().");

@@ -4,7 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.internal.lane.SqlText;
+import dev.sqlitepool.internal.sql.Lexer;
 import dev.sqlitepool.r2dbc.Script.Part;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.ConnectionMetadata;
@@ -41,6 +41,7 @@ final class SqliteConnection implements Connection {
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
     private final SqlitePool pool;
+    private final Scripts scripts;
     private final Set<Loan> loans = ConcurrentHashMap.newKeySet();
     private final AtomicBoolean closed = new AtomicBoolean();
     /** The loan that outlives a statement. */
@@ -52,8 +53,13 @@ final class SqliteConnection implements Connection {
     private volatile @Nullable Duration statementTimeout;
     private volatile @Nullable Duration lockWaitTimeout;
 
-    SqliteConnection(SqlitePool pool, @Nullable Duration statementTimeout, @Nullable Duration lockWaitTimeout) {
+    SqliteConnection(
+            SqlitePool pool,
+            Scripts scripts,
+            @Nullable Duration statementTimeout,
+            @Nullable Duration lockWaitTimeout) {
         this.pool = pool;
+        this.scripts = scripts;
         this.statementTimeout = statementTimeout;
         this.lockWaitTimeout = lockWaitTimeout;
     }
@@ -159,7 +165,7 @@ final class SqliteConnection implements Connection {
                             "A transaction is open already; end it, or use a savepoint in it."));
                 }
                 return begin(
-                        new Beginning(SqlText.contains(sql, 0, "EXCLUSIVE") ? "EXCLUSIVE" : "IMMEDIATE", false, null));
+                        new Beginning(Lexer.contains(sql, 0, "EXCLUSIVE") ? "EXCLUSIVE" : "IMMEDIATE", false, null));
             case COMMIT:
                 return commit();
             case ROLLBACK:
@@ -169,9 +175,9 @@ final class SqliteConnection implements Connection {
                         ? Mono.error(
                                 new IllegalStateException(
                                         "SAVEPOINT outside a transaction would begin one that its RELEASE commits; begin one before."))
-                        : inside(sql);
+                        : inside(sql, true);
             default:
-                return inside(sql);
+                return inside(sql, false);
         }
     }
 
@@ -298,25 +304,24 @@ final class SqliteConnection implements Connection {
     @Override
     public Mono<Void> createSavepoint(String name) {
         requireName(name);
-        return Mono.defer(() -> inside("SAVEPOINT " + Script.quoted(name)));
+        return Mono.defer(() -> inside("SAVEPOINT " + Script.quoted(name), true));
     }
 
     @Override
     public Mono<Void> releaseSavepoint(String name) {
         requireName(name);
-        return Mono.defer(() -> inside("RELEASE " + Script.quoted(name)));
+        return Mono.defer(() -> inside("RELEASE " + Script.quoted(name), false));
     }
 
     @Override
     public Mono<Void> rollbackTransactionToSavepoint(String name) {
         requireName(name);
-        return Mono.defer(() -> inside("ROLLBACK TO " + Script.quoted(name)));
+        return Mono.defer(() -> inside("ROLLBACK TO " + Script.quoted(name), false));
     }
 
     /** A savepoint begins a transaction if none is open. In one that only reads there is nothing to undo. */
-    private Mono<Void> inside(String sql) {
+    private Mono<Void> inside(String sql, boolean begins) {
         requireOpen();
-        boolean begins = SqlText.startsWith(sql, "SAVEPOINT");
         if (!inTransaction && !begins) {
             return Mono.error(new IllegalStateException("There is no transaction, and no savepoint in it."));
         }
@@ -373,12 +378,12 @@ final class SqliteConnection implements Connection {
         if (sql == null) {
             throw new IllegalArgumentException("sql must not be null");
         }
-        return new SqliteStatement(this, new Script(sql));
+        return new SqliteStatement(this, scripts.of(sql));
     }
 
     @Override
     public SqliteBatch createBatch() {
-        return new SqliteBatch(this);
+        return new SqliteBatch(this, scripts);
     }
 
     @Override

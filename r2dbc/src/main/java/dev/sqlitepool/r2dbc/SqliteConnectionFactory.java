@@ -17,6 +17,7 @@ import reactor.core.publisher.Mono;
  */
 public final class SqliteConnectionFactory implements ConnectionFactory, Closeable {
     private final SqlitePool pool;
+    private final Scripts scripts = new Scripts();
     private final boolean owned;
     private final @Nullable Duration statementTimeout;
     private final @Nullable Duration lockWaitTimeout;
@@ -54,7 +55,7 @@ public final class SqliteConnectionFactory implements ConnectionFactory, Closeab
     /** A logical connection; nothing is opened before it runs a statement or begins a transaction. */
     @Override
     public Mono<Connection> create() {
-        return Mono.fromSupplier(() -> new SqliteConnection(pool, statementTimeout, lockWaitTimeout));
+        return Mono.fromSupplier(() -> new SqliteConnection(pool, scripts, statementTimeout, lockWaitTimeout));
     }
 
     @Override

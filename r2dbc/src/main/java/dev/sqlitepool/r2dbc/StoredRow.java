@@ -1,7 +1,7 @@
 package dev.sqlitepool.r2dbc;
 
 import dev.sqlitepool.RowMapper;
-import dev.sqlitepool.internal.lane.Values;
+import dev.sqlitepool.internal.sql.Values;
 import io.r2dbc.spi.Row;
 import io.r2dbc.spi.RowMetadata;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 package dev.sqlitepool.r2dbc;
 
 import dev.sqlitepool.Row;
-import dev.sqlitepool.internal.lane.Values;
+import dev.sqlitepool.internal.sql.Values;
 import io.r2dbc.spi.Blob;
 import io.r2dbc.spi.Clob;
 import io.r2dbc.spi.Parameter;

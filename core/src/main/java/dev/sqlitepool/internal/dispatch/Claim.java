@@ -4,7 +4,6 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Objects;
@@ -112,7 +111,7 @@ final class Claim extends Waiter {
     }
 
     /** Waits for a lane that can be used. */
-    Lane await(Session session) throws SQLException {
+    Lane await() throws SQLException {
         if (owner.isAwaitedInside(target)) {
             throw target.waitsForItself();
         }
@@ -122,7 +121,7 @@ final class Claim extends Waiter {
         try {
             while (true) {
                 while (state() == State.QUEUED) {
-                    if (session.ticket().isEnded() && withdraw()) {
+                    if (owner.isEnded() && withdraw()) {
                         throw new CancellationException("The task was ended while it waited for the write lane.");
                     }
                     boolean alone =

@@ -6,8 +6,9 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -41,7 +42,7 @@ public final class Dispatcher {
 
     /** Lets a stream of rows in, which waits for nothing until it is asked for rows. */
     public <T> void stream(
-            String sql, RowMapper<? extends T> mapper, @Nullable Object[] values, Flow.Subscriber<? super T> subscriber) {
+            SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, Flow.Subscriber<? super T> subscriber) {
         new RowStream<T>(routes, sql, mapper, values, subscriber).begin();
     }
 

@@ -88,7 +88,7 @@ final class Group {
         Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
         boolean committed = stands && failure == null;
         boolean unsynced = committed && isUnsynced();
-        boolean errorStands = lane.doubt() != null && !lane.wasHurried();
+        boolean errorStands = lane.doubt() != null && !lane.interrupts().wasHurried();
         Lane last = Objects.requireNonNull(first.closeGroup());
         if (repeat) {
             Task<?> culprit = members.get(members.size() - 1);

@@ -9,7 +9,7 @@ import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import java.sql.SQLException;
@@ -37,8 +37,8 @@ final class LaneHost implements Host {
     }
 
     @Override
-    public Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException {
-        Waiter owner = (Waiter) session.ticket();
+    public Lane exchange(@Nullable Lane from, Access to, Ticket ticket) throws SQLException {
+        Waiter owner = (Waiter) ticket;
         if (from != null) {
             giveBack(from, owner);
         }
@@ -47,7 +47,7 @@ final class LaneHost implements Host {
         Claim claim = new Claim(routes, owner, target);
         owner.claim(claim);
         try {
-            Lane lane = claim.await(session);
+            Lane lane = claim.await();
             Held.nowHolds(owner.heldAs(), target);
             return lane;
         } finally {
@@ -61,11 +61,11 @@ final class LaneHost implements Host {
     }
 
     @Override
-    public boolean awaitDurable(Session session, Lane lane, boolean giveBack) {
+    public boolean awaitDurable(Ticket ticket, Lane lane, boolean giveBack) {
         SyncGate.Turn turn = new SyncGate.Turn();
         gate.add(lane.engine(), true, turn);
         if (giveBack) {
-            Waiter owner = (Waiter) session.ticket();
+            Waiter owner = (Waiter) ticket;
             routes.runsOn(owner);
             giveBack(lane, owner);
             if (owner.goesOnAfter(turn)) {
@@ -78,8 +78,8 @@ final class LaneHost implements Host {
     }
 
     @Override
-    public void beforeTransaction(Lane lane, Session session) throws SQLException {
-        checkpointer.beforeTransaction(lane, session);
+    public void beforeTransaction(Lane lane, Ticket ticket) throws SQLException {
+        checkpointer.beforeTransaction(lane, ticket);
     }
 
     @Override

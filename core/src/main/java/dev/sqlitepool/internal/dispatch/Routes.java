@@ -6,14 +6,18 @@ import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.jdbc.JdbcConnection;
+import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.FreeSession;
+import dev.sqlitepool.internal.lane.Interrupts;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Verb;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.sql.Verb;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -61,8 +65,16 @@ public final class Routes {
         return gate;
     }
 
+    /** A session for code. */
     Session session(Form form, Ticket ticket) {
-        return new Session(form, host, means.settings(), means.telemetry(), ticket);
+        return form == Form.CONNECTION
+                ? new FreeSession(host, means.settings(), means.telemetry(), ticket, JdbcConnection::new)
+                : new ScopedSession(form, host, means.settings(), means.telemetry(), ticket, JdbcConnection::new);
+    }
+
+    /** A session for data. */
+    ScopedSession session(Ticket ticket) {
+        return new ScopedSession(null, host, means.settings(), means.telemetry(), ticket, JdbcConnection::new);
     }
 
     // ---- lanes
@@ -161,7 +173,7 @@ public final class Routes {
     private void interruptAgain(Session session, Waiter waiter) {
         waiter.wakeClaim();
         if (session.interrupt(waiter)) {
-            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, () -> interruptAgain(session, waiter));
+            means.workers().after(Interrupts.PERIOD_NANOS, () -> interruptAgain(session, waiter));
         }
     }
 

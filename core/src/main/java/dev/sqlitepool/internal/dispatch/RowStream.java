@@ -8,9 +8,10 @@ import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.feed.Recipient.End;
 import dev.sqlitepool.internal.feed.Recipient;
 import dev.sqlitepool.internal.lane.Cursor;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -98,7 +99,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     RowStream(
             Routes routes,
-            String sql,
+            SqlText sql,
             RowMapper<? extends T> mapper,
             @Nullable Object[] values,
             Flow.Subscriber<? super T> subscriber) {

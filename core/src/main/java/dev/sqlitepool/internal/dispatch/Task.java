@@ -5,12 +5,13 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ScopedSession;
 import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Verb;
-import dev.sqlitepool.internal.lane.Work.Form;
 import dev.sqlitepool.internal.lane.Work;
 import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -305,13 +306,13 @@ final class Task<T> extends Request<T> implements Runnable {
     /** The session to serve it with. */
     private Session session(Lane granted) {
         if (sharesSnapshots()) {
-            session = granted.access() == Access.READ ? granted.reads(this::ownSession) : ownSession();
+            session = granted.access() == Access.READ ? granted.reads(Session.class, this::ownSession) : ownSession();
         }
         return Objects.requireNonNull(session);
     }
 
     private Session ownSession() {
-        return routes.session(work instanceof Work.Code<T> code ? code.form() : Form.CONNECTION, this);
+        return work instanceof Work.Code<T> code ? routes.session(code.form(), this) : routes.session(this);
     }
 
     /** Runs the work on the granted lane, and gives the lane back. Never throws. */
@@ -445,7 +446,7 @@ final class Task<T> extends Request<T> implements Runnable {
         group = opened;
         try {
             session.begin(granted, this);
-            session.openGroup();
+            scoped().openGroup();
             return true;
         } catch (Throwable e) {
             session.struckBy(e);
@@ -464,21 +465,26 @@ final class Task<T> extends Request<T> implements Runnable {
         group = joined;
         try {
             if (!first) {
-                session.joinGroup(shared, this);
+                scoped().joinGroup(shared, this);
             }
             if (isEnded()) {
                 return true;
             }
-            T value = session.performInGroup(data());
+            T value = scoped().performInGroup(data());
             grouped = grouped(value, null);
             return beginCommit(); // else it was ended when it had already changed something
         } catch (Throwable e) {
             session.struckBy(e);
             grouped = grouped(null, e);
-            return session.groupStands();
+            return scoped().groupStands();
         } finally {
-            session.leaveGroup(first);
+            scoped().leaveGroup(first);
         }
+    }
+
+    /** The session of data. */
+    private ScopedSession scoped() {
+        return (ScopedSession) Objects.requireNonNull(session);
     }
 
     private static <T> Grouped<T> grouped(@Nullable T value, @Nullable Throwable error) {
@@ -494,7 +500,7 @@ final class Task<T> extends Request<T> implements Runnable {
     /** As its first: commits the transaction. */
     void commitGroup() throws SQLException {
         try {
-            session.commitGroup();
+            scoped().commitGroup();
         } catch (Throwable e) {
             session.struckBy(e);
             throw e;
@@ -527,7 +533,7 @@ final class Task<T> extends Request<T> implements Runnable {
         group = null;
         while (true) {
             try {
-                session.groupCommitted(Objects.requireNonNull(lane()));
+                scoped().groupCommitted(Objects.requireNonNull(lane()));
                 return ending(value, error);
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();

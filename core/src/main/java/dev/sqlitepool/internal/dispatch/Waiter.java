@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.log.SyncGate;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Row;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.Values;
 import java.sql.SQLException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

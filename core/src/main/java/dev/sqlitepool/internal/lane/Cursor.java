@@ -5,7 +5,8 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cursor<T> {
     private final Session session;
-    private final String sql;
+    private final SqlText sql;
     private final RowMapper<? extends T> mapper;
     private final @Nullable Object[] values;
     private final boolean held;
@@ -38,12 +39,12 @@ public final class Cursor<T> {
      * @param session keeps the lane from before the first read on
      * @param values encoded
      */
-    public Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
+    public Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values) {
         this(session, sql, mapper, values, false);
     }
 
     /** As the other; {@code held} if the cache of the lane is to hold its statement for it, since works come and go meanwhile. */
-    Cursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
+    Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
         this.session = session;
         this.held = held;
         this.sql = sql;
@@ -53,7 +54,7 @@ public final class Cursor<T> {
 
     /** What it is called in messages; never contains values. */
     public String label() {
-        return SqlText.label(sql);
+        return sql.label();
     }
 
     /**
@@ -117,14 +118,14 @@ public final class Cursor<T> {
         } else if (held && !own.statements().isHeld(current, this)) {
             throw closed();
         }
-        own.beginStatement(0);
+        own.interrupts().beginStatement(0);
         boolean stands;
         try {
             stands = current.next();
         } catch (SQLException e) {
-            throw session.transaction().failed(own, own.explained(e), Verb.READ);
+            throw session.transaction().failed(own, own.interrupts().explained(e), Verb.READ);
         } finally {
-            own.endStatement();
+            own.interrupts().endStatement();
         }
         lookWhetherLate(own);
         return stands;
@@ -132,7 +133,7 @@ public final class Cursor<T> {
 
     /** A timeout that has struck behind a row is told with the next one, unless the statement is closed already. */
     private void lookWhetherLate(Lane own) throws SQLException {
-        late = late == null ? own.late() : late;
+        late = late == null ? own.interrupts().late() : late;
         if (held && late != null) {
             throw late;
         }
@@ -147,8 +148,7 @@ public final class Cursor<T> {
     }
 
     private Prepared start(Lane own) throws SQLException {
-        Prepared started =
-                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, null, this::startOnce);
+        Prepared started = session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
         statement = started;
         if (held) {
             own.statements().hold(sql, started, this);
@@ -158,22 +158,22 @@ public final class Cursor<T> {
     }
 
     private Prepared startOnce(Lane own) throws SQLException {
-        if (!held && SqlText.asksForLastChange(sql)) {
+        if (!held && sql.asksForLastChange()) {
             throw Misuse.alone();
         }
         Prepared prepared = own.statements().take(sql);
         boolean started = false;
         try {
-            own.beginStatement(0);
+            own.interrupts().beginStatement(0);
             try {
                 StatementCache.check(prepared, values, true);
                 prepared.start(values);
             } catch (SQLException e) {
                 // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
                 // behind.
-                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.explained(e);
+                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.interrupts().explained(e);
             } finally {
-                own.endStatement();
+                own.interrupts().endStatement();
             }
             lookWhetherLate(own);
             started = true;

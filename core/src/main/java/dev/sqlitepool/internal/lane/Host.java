@@ -14,11 +14,11 @@ public interface Host {
      *
      * @param from the session's lane, already left; null if it has none
      * @param to what is needed
-     * @param session who asks; while it waits, the end of its ticket ends the wait
+     * @param owner the ticket of the session; its end ends the wait
      * @return the lane, owned by the caller
      * @throws SQLException if the waiting thread was interrupted
      */
-    Lane exchange(@Nullable Lane from, Access to, Session session) throws SQLException;
+    Lane exchange(@Nullable Lane from, Access to, Ticket owner) throws SQLException;
 
     /** Whether readers and the writer have lanes of their own; with one lane for both nothing ever moves. */
     boolean hasReadLanes();
@@ -29,9 +29,9 @@ public interface Host {
      *
      * @throws SQLException if the waiting thread was interrupted
      * @throws dev.sqlitepool.PoolTimeoutException if it has taken too long
-     * @throws java.util.concurrent.CancellationException if the session is not wanted any more
+     * @throws java.util.concurrent.CancellationException if the ticket has been ended
      */
-    void beforeTransaction(Lane lane, Session session) throws SQLException;
+    void beforeTransaction(Lane lane, Ticket owner) throws SQLException;
 
     /** Whether somebody waits for the lane, so that one transaction follows the other. */
     boolean isFollowed(Lane lane);
@@ -43,7 +43,7 @@ public interface Host {
      * @return false if nobody has waited, since the work does nothing more; who acknowledges it later tells what was written
      * @throws dev.sqlitepool.OutcomeUnknownException if nobody knows whether it is
      */
-    boolean awaitDurable(Session session, Lane lane, boolean giveBack);
+    boolean awaitDurable(Ticket owner, Lane lane, boolean giveBack);
 
     /** Waits, not for ever, until what the lane has committed is on disk: its user may close it now, and the log with it. */
     void beforeUnwrap(Lane lane);

@@ -1,8 +1,9 @@
 package dev.sqlitepool.internal.lane;
 
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.sql.SqlText;
 import java.sql.SQLException;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /** What is said to those who ask a connection for what it must not do. Stateless. */
@@ -20,30 +21,34 @@ final class Misuse {
                 + "; it was used by " + Thread.currentThread() + ".");
     }
 
-    static SQLException inside(Form form, String sql, Verb verb) {
+    static CancellationException unwanted() {
+        return new CancellationException("The task was ended from outside; what it had not committed is rolled back.");
+    }
+
+    static SQLException inside(Form form, SqlText sql) {
         return new SQLException(
-                SqlText.label(sql) + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
+                sql.label() + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
                         + "(…): it would break or ignore what the form promises. Use connection(…) for it"
-                        + (verb.isControl() ? ", or savepoint(…)." : "."),
+                        + (sql.verb().isControl() ? ", or savepoint(…)." : "."),
                 "25001");
     }
 
-    static SQLException insideReadOnly(String sql) {
+    static SQLException insideReadOnly(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql) + " is refused inside a read-only transaction; end the transaction first.", "25001");
+                sql.label() + " is refused inside a read-only transaction; end the transaction first.", "25001");
     }
 
-    static SQLException journal(String sql) {
+    static SQLException journal(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql)
+                sql.label()
                         + " is refused: all connections of the pool rely on the journal mode of the file. Choose it with"
                         + " pragma(\"journal_mode\", …) of the builder, or change it when no pool has the file open.",
                 "0A000");
     }
 
-    static SQLException asData(String sql) {
+    static SQLException asData(SqlText sql) {
         return new SQLException(
-                SqlText.label(sql)
+                sql.label()
                         + " was not run: what it sets belongs to one connection, which nobody has after this call. For all"
                         + " connections use pragma(…) or onConnect(…) of the builder, for the statements that need it"
                         + " connection(…) or a lease.",

@@ -1,46 +1,40 @@
 package dev.sqlitepool.internal.lane;
 
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What of a session stands on rows: statements that run, cursors, results of JDBC. While there is anything, the lane cannot be given
- * back. Owned by the session's owner.
+ * The open cursors and results of a session, and its statements that run. While there are any, the lane cannot be given back. Owned by the
+ * session's owner.
  */
 final class OpenResults {
-    private final Session session;
     /** Statements that run, inside each other. */
     private int running;
 
     private @Nullable JdbcView view;
 
-    OpenResults(Session session) {
-        this.session = session;
-    }
-
     /** A statement begins to run, or ends to. */
     void running(int change) {
         running += change;
-        session.lookWhatIsOpen();
     }
 
-    boolean areOpen() {
-        Lane lane = session.lane();
+    /** Whether there are any on the lane that the session has; null if it has none. */
+    boolean areOpen(@Nullable Lane lane) {
         return running > 0 || lane != null && lane.statements().hasHeld() || view != null && view.hasOpenResults();
     }
 
-    /** Whether there may be one that nobody has asked for yet, besides those that are open. */
-    boolean mayBeOpen() {
-        return areOpen() || view != null;
+    /** Whether there are any, or one that nobody has asked for yet. */
+    boolean mayBeOpen(@Nullable Lane lane) {
+        return areOpen(lane) || view != null;
     }
 
     /** Closes what JDBC statements and cursors have left open. */
-    void close(String reason) {
+    void close(@Nullable Lane lane, String reason) {
         closeThoseOfJdbc(reason);
-        closeCursors();
+        closeCursors(lane);
     }
 
-    void closeCursors() {
-        Lane lane = session.lane();
+    void closeCursors(@Nullable Lane lane) {
         if (lane != null) {
             lane.statements().closeHeld();
         }
@@ -59,24 +53,23 @@ final class OpenResults {
         }
     }
 
-    /** The JDBC view of the work that runs. */
-    JdbcView view() {
-        session.requireAlive();
+    /** The JDBC view of the session, made when it is first asked for. */
+    JdbcView view(Supplier<? extends JdbcView> made) {
         JdbcView current = view;
         if (current == null) {
-            current = new JdbcView(session);
+            current = made.get();
             view = current;
         }
         return current;
     }
 
     /** The work is over; cursors may stay. */
-    void end() {
+    void endWork() {
         running = 0;
-        JdbcView ended = view;
+        JdbcView last = view;
         view = null;
-        if (ended != null) {
-            ended.end();
+        if (last != null && !last.endsWithWork()) {
+            view = last;
         }
     }
 }

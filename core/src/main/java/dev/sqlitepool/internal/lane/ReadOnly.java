@@ -2,7 +2,8 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
@@ -11,41 +12,36 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
  */
-final class ReadOnly {
-    private final Session session;
+public final class ReadOnly {
     /** The user has made the JDBC view read-only. */
     private boolean on;
     /** The lane could write, and refuses to. */
     private boolean refusing;
 
-    ReadOnly(Session session) {
-        this.session = session;
-    }
-
     /** Whether the user's JDBC view is read-only. */
-    boolean isOn() {
+    public boolean isOn() {
         return on;
     }
 
-    /** The user's JDBC view becomes read-only, or is so no more. Outside a transaction only. */
-    void set(boolean wanted) {
+    /** The user's JDBC view becomes read-only, or is so no more, on the lane that the session has. Outside a transaction only. */
+    public void set(boolean wanted, @Nullable Lane own) {
         boolean before = on;
         on = wanted;
         if (before && !wanted) {
-            end(session.lane());
+            end(own);
         }
     }
 
     /** What a statement is where nothing may be written; fails if it cannot but write. */
-    Verb check(String sql, Verb verb) throws SQLException {
+    Verb check(SqlText sql, Verb verb, boolean inTransaction) throws SQLException {
         if (!on) {
             return verb;
         }
-        boolean asks = verb == Verb.MAINTENANCE && ConnectionChanges.onlyAsks(sql);
+        boolean asks = verb == Verb.MAINTENANCE && sql.onlyAsks();
         boolean writes = verb == Verb.CHANGE
                 || verb == Verb.SCHEMA
                 || verb.isMaintenance() && !asks
-                || verb == Verb.BEGIN && !session.transaction().isOpen();
+                || verb.begins() && !inTransaction;
         if (writes) {
             requireOff(sql);
         }
@@ -53,9 +49,9 @@ final class ReadOnly {
     }
 
     /** Fails if nothing may be written. */
-    void requireOff(String sql) throws SQLException {
+    public void requireOff(SqlText sql) throws SQLException {
         if (on) {
-            throw Misuse.readOnly(SqlText.label(sql), null);
+            throw Misuse.readOnly(sql.label(), null);
         }
     }
 
@@ -88,11 +84,11 @@ final class ReadOnly {
 
     /** Not interruptible: an interrupted switch may have switched. */
     private static void switchWrites(Lane own, boolean refuse) throws SQLException {
-        Ticket served = own.shield();
+        Ticket served = own.interrupts().shield();
         try {
             own.engine().refuseWrites(refuse);
         } finally {
-            own.unshield(served);
+            own.interrupts().unshield(served);
         }
     }
 }

@@ -3,186 +3,78 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.engine.Writes;
-import dev.sqlitepool.internal.lane.Forms.Patience;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
-import java.util.concurrent.CancellationException;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Keeps the promises
- * of its form: refuses what would break them, moves to the write lane when it must, and hands the lane over clean.
+ * A logical connection: what work has of the lane, or, one after the other, of the lanes that it runs on. Checks each use, follows what
+ * statements do to the transaction, and hands the lane over clean. A {@link ScopedSession} lets the pool begin and end the transaction; the
+ * work of a {@link FreeSession} does so itself.
  *
  * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
  * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
  * order nothing that the session leaves behind reaches the next user.
  */
-public final class Session {
-    private final Form form;
+public abstract class Session extends LaneUser {
     private final Host host;
+    private final Settings settings;
     private final Telemetry telemetry;
-    private final long busyNanos;
+    private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
-
-    private volatile Ticket ticket;
-    private volatile @Nullable Lane lane;
-    private volatile boolean alive;
-    private @Nullable Thread owner;
-
-    private final ReadClock reading;
-    private final ReadOnly readOnly = new ReadOnly(this);
-
-    /** Runs data, which the pool sends to the write lane as a whole, into a transaction: it does not move by itself. */
-    private boolean wholesale;
+    private final OpenResults results = new OpenResults();
+    private final ReadOnly readOnly = new ReadOnly();
+    private final LastChange lastChange = new LastChange();
+    private final Statements statements = new Statements(this);
+    /** Null if nobody asks for how long the session reads. */
+    private final @Nullable ReadClock reading;
 
     /** All that has run since {@link #begin} only reads. */
     private boolean onlyReads;
-    /** How long the work lets each statement take, 0 for no limit. */
-    private long statementNanos;
 
-    /** Something was run since {@link #begin} that may have been committed by itself. */
-    private volatile boolean effect;
-    /** The error of a read lane that refused the statement because it writes. */
-    private @Nullable SQLException refused;
-
-    private final OpenResults results = new OpenResults(this);
-    private final OwnCommits commits;
-    private final Forms forms = new Forms(this);
-    private final Statements statements = new Statements(this);
-    private final SessionConnection face = new SessionConnection(this);
-
-    public Session(Form form, Host host, Settings settings, Telemetry telemetry, Ticket ticket) {
-        this.form = form;
+    /**
+     * A session that has not begun.
+     *
+     * @param views makes the view of a session as {@code java.sql} when the user first asks for it
+     */
+    Session(
+            Host host,
+            Settings settings,
+            Telemetry telemetry,
+            Ticket ticket,
+            Function<? super Session, ? extends JdbcView> views,
+            @Nullable ReadClock reading) {
+        super(host, ticket);
         this.host = host;
+        this.settings = settings;
         this.telemetry = telemetry;
-        this.busyNanos = Settings.nanos(settings.busyTimeout());
-        this.transaction = new TransactionScope(host);
-        this.commits = new OwnCommits(this, host, settings);
-        this.reading = new ReadClock(telemetry);
-        this.ticket = ticket;
+        this.views = views;
+        this.transaction = new TransactionScope(host, results, settings, telemetry);
+        this.reading = reading;
     }
 
     // ---- life
 
-    /** Takes a lane; null for a lease that has none at the moment. The calling thread becomes the owner. */
+    @Override
     public void begin(@Nullable Lane granted, Ticket next) {
-        ticket = next;
-        owner = Thread.currentThread();
-        lane = granted;
-        if (granted != null) {
-            granted.enter(next);
-        }
         onlyReads = true;
-        effect = false;
-        refused = null;
-        statementNanos = 0;
-        alive = true;
-    }
-
-    /** Whether another transaction is likely to follow on the lane after the commit that comes now. */
-    boolean isFollowed(Lane own) {
-        return !commitsByItself() && host.isFollowed(own);
-    }
-
-    /** Whether the work may commit whatever and whenever it likes. */
-    boolean commitsByItself() {
-        return form == Form.CONNECTION && !wholesale;
-    }
-
-    /** Whether something was committed that the gate must sync. */
-    public boolean isUnsynced() {
-        return commits.isUnsynced();
-    }
-
-    /** Whether something was committed that only the end of the task acknowledges. */
-    public boolean isCommitted() {
-        return commits.isCommitted();
-    }
-
-    /** Whether the work may have changed the database by a commit of its own. By any thread. */
-    public boolean mayHaveHadEffect() {
-        return effect;
-    }
-
-    /**
-     * What comes now may commit by itself. Whoever ends the ticket looks afterwards whether this was said, and here it is said before the
-     * ticket is looked at: so nothing takes effect after somebody was told that nothing has.
-     */
-    void takesEffect() {
-        effect = true;
-        requireTicket();
-    }
-
-    /** A read lane has refused a statement of the session, with this error, before anything of it had happened. */
-    void refused(SQLException error) {
-        refused = error;
-    }
-
-    /** Whether that is the error of a statement that belongs on the write lane, and did nothing; not one that a mapper has thrown. */
-    public boolean wasRefused(Throwable error) {
-        return error == refused;
-    }
-
-    /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
-    public Writes written() {
-        return transaction.written().due();
-    }
-
-    /** The group in which its statement ran is committed, or perhaps. */
-    public void groupCommitted(Lane shared) {
-        transaction.written().committed(shared, false);
-    }
-
-    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
-    public List<Runnable> afterCommit() {
-        return transaction.due();
-    }
-
-    /** The lane at this moment; null while the session waits for one, or after a wait that failed. */
-    public @Nullable Lane lane() {
-        return lane;
-    }
-
-    /**
-     * Interrupts what the session runs now for a ticket. By any thread.
-     *
-     * @return false when the session does not work for that ticket any more, and no further call is needed
-     */
-    public boolean interrupt(Ticket target) {
-        Lane current = lane;
-        if (current != null) {
-            current.interrupt(target);
-        }
-        return alive && ticket == target;
-    }
-
-    /** For whom the session works. */
-    public Ticket ticket() {
-        return ticket;
-    }
-
-    /** Holds a lane for the next {@link #begin}. */
-    public void keep(Lane granted) {
-        lane = granted;
-    }
-
-    ReadOnly readOnly() {
-        return readOnly;
+        statements.begin();
+        super.begin(granted, next);
     }
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
     public @Nullable Lane end() {
-        Lane last = lane;
+        Lane last = lane();
         try {
             leave(last);
-            results.close(ResultView.CLOSED);
+            results.close(last, JdbcView.CLOSED);
             if (last != null && (transaction.isOpen() || last.doubt() != null)) {
                 transaction.rollback(last, null);
             }
@@ -190,30 +82,24 @@ public final class Session {
             if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
                 last.engine().syncByItself(false);
             }
-            forms.end(last);
+            transaction.endRead(last);
         } catch (Throwable e) { // memory may run out here, too
             if (last != null) {
                 last.doubt(CloseReason.DISCARDED);
             }
             telemetry.debug("a connection could not be handed over clean", e);
         }
-        lane = null;
-        ticket = Nobody.HERE;
-        reading.look(false);
-        return last;
-    }
-
-    /** After an error that may have struck in the middle of anything, the lane is not trusted. */
-    public void struckBy(Throwable error) {
-        Lane current = lane;
-        if (error instanceof VirtualMachineError && current != null) {
-            current.doubt(CloseReason.DISCARDED);
+        loseLane();
+        rest();
+        if (reading != null) {
+            reading.look(false);
         }
+        return last;
     }
 
     /**
      * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
-     * over if it can be given back.
+     * over if it can be given back. Never throws.
      */
     public @Nullable Lane pause() {
         try {
@@ -226,33 +112,33 @@ public final class Session {
     }
 
     private @Nullable Lane tryToPause() {
-        Lane current = lane;
-        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
+        Lane current = lane();
+        if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a work of the lease was ended from outside"));
         }
         leave(current);
-        if (ticket.isEnded()) { // nothing interrupts the lane any more
-            results.closeCursors();
+        if (ticket().isEnded()) { // nothing interrupts the lane any more
+            results.closeCursors(current);
         }
         lookWhatIsOpen();
         boolean kept = current == null
                 || transaction.isOpen()
-                || results.areOpen()
+                || results.areOpen(current)
                 || current.doubt() == CloseReason.CHANGED
                 || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
         if (kept) {
-            ticket = Nobody.HERE; // keeps nothing of the work that has ended
+            rest(); // keeps nothing of the work that has ended
             return null;
         }
-        commits.goOnElsewhere();
+        lastChange.isElsewhere();
         return end();
     }
 
-    private void leave(@Nullable Lane last) {
-        alive = false;
-        owner = null;
+    /** No interrupt reaches the lane for this session from here on. */
+    void leave(@Nullable Lane last) {
+        stop();
         try {
-            results.end();
+            results.endWork();
         } finally {
             if (last != null) {
                 last.leave();
@@ -263,271 +149,262 @@ public final class Session {
 
     // ---- work
 
-    /** Runs a work in its form, and commits or rolls back. The session must have begun. */
-    public <T> T perform(Work<T> work) throws Exception {
-        wholesale = work instanceof Work.Data<T>;
-        transaction.written().atOnce(commitsByItself());
-        return forms.perform(work, form);
-    }
+    /** Runs a work, and commits or rolls back as its form says. The session must have begun. */
+    public abstract <T> T perform(Work<T> work) throws Exception;
 
     /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
-    public <T> T performInLease(Work.Code<T> work) throws Exception {
-        transaction.written().atOnce(commitsByItself());
-        if (form == Form.READ && !transaction.isOpen()) {
-            forms.openSnapshot(ready("", Verb.EMPTY));
-        }
-        return forms.perform(work, Form.CONNECTION);
+    public abstract <T> T performInLease(Work.Code<T> work) throws Exception;
+
+    /** What the work is promised about its connection. */
+    public abstract Form form();
+
+    /** Whether something was committed that the gate must sync before the end of the task may acknowledge it. */
+    public boolean isUnsynced() {
+        return false;
     }
 
-    // ---- in a group: one session opens and ends the transaction, others join it for one statement each
-
-    /** Opens the transaction of a group, as its first. The session must have begun. */
-    public void openGroup() throws SQLException {
-        wholesale = true;
-        forms.begin(true);
+    /** Whether something was committed that only the end of the task acknowledges. */
+    public boolean isCommitted() {
+        return false;
     }
 
-    /** Joins the transaction of a group, in place of {@link #begin}. */
-    public void joinGroup(Lane shared, Ticket next) {
-        wholesale = true;
-        begin(shared, next);
-        shared.hurry();
-        transaction.began();
+    /** Whether that is the error of a statement that belongs on the write lane, and did nothing; not one that a mapper has thrown. */
+    public boolean wasRefused(Throwable error) {
+        return statements.wasRefused(error);
     }
 
-    /** Runs data in the transaction of a group. */
-    public <T> T performInGroup(Work.Data<T> data) throws SQLException {
-        return forms.inGroup(data);
+    /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
+    public Writes written() {
+        return transaction.written().due();
     }
 
-    /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
-    public boolean groupStands() {
-        Lane own = lane;
-        return own != null && own.doubt() == null && !transaction.isLost() && !ticket.isEnded() && !forms.ranBare();
+    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
+    public List<Runnable> afterCommit() {
+        return transaction.hooks().due();
     }
 
-    /** Its statement is over: nothing can interrupt the lane for this session any more. */
-    public void leaveGroup(boolean first) {
-        leave(lane);
-        if (!first) {
-            transaction.ended();
-            lane = null;
-        }
-    }
-
-    /** Commits the transaction of a group; for the session that opened it, before its {@link #end}. */
-    public void commitGroup() throws SQLException {
-        forms.commit();
-    }
-
-    OwnCommits commits() {
-        return commits;
-    }
-
-    /** Before a transaction begins that may write. */
-    void beforeTransaction() throws SQLException {
-        Lane own = lane;
-        if (own != null && own.access() == Access.WRITE) {
-            host.beforeTransaction(own, this);
-        }
-    }
-
-    Forms forms() {
-        return forms;
-    }
-
-    SessionConnection connection() {
-        return face;
-    }
-
-    /** What stands on rows. */
-    OpenResults results() {
-        return results;
-    }
-
-    /** Limits the time of each statement from now on. */
-    void statementTimeout(long nanos) {
-        requireAlive();
-        statementNanos = nanos;
-    }
-
-    /** Patience with other processes, for one statement. */
-    Patience patience() {
-        return new Patience(busyNanos, telemetry);
-    }
-
-    /** Fails if nobody wants the session to go on. */
-    void requireTicket() {
-        if (ticket.isEnded()) {
-            throw new CancellationException(
-                    "The task was ended from outside; what it had not committed is rolled back.");
-        }
+    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
+    public Duration hasReadFor(long now) {
+        return reading == null ? Duration.ZERO : reading.lasted(now);
     }
 
     // ---- rules
 
-    /** Every use passes here first: is the session alive, on its thread, and wanted? */
-    void requireAlive() {
-        StackRoom.require();
-        if (!alive) {
-            throw Misuse.returned();
-        }
-        if (owner != Thread.currentThread()) {
-            throw Misuse.ofAnotherThread(owner);
-        }
-        requireTicket();
-    }
-
-    Form form() {
-        return form;
-    }
-
-    TransactionScope transaction() {
-        return transaction;
-    }
-
     /** Checks a statement against the form, and brings the session to a lane that may run it. */
-    Lane ready(String sql, Verb given) throws SQLException {
+    public Lane ready(SqlText sql) throws SQLException {
+        return ready(sql, sql.verb(), true);
+    }
+
+    /** As {@link #ready(SqlText)}, for a statement that is taken for another one. */
+    public Lane ready(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, true);
     }
 
-    /** As {@link #ready}, for a statement that is only prepared. */
-    Lane readyToPrepare(String sql, Verb given) throws SQLException {
+    /** As {@link #ready(SqlText)}, for a statement that is only prepared. */
+    public Lane readyToPrepare(SqlText sql, Verb given) throws SQLException {
         return ready(sql, given, false);
     }
 
-    private Lane ready(String sql, Verb given, boolean runs) throws SQLException {
+    /** As {@link #ready(SqlText)}, for data that writes whatever its verb says. */
+    public void readyToWrite(SqlText sql) throws SQLException {
         requireAlive();
-        if (form != Form.CONNECTION && given.isRefusedInside()) {
-            throw Misuse.inside(form, sql, given);
-        }
-        if (given != Verb.END) {
+        readOnly.requireOff(sql);
+        moveToWrite(ready(sql));
+    }
+
+    private Lane ready(SqlText sql, Verb given, boolean runs) throws SQLException {
+        requireAlive();
+        requireAllowed(sql, given);
+        if (!given.ends()) {
             transaction.requireStanding();
         }
-        Verb verb = readOnly.check(sql, given);
+        Verb verb = readOnly.check(sql, given, transaction.isOpen());
         onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
-        Lane current = lane;
-        if (verb == Verb.END) {
-            results.closeCursors();
+        Lane current = lane();
+        if (verb.ends()) {
+            results.closeCursors(current);
         }
-        if (verb == Verb.END || verb == Verb.RELEASE || verb == Verb.BEGIN && !transaction.isOpen()) {
+        if (verb.ends() || verb == Verb.RELEASE || verb.begins() && !transaction.isOpen()) {
             results.closeWriting();
         }
         if (current == null) {
             current = take(null, verb.needsWriteLane() && !readOnly.isOn() ? Access.WRITE : Access.READ);
         }
         readOnly.keep(current);
-        if (verb.needsWriteLane() && canMove(current)) {
-            current = move();
-        } else if (!current.engine().isCurrent() && form != Form.TRANSACTION && !wholesale) {
-            current = commits.leaveOldFile(current);
-        }
+        current = laneFor(verb, current);
         if (runs) {
-            commits.followLastChange(sql, verb);
+            lastChange.follow(sql, verb, onlyEverReads());
         }
-        commits.before(current, sql, verb);
+        before(current, sql, verb);
         boolean reader = current.access() == Access.READ && host.hasReadLanes();
         if (verb.isMaintenance() && reader) {
             throw Misuse.insideReadOnly(sql);
         }
-        if (verb.mayChangeConnection() && SqlText.changesConnection(sql)) {
+        if (verb.mayChangeConnection() && sql.changesConnection()) {
             // Now, not after success: preparing a pragma can already carry it out.
             current.doubt(CloseReason.CHANGED);
         }
-        current.limit(statementNanos);
+        limit(current);
         return current;
     }
 
-    boolean hasReadLanes() {
-        return host.hasReadLanes();
+    /** Fails if the form refuses the statement. */
+    void requireAllowed(SqlText sql, Verb verb) throws SQLException {}
+
+    /** The lane on which a statement may run. */
+    abstract Lane laneFor(Verb verb, Lane current) throws SQLException;
+
+    /**
+     * Goes to the write lane with a statement that has turned out to write.
+     *
+     * @return null if the session stays where it is
+     */
+    @Nullable
+    Lane moveToWrite(Lane current) throws SQLException {
+        return null;
     }
 
-    boolean canMove(Lane current) {
-        return commitsByItself()
-                && !readOnly.isOn()
-                && current.access() == Access.READ
-                && host.hasReadLanes()
-                && !transaction.isOpen();
-    }
-
-    /** Goes to the write lane. */
-    private Lane move() throws SQLException {
-        Lane from = Objects.requireNonNull(lane);
-        if (results.areOpen()) {
-            throw Misuse.underCursor();
+    /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
+    Lane leaveOldFile(Lane old) throws SQLException {
+        if (transaction.isOpen() || results.areOpen(lane())) {
+            return old;
         }
-        results.closeThoseOfJdbc(ResultView.MOVED);
-        from.leave();
-        telemetry.moves.increment();
-        return take(from, Access.WRITE);
+        if (old.doubt() != null) {
+            throw Misuse.ofOldFile();
+        }
+        results.closeThoseOfJdbc(JdbcView.MOVED);
+        old.leave();
+        return take(old, old.access());
     }
 
-    /** As {@link #move}, for a statement that has turned out to write. */
-    Lane moveToWrite() throws SQLException {
-        Lane to = move();
-        commits.before(to, "", Verb.CHANGE);
-        return to;
+    /** What is known of SQLite's last change. */
+    LastChange lastChange() {
+        return lastChange;
     }
 
-    /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
-    void giveUp(Lane own) {
-        results.close(ResultView.COMMITTED);
-        readOnly.end(own);
-        own.leave();
-        lane = null;
+    /** Whether nothing can be changed in this form. */
+    boolean onlyEverReads() {
+        return false;
     }
 
-    Lane take(@Nullable Lane from, Access access) throws SQLException {
-        lane = null;
-        Lane to = host.exchange(from, access, this);
-        lane = to;
-        to.enter(ticket);
-        to.limit(statementNanos);
-        return to;
+    /** Before any statement; makes the lane ready for one that may write, or begins what may. */
+    void before(Lane current, SqlText sql, Verb verb) throws SQLException {
+        if (verb == Verb.MAINTENANCE) {
+            journal().requireKept(sql);
+        }
+    }
+
+    /** The journal mode that must stay. */
+    JournalMode journal() {
+        return JournalMode.of(settings);
+    }
+
+    // ---- transactions
+
+    /** What is known of the transaction. */
+    public TransactionScope transaction() {
+        return transaction;
+    }
+
+    /** Begins a transaction, repeating while another process holds the database, as long as it is wanted. */
+    public void beginTransaction(boolean write) throws SQLException {
+        try {
+            Lane current = own();
+            if (write) {
+                beforeTransaction();
+            }
+            transaction.begin(current, write, ticket());
+        } catch (Throwable e) {
+            notBegun();
+            throw e;
+        }
+    }
+
+    /** Before a transaction begins that may write. */
+    void beforeTransaction() throws SQLException {
+        Lane own = lane();
+        if (own != null && own.access() == Access.WRITE) {
+            host.beforeTransaction(own, ticket());
+        }
+    }
+
+    /** A BEGIN has failed, or is not run now. */
+    public void notBegun() {}
+
+    /** Runs work as a whole or not at all, where no transaction is open. Statements that only read may be open around it, and go on. */
+    public abstract <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException;
+
+    /** Whether the lane is given back after a COMMIT on it, if nothing is open there. */
+    public boolean givesBack(Lane current) {
+        return false;
     }
 
     /** Follows what a statement that succeeded has done to the transaction. */
-    void succeeded(Lane current, Verb verb) throws SQLException {
-        boolean commit = verb == Verb.END
-                && transaction.isOpen()
-                && !transaction.written().isUndoing();
+    public void succeeded(Lane current, Verb verb) throws SQLException {
+        boolean commit = verb == Verb.COMMIT && transaction.isOpen();
         transaction.follow(current, verb);
-        commits.after(current, verb, commit);
+        after(current, verb, commit);
         if (verb.isControl()) {
             lookWhatIsOpen();
         }
     }
 
-    // ---- statements
+    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    void after(Lane current, Verb verb, boolean commit) {}
 
-    Statements statements() {
+    // ---- statements, and what they leave open
+
+    /** Runs the statements of the session. */
+    public Statements statements() {
         return statements;
     }
 
+    /** The open cursors and results of the session. */
+    OpenResults results() {
+        return results;
+    }
+
+    /** A statement begins to run, or ends to. */
+    void running(int change) {
+        results.running(change);
+        lookWhatIsOpen();
+    }
+
     /** A statement, a cursor or a transaction has begun or ended. */
-    void lookWhatIsOpen() {
-        if (commitsByItself() || form == Form.READ) {
-            reading.look(transaction.isOpen() || results.areOpen());
+    public void lookWhatIsOpen() {
+        if (reading != null) {
+            reading.look(transaction.isOpen() || results.areOpen(lane()));
         }
-        Lane own = lane;
-        if (own != null && alive && owner == Thread.currentThread() && !transaction.isOpen()) {
-            boolean perhapsNotAll = results.mayBeOpen();
+        Lane own = lane();
+        if (own != null && isAlive() && !transaction.isOpen()) {
+            boolean perhapsNotAll = results.mayBeOpen(own);
             transaction.written().committed(own, perhapsNotAll);
         }
     }
 
-    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
-    public Duration hasReadFor(long now) {
-        return reading.lasted(now);
+    // ---- the view as java.sql
+
+    Connection jdbc() {
+        requireAlive();
+        return results.view(() -> views.apply(this)).connection();
     }
 
-    /** As {@link #ready}, for data that writes whatever its verb says. */
-    void readyToWrite(String sql) throws SQLException {
-        requireAlive();
-        readOnly.requireOff(sql);
-        Lane current = ready(sql, Verb.of(sql));
-        if (canMove(current)) {
-            moveToWrite();
-        }
+    /** What keeps the session from writing. */
+    public ReadOnly readOnly() {
+        return readOnly;
     }
+
+    /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */
+    public Lane handOut() throws SQLException {
+        Lane current = readyToHandOut();
+        host.beforeUnwrap(current);
+        takesEffect();
+        current.doubt(CloseReason.CHANGED);
+        transaction.written().handedOut();
+        lastChange.isHere(); // it may change anything
+        return current;
+    }
+
+    /** Fails where the driver's connection must not be handed out. */
+    abstract Lane readyToHandOut() throws SQLException;
 }

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -27,7 +28,7 @@ final class StatementCache {
     /** On whose row somebody stands from one work to the next. */
     private final IdentityHashMap<Prepared, Held> held = new IdentityHashMap<>(2);
 
-    private record Held(String sql, Object holder) {}
+    private record Held(SqlText sql, Object holder) {}
 
     /** In the order of use. */
     private final LinkedHashMap<String, Prepared> kept = new LinkedHashMap<>(16, 0.75f, true);
@@ -39,7 +40,7 @@ final class StatementCache {
     }
 
     /** A statement that nobody else runs; to be given back. */
-    Prepared take(String sql) throws SQLException {
+    Prepared take(SqlText sql) throws SQLException {
         Prepared taken = find(sql);
         running.add(taken);
         return taken;
@@ -55,13 +56,21 @@ final class StatementCache {
         if (running.isEmpty()) {
             return false;
         }
-        running.forEach(JdbcView::closeQuietly);
+        running.forEach(StatementCache::closeQuietly);
         running.clear();
         return true;
     }
 
+    private static void closeQuietly(Prepared prepared) {
+        try {
+            prepared.close();
+        } catch (Exception e) {
+            // What stays open is closed with the connection.
+        }
+    }
+
     /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */
-    void hold(String sql, Prepared prepared, Object holder) {
+    void hold(SqlText sql, Prepared prepared, Object holder) {
         running.remove(prepared);
         held.put(prepared, new Held(sql, holder));
     }
@@ -102,29 +111,29 @@ final class StatementCache {
         }
     }
 
-    private Prepared find(String sql) throws SQLException {
-        Prepared cached = kept.get(sql);
+    private Prepared find(SqlText sql) throws SQLException {
+        Prepared cached = kept.get(sql.text());
         if (cached != null && !isTaken(cached) && !cached.isClosed()) {
             telemetry.statementHits.increment();
             return cached;
         }
         telemetry.statementMisses.increment();
-        SqlText.requireSingle(sql);
-        if (SqlText.answersFromSchema(sql)) {
+        sql.requireSingle();
+        if (sql.answersFromSchema()) {
             engine.lookAtSchema();
         }
-        return engine.prepare(sql);
+        return engine.prepare(sql.text());
     }
 
     /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
-    void give(String sql, Prepared prepared) {
+    void give(SqlText sql, Prepared prepared) {
         running.remove(prepared);
         held.remove(prepared);
         try {
-            boolean keptAlready = kept.get(sql) == prepared;
+            boolean keptAlready = kept.get(sql.text()) == prepared;
             if (prepared.isClosed()) {
                 if (keptAlready) {
-                    kept.remove(sql);
+                    kept.remove(sql.text());
                 }
                 return;
             }
@@ -138,13 +147,13 @@ final class StatementCache {
     }
 
     /** Keeps one that is new, unless there is another, and gives up the one that has not been used for longest. */
-    private void keep(String sql, Prepared prepared) throws SQLException {
-        Prepared other = kept.get(sql);
-        if (capacity == 0 || other != null && !other.isClosed() || SqlText.answersFromSchema(sql)) {
+    private void keep(SqlText sql, Prepared prepared) throws SQLException {
+        Prepared other = kept.get(sql.text());
+        if (capacity == 0 || other != null && !other.isClosed() || sql.answersFromSchema()) {
             prepared.close();
             return;
         }
-        kept.put(sql, prepared);
+        kept.put(sql.text(), prepared);
         Iterator<Prepared> oldest = kept.values().iterator();
         while (kept.size() > capacity) {
             Prepared evicted = oldest.next();

@@ -2,20 +2,38 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
+import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.lane.Forms.Patience;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
-final class Statements {
+public final class Statements {
     private final Session session;
+    /** The error of a read lane that refused the statement because it writes, before anything of it had happened. */
+    private @Nullable SQLException refused;
 
     Statements(Session session) {
         this.session = session;
+    }
+
+    /** A work begins. */
+    void begin() {
+        refused = null;
+    }
+
+    /** Whether that is the error with which a read lane has refused a statement of the work. */
+    boolean wasRefused(Throwable error) {
+        return error == refused;
     }
 
     /** Hands rows on, and remembers whether an error came from the sink or from the statement. */
@@ -38,8 +56,14 @@ final class Statements {
     }
 
     /** One attempt to run a statement on a lane. */
-    interface Attempt<T, X extends Throwable> {
+    public interface Attempt<T, X extends Throwable> {
         T on(Lane lane) throws SQLException, X;
+    }
+
+    /** Runs a statement whose rows nobody is given as long as it runs; see the other. */
+    public <T, X extends Throwable> T attempt(Lane first, Verb verb, Attempt<? extends T, X> statement)
+            throws SQLException, X {
+        return attempt(first, verb, null, statement);
     }
 
     /**
@@ -47,14 +71,14 @@ final class Statements {
      * happened yet, moves it to the write lane if SQLite refuses it on a read lane before it has given a row, and draws the conclusions
      * from any other error. What the sink throws, which may come from another database, is no error of the statement.
      */
-    <T, X extends Throwable> T attempt(
+    private <T, X extends Throwable> T attempt(
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         try {
             return repeated(first, verb, delivery, statement);
         } catch (Throwable e) {
-            if (verb == Verb.BEGIN) {
-                session.commits().notBegun();
+            if (verb.begins()) {
+                session.notBegun();
             }
             throw e;
         }
@@ -64,10 +88,10 @@ final class Statements {
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         Lane current = first;
-        Patience patience = session.patience();
+        Patience patience = session.transaction().patience();
         while (true) {
             SQLException error;
-            session.results().running(1);
+            session.running(1);
             try {
                 return statement.on(current);
             } catch (SQLException e) {
@@ -81,7 +105,7 @@ final class Statements {
                 }
                 throw e;
             } finally {
-                session.results().running(-1);
+                session.running(-1);
             }
             Failure failure = TransactionScope.failure(current, error);
             boolean unread = delivery == null || !delivery.begun;
@@ -90,51 +114,105 @@ final class Statements {
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
-            } else if (failure == Failure.READ_ONLY && unread && session.canMove(current)) {
-                current = session.moveToWrite();
-            } else {
-                if (failure == Failure.READ_ONLY && unread) {
-                    session.refused(error);
-                }
-                SQLException failed = failed(current, error, verb);
-                throw failure == Failure.READ_ONLY && session.readOnly().isOn()
-                        ? Misuse.readOnly("This statement", failed)
-                        : failed;
+                continue;
             }
+            Lane moved = failure == Failure.READ_ONLY && unread ? session.moveToWrite(current) : null;
+            if (moved == null) {
+                throw conclusion(current, error, verb, failure == Failure.READ_ONLY, unread);
+            }
+            current = moved;
         }
+    }
+
+    private SQLException conclusion(Lane current, SQLException error, Verb verb, boolean writes, boolean unread) {
+        if (writes && unread) {
+            refused = error;
+        }
+        SQLException failed = failed(current, error, verb);
+        return writes && session.readOnly().isOn() ? Misuse.readOnly("This statement", failed) : failed;
     }
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
     private static boolean ends(Verb verb) {
-        return verb == Verb.END || verb == Verb.RELEASE;
+        return verb.ends() || verb == Verb.RELEASE;
     }
 
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
-    SQLException failed(Lane lane, SQLException error, Verb verb) {
+    public SQLException failed(Lane lane, SQLException error, Verb verb) {
         if (TransactionScope.failure(lane, error) == Failure.INTERRUPTED) {
-            session.results().closeThoseOfJdbc(ResultView.INTERRUPTED);
+            session.results().closeThoseOfJdbc(JdbcView.INTERRUPTED);
         }
         return session.transaction().failed(lane, error, verb);
     }
 
-    <X extends Exception> long run(
-            String sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
+    /** Runs a statement to its end; see {@link #once}. */
+    public <X extends Exception> long run(
+            SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
-        Verb verb = Verb.of(sql);
-        Lane first = session.ready(sql, verb);
-        if (verb == Verb.END && session.transaction().isLost()) {
-            session.transaction().endLost(first, SqlText.startsWith(sql, "ROLLBACK"));
+        Verb verb = sql.verb();
+        Lane first = session.ready(sql);
+        if (verb.ends() && session.transaction().isLost()) {
+            session.transaction().endLost(first, verb == Verb.ROLLBACK);
             return 0;
         }
-        String text = SqlText.immediate(sql, verb);
+        SqlText text = sql.immediate();
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
-            session.transaction().written().before(current, text, verb);
-            return once(current, text, verb, values, delivery, needsRows);
+            session.transaction().willRun(current, text, verb);
+            return once(current, text, values, delivery, needsRows);
         });
         session.succeeded(Objects.requireNonNull(session.lane()), verb);
         return changes;
     }
+
+    // ---- the shapes of data
+
+    long change(SqlText sql, @Nullable Object[] values) throws SQLException {
+        return run(sql, values, null, false);
+    }
+
+    long[] runAll(SqlText sql, @Nullable Object[][] rows) throws SQLException {
+        long[] changes = new long[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            changes[i] = run(sql, rows[i], null, false);
+        }
+        return changes;
+    }
+
+    <T> List<T> collect(SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {
+        List<T> mapped = new ArrayList<>();
+        run(sql, values, row -> mapped.add(mapper.map(row)), true);
+        return mapped;
+    }
+
+    <T> Optional<T> collectOne(SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+            throws SQLException {
+        Single<T> single = new Single<>(mapper);
+        run(sql, values, single, true);
+        return Optional.ofNullable(single.mapped);
+    }
+
+    /** Takes one row at most. */
+    private static final class Single<T> implements SqlAction<Row, SQLException> {
+        private final RowMapper<? extends T> mapper;
+        private @Nullable T mapped;
+        private boolean taken;
+
+        Single(RowMapper<? extends T> mapper) {
+            this.mapper = mapper;
+        }
+
+        @Override
+        public void accept(Row row) throws SQLException {
+            if (taken) {
+                throw new SQLException("The statement returned a second row; queryOne takes one at most.", "21000");
+            }
+            taken = true;
+            mapped = mapper.map(row);
+        }
+    }
+
+    // ---- one run
 
     /**
      * Runs one statement to its end, once.
@@ -145,15 +223,14 @@ final class Statements {
      */
     private static <X extends Exception> long once(
             Lane lane,
-            String sql,
-            Verb verb,
+            SqlText sql,
             @Nullable Object[] values,
             @Nullable SqlAction<? super Row, X> sink,
             boolean needsRows)
             throws SQLException, X {
         Prepared prepared = lane.statements().take(sql);
         long started = lane.access() == Access.WRITE ? lane.now() : 0;
-        lane.beginStatement(0);
+        lane.interrupts().beginStatement(0);
         try {
             StatementCache.check(prepared, values, needsRows);
             prepared.start(values);
@@ -168,14 +245,14 @@ final class Statements {
                     }
                 }
             }
-            return verb.counts(sql, prepared.returnsRows()) ? prepared.changes() : 0;
+            return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
         } catch (SQLException e) {
-            throw lane.explained(e);
+            throw lane.interrupts().explained(e);
         } finally {
             lane.statements().give(sql, prepared);
-            lane.endStatement();
+            lane.interrupts().endStatement();
             if (lane.access() == Access.WRITE) {
-                lane.texts().took(sql, lane.now() - started);
+                lane.texts().took(sql.text(), lane.now() - started);
             }
         }
     }

@@ -3,11 +3,14 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Patience;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,60 +21,44 @@ import org.jspecify.annotations.Nullable;
  * error inside a transaction SQLite is asked whether it still stands; if it does not, it is <em>lost</em>, and everything but
  * its end is refused.
  */
-final class TransactionScope {
+public final class TransactionScope {
     private final Host host;
+    private final long busyNanos;
+    private final Telemetry telemetry;
     private final Written written;
+    private final CommitHooks hooks = new CommitHooks();
+    private final Savepoints savepoints;
     private boolean open;
     /** Begun to read. */
     private boolean reading;
 
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
-    /** What is to be done after the commit, in order. */
-    private final List<Runnable> hooks = new ArrayList<>();
-    /** The savepoints that are open, from the outermost on. */
-    private final List<Mark> marks = new ArrayList<>();
-    /** How many savepoints the session has set. */
-    private int numbered;
-    /** The hooks of the transaction that was committed last. */
-    private List<Runnable> due = List.of();
+    /** What the lane reads between transactions was begun by this session's commit. */
+    private boolean stays;
 
-    /** A savepoint, by identity: it is open exactly if {@link #marks} holds it. */
-    static final class Mark {
-        private final int number;
-        private final int level;
-        private final int hooks;
-        private final boolean ofFunction;
-
-        private Mark(int number, int level, int hooks, boolean ofFunction) {
-            this.number = number;
-            this.level = level;
-            this.hooks = hooks;
-            this.ofFunction = ofFunction;
-        }
-
-        /** No other savepoint of the session has it. */
-        int number() {
-            return number;
-        }
-    }
-
-    TransactionScope(Host host) {
+    TransactionScope(Host host, OpenResults results, Settings settings, Telemetry telemetry) {
         this.host = host;
+        this.busyNanos = Settings.nanos(settings.busyTimeout());
+        this.telemetry = telemetry;
         this.written = new Written(host);
+        this.savepoints = new Savepoints(this, hooks, results);
     }
 
     Written written() {
         return written;
     }
 
-    boolean isLost() {
+    /** Whether SQLite has ended it, so that only its end is allowed. */
+    public boolean isLost() {
         return lost != null;
     }
 
     /** What the transaction has done must not be kept: everything but its end is refused from now on. */
     void lose(SQLException reason) {
-        loseIfOpen(reason);
+        if (open && lost == null) {
+            lost = reason;
+        }
     }
 
     /** It could not be rolled back: it stays open, as a lost one. */
@@ -81,7 +68,7 @@ final class TransactionScope {
     }
 
     /** The user ends a lost transaction: with ROLLBACK all is well, COMMIT says that there is nothing to commit. */
-    void endLost(Lane lane, boolean rollback) throws SQLException {
+    public void endLost(Lane lane, boolean rollback) throws SQLException {
         try {
             if (!rollback) {
                 requireStanding();
@@ -91,7 +78,8 @@ final class TransactionScope {
         }
     }
 
-    boolean isOpen() {
+    /** Whether it is open, lost or not. */
+    public boolean isOpen() {
         return open;
     }
 
@@ -103,18 +91,41 @@ final class TransactionScope {
         return rollbackOnly;
     }
 
-    /** Something to be done after the commit, unless it or the savepoint that is open now is undone. */
-    void afterCommit(Runnable hook) {
-        hooks.add(hook);
+    /** The savepoints that are open in it. */
+    public Savepoints savepoints() {
+        return savepoints;
     }
 
-    /** What is to be done now that the transaction has been committed; empty if it was not. */
-    List<Runnable> due() {
-        return due;
+    /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
+    CommitHooks hooks() {
+        return hooks;
     }
 
-    /** One attempt to begin. */
-    void begin(Lane lane, boolean write) throws SQLException {
+    /** Patience with other processes, for one statement. */
+    Patience patience() {
+        return new Patience(busyNanos, telemetry);
+    }
+
+    /** Begins, repeating while another process holds the database, as long as the ticket stands. */
+    void begin(Lane lane, boolean write, Ticket ticket) throws SQLException {
+        Patience patience = patience();
+        while (true) {
+            if (ticket.isEnded()) {
+                throw Misuse.unwanted();
+            }
+            try {
+                tryToBegin(lane, write);
+                return;
+            } catch (SQLException e) {
+                if (failure(lane, e) != Failure.BUSY || !patience.isLeft()) {
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    private void tryToBegin(Lane lane, boolean write) throws SQLException {
         try {
             lane.engine().begin(write);
         } catch (SQLException e) {
@@ -148,17 +159,20 @@ final class TransactionScope {
         open = false;
         lost = null;
         hooks.clear();
-        marks.clear();
+        savepoints.clear();
     }
 
     /** What the user's own statement, which succeeded, has done to the transaction. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
-            case BEGIN:
+            case BEGIN, SAVEPOINT:
                 began();
                 break;
-            case END:
-                written.ended();
+            case ROLLBACK:
+                written.rolledBack();
+                ended();
+                break;
+            case COMMIT:
                 ended();
                 break;
             case RELEASE:
@@ -173,6 +187,11 @@ final class TransactionScope {
         if (!lane.engine().inTransaction()) {
             ended();
         }
+    }
+
+    /** A statement is about to run on the lane; what it may write is told after its commit. */
+    public void willRun(Lane lane, SqlText sql, Verb verb) {
+        written.before(lane, sql, verb);
     }
 
     /** The session has closed its cursors and left the lane. */
@@ -195,17 +214,53 @@ final class TransactionScope {
     }
 
     /**
+     * Commits, repeating while another process holds the database. The caller has left the lane, or shields it, so nothing interrupts it.
+     *
+     * @param mayStay whether the lane may go on reading for the next transaction, if one is likely to follow at once
+     */
+    void commit(Lane lane, boolean mayStay) throws SQLException {
+        Patience patience = patience();
+        while (true) {
+            try {
+                tryToCommit(lane, mayStay && host.isFollowed(lane));
+                stays = true;
+                return;
+            } catch (SQLException e) {
+                if (failure(lane, e) != Failure.BUSY) {
+                    throw e;
+                }
+                if (!patience.isLeft()) {
+                    rollback(lane, e);
+                    throw e;
+                }
+                patience.park();
+            }
+        }
+    }
+
+    /**
+     * The session ends. If it did not begin the transaction for which the lane has gone on reading, the lane reads no more: an interrupt
+     * that was meant for this session would stay with it.
+     */
+    void endRead(@Nullable Lane last) {
+        if (last != null && !stays) {
+            last.engine().endRead();
+        }
+        stays = false;
+    }
+
+    /**
      * One attempt to commit. The caller has left the lane, so nothing interrupts it.
      *
      * @param stay whether another transaction is likely to follow at once
      * @throws SQLException if the transaction certainly is not committed; it is rolled back, unless the engine is busy
      * @throws OutcomeUnknownException if nobody knows; so it is after any error that is none of the engine's
      */
-    void commit(Lane lane, boolean stay) throws SQLException {
+    private void tryToCommit(Lane lane, boolean stay) throws SQLException {
         requireStanding();
         try {
             lane.engine().commit(stay);
-            due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
+            hooks.committed();
             ended();
             written.committed(lane, false);
         } catch (SQLException e) {
@@ -261,13 +316,13 @@ final class TransactionScope {
                 boolean stands = open && lost == null && verb == Verb.READ && lane.standsAfterInterruptedRead();
                 if (writer && !stands) {
                     lane.doubt(CloseReason.DISCARDED);
-                    loseIfOpen(error);
+                    lose(error);
                 }
                 break;
             case DOUBTFUL:
                 lane.doubt(CloseReason.DISCARDED);
-                boolean committing = open ? verb == Verb.END : verb != Verb.READ;
-                loseIfOpen(error);
+                boolean committing = open ? verb.ends() : verb != Verb.READ;
+                lose(error);
                 if (writer && committing) {
                     written.committed(lane, false); // perhaps
                     throw unknown(lane, error);
@@ -294,17 +349,11 @@ final class TransactionScope {
      * whether it has.
      */
     void broke(Lane lane, Throwable error, Verb verb) {
-        boolean commits = open ? verb == Verb.END && !written.isUndoing() : verb != Verb.BEGIN && verb != Verb.READ;
+        boolean commits = open ? verb == Verb.COMMIT : !verb.begins() && verb != Verb.READ;
         if (lane.access() == Access.WRITE && commits) {
-            loseIfOpen(new SQLException(error.toString(), error));
+            lose(new SQLException(error.toString(), error));
             written.committed(lane, false); // perhaps
             throw unknown(lane, error);
-        }
-    }
-
-    private void loseIfOpen(SQLException error) {
-        if (open && lost == null) {
-            lost = error;
         }
     }
 
@@ -323,122 +372,5 @@ final class TransactionScope {
                         + ". It is not repeated; read the database to find out. Check disk space and file system.",
                 host.stats(),
                 cause);
-    }
-
-    /**
-     * Opens a savepoint.
-     *
-     * @param ofFunction it ends with a function of the user's that runs inside it, and not before
-     */
-    Mark savepoint(Lane lane, boolean ofFunction) throws SQLException {
-        requireStanding();
-        int level = marks.isEmpty() ? 1 : marks.get(marks.size() - 1).level + 1;
-        try {
-            lane.engine().savepoint(level);
-        } catch (SQLException e) {
-            throw failed(lane, e, Verb.BEGIN); // virtual tables write now
-        }
-        Mark mark = new Mark(++numbered, level, hooks.size(), ofFunction);
-        marks.add(mark);
-        return mark;
-    }
-
-    /** Keeps what a function has done. */
-    void release(Lane lane, Mark mark) throws SQLException {
-        requireStanding();
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            loseIfOpen(e); // what was to be kept or undone is neither
-            throw failed(lane, e, Verb.RELEASE);
-        }
-        close(mark);
-    }
-
-    /** Undoes what a function has done that failed; if that is impossible the whole transaction is lost. */
-    void rollbackTo(Lane lane, Mark mark, Throwable reason) {
-        if (marks.contains(mark)) {
-            forgetHooks(mark);
-        }
-        close(mark);
-        if (lost != null) {
-            return;
-        }
-        try {
-            lane.engine().rollbackTo(mark.level);
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            lane.doubt(CloseReason.DISCARDED);
-            loseIfOpen(e);
-            if (reason != e) {
-                reason.addSuppressed(e);
-            }
-        }
-    }
-
-    private void forgetHooks(Mark mark) {
-        hooks.subList(mark.hooks, hooks.size()).clear();
-    }
-
-    /** The savepoint and those inside it are no more. */
-    private void close(Mark mark) {
-        int at = marks.indexOf(mark);
-        if (at >= 0) {
-            marks.subList(at, marks.size()).clear();
-        }
-    }
-
-    // ---- savepoints that the user ends
-
-    /** Fails, and costs nothing, if the user cannot end the savepoint. */
-    void requireOpen(Mark mark) throws SQLException {
-        int at = marks.indexOf(mark);
-        if (at < 0) {
-            throw notOpen(null);
-        }
-        if (marks.subList(at + 1, marks.size()).stream().anyMatch(inner -> inner.ofFunction)) {
-            throw new SQLException(
-                    "This savepoint lies outside the savepoint(…) whose function runs; return from that first. Nothing was"
-                            + " undone, and the transaction goes on.",
-                    "3B001");
-        }
-    }
-
-    private static SQLException notOpen(@Nullable SQLException cause) {
-        return new SQLException(
-                "This savepoint is not open: it was released, its transaction or a savepoint around it has ended, or it was"
-                        + " set on another connection. Nothing was undone, and the transaction goes on.",
-                "3B001",
-                cause);
-    }
-
-    void userReleases(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().release(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        close(mark);
-    }
-
-    /** The savepoint itself stays open, as JDBC says. */
-    void userRollsBackTo(Lane lane, Mark mark) throws SQLException {
-        requireOpen(mark);
-        try {
-            lane.engine().rollbackTo(mark.level);
-        } catch (SQLException e) {
-            throw userFailed(lane, mark, e);
-        }
-        forgetHooks(mark);
-        marks.subList(marks.indexOf(mark) + 1, marks.size()).clear();
-    }
-
-    private SQLException userFailed(Lane lane, Mark mark, SQLException error) {
-        if (failure(lane, error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
-            marks.remove(mark);
-            return notOpen(error);
-        }
-        return failed(lane, error, Verb.RELEASE);
     }
 }

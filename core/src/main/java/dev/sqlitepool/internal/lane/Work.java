@@ -5,6 +5,8 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Optional;
@@ -39,15 +41,23 @@ public sealed interface Work<T> {
     }
 
     /** One statement with its parameters, encoded. */
-    record Data<T>(String sql, Verb verb, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+    record Data<T>(SqlText text, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+        public String sql() {
+            return text.text();
+        }
+
+        public Verb verb() {
+            return text.verb();
+        }
+
         @Override
         public Access access() {
-            return verb.needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
+            return verb().needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
         }
 
         @Override
         public String label() {
-            return SqlText.label(sql);
+            return text.label();
         }
 
         /** Whether it is a single statement without foreign code, so that SQLite alone sees to it that it has all of its effect or none. */
@@ -55,17 +65,17 @@ public sealed interface Work<T> {
             return shape == CHANGES;
         }
 
-        T run(SessionConnection connection) throws SQLException {
-            if (verb != Verb.SCHEMA && SqlText.asksForLastChange(sql)) {
+        T run(Statements statements) throws SQLException {
+            if (verb() != Verb.SCHEMA && text.asksForLastChange()) {
                 throw Misuse.alone();
             }
-            return shape.run(connection, sql, rows);
+            return shape.run(statements, text, rows);
         }
     }
 
     /** How a statement is run and what becomes of its rows. */
     interface Shape<T> {
-        T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException;
+        T run(Statements statements, SqlText text, @Nullable Object[][] rows) throws SQLException;
 
         /** Whether a statement of this shape goes to a read lane when its verb allows. */
         default boolean mayRead() {
@@ -75,25 +85,25 @@ public sealed interface Work<T> {
 
     /** Every row, mapped. */
     static <T> Shape<List<T>> all(RowMapper<? extends T> mapper) {
-        return (connection, sql, rows) -> connection.collect(sql, mapper, rows[0]);
+        return (statements, text, rows) -> statements.collect(text, mapper, rows[0]);
     }
 
     /** At most one row, mapped. */
     static <T> Shape<Optional<T>> one(RowMapper<? extends T> mapper) {
-        return (connection, sql, rows) -> connection.collectOne(sql, mapper, rows[0]);
+        return (statements, text, rows) -> statements.collectOne(text, mapper, rows[0]);
     }
 
     /** The count of changed rows, on the write lane always. */
-    Shape<Long> CHANGES = new OnWriteLane<>((connection, sql, rows) -> connection.change(sql, rows[0]));
+    Shape<Long> CHANGES = new OnWriteLane<>((statements, text, rows) -> statements.change(text, rows[0]));
 
     /** The counts of a batch, on the write lane always. */
-    Shape<long[]> BATCH = new OnWriteLane<>(SessionConnection::runAll);
+    Shape<long[]> BATCH = new OnWriteLane<>(Statements::runAll);
 
     /** A shape that is never tried on a read lane. */
     record OnWriteLane<T>(Shape<T> shape) implements Shape<T> {
         @Override
-        public T run(SessionConnection connection, String sql, @Nullable Object[][] rows) throws SQLException {
-            return shape.run(connection, sql, rows);
+        public T run(Statements statements, SqlText text, @Nullable Object[][] rows) throws SQLException {
+            return shape.run(statements, text, rows);
         }
 
         @Override
@@ -108,26 +118,5 @@ public sealed interface Work<T> {
             action.accept(connection);
             return null;
         };
-    }
-
-    /** What a piece of work is promised about its connection. */
-    enum Form {
-        /** Autocommit, begins as a reader, moves to the write lane when it must. */
-        CONNECTION(Access.READ),
-        /** One transaction that may write. */
-        TRANSACTION(Access.WRITE),
-        /** One snapshot, no writes. */
-        READ(Access.READ);
-
-        private final Access access;
-
-        Form(Access access) {
-            this.access = access;
-        }
-
-        /** The lanes on which the form begins. */
-        public Access access() {
-            return access;
-        }
     }
 }

@@ -3,6 +3,8 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -18,21 +20,19 @@ import org.jspecify.annotations.Nullable;
  */
 final class WorkCursor<T> implements RowCursor<T> {
     private final Session session;
-    private final String sql;
-    private final Verb verb;
+    private final SqlText sql;
     private final Cursor<T> cursor;
     /** Where it has begun. */
     private @Nullable Lane begun;
 
     private boolean over;
 
-    WorkCursor(Session session, String sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+    WorkCursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
             throws SQLException {
         this.session = session;
         this.sql = sql;
-        this.verb = Verb.of(sql);
         this.cursor = new Cursor<>(session, sql, mapper, values, true);
-        if (verb.needsWriteLane() || verb == Verb.WITH && SqlText.contains(sql, 0, "RETURNING")) {
+        if (sql.verb().needsWriteLane() || sql.verb() == Verb.WITH && sql.returnsChanges()) {
             throw new SQLException(cursor.label() + " does not only read; use query(…) for it.", "25006");
         }
     }

@@ -3,6 +3,8 @@ package dev.sqlitepool.internal.lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Writes;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Verb;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,8 +22,6 @@ final class Written {
     private boolean unseen;
     /** The user has the driver's connection, through which anything may be written and committed at any time. */
     private boolean handedOut;
-    /** The statement that was noted last is a ROLLBACK. */
-    private boolean undoing;
     /** A commit is acknowledged when the work goes on; else when its task says so. */
     private boolean atOnce;
     /** Where the schema was changed: if that is undone, the next schema has the same version. */
@@ -38,8 +38,7 @@ final class Written {
     }
 
     /** A statement is about to run on the lane. */
-    void before(Lane lane, String sql, Verb verb) {
-        undoing = verb == Verb.END && SqlText.startsWith(sql, "ROLLBACK");
+    void before(Lane lane, SqlText sql, Verb verb) {
         if (lane.access() != Access.WRITE || verb == Verb.READ || verb == Verb.EMPTY || verb.isControl()) {
             return;
         }
@@ -54,13 +53,13 @@ final class Written {
         }
     }
 
-    private void note(Engine engine, String sql, Verb verb, boolean changed) {
+    private void note(Engine engine, SqlText sql, Verb verb, boolean changed) {
         switch (verb) {
             case SCHEMA:
                 pending = pending.and(engine.writtenTables().anything()); // now, for the names that will be gone
                 break;
             case MAINTENANCE: // preparing it could carry it out; only VACUUM touches tables, and may change row ids
-                if (SqlText.startsWith(sql, "VACUUM")) {
+                if (sql.startsWith("VACUUM")) {
                     pending = pending.and(engine.writtenTables().anything());
                 }
                 break;
@@ -70,7 +69,7 @@ final class Written {
                 if (changed) {
                     engine.writtenTables().forget(); // pragmas and temporary triggers decide on it too
                 }
-                pending = pending.and(engine.writtenTables().of(sql));
+                pending = pending.and(engine.writtenTables().of(sql.text()));
         }
     }
 
@@ -106,11 +105,6 @@ final class Written {
         }
     }
 
-    /** Whether the statement that was noted last is a ROLLBACK. */
-    boolean isUndoing() {
-        return undoing;
-    }
-
     /** What was noted is undone. */
     void rolledBack() {
         pending = Writes.NONE;
@@ -118,13 +112,6 @@ final class Written {
         if (reshaped != null) {
             reshaped.writtenTables().forget();
             reshaped = null;
-        }
-    }
-
-    /** The user's own COMMIT or ROLLBACK has succeeded. */
-    void ended() {
-        if (undoing) {
-            rolledBack();
         }
     }
 

@@ -13,7 +13,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog.Checkpoint;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.SyncFailedException;
 import java.sql.SQLException;
@@ -62,8 +62,11 @@ public final class Checkpointer {
         /** Whether there is a write lane. */
         boolean isWriterOpen();
 
-        /** What the work of a session is called in messages. */
-        String label(Session session);
+        /** What somebody who writes is called in messages. */
+        String label(Ticket writer);
+
+        /** Whether somebody who writes may have changed the database before. */
+        boolean mayHaveHadEffect(Ticket writer);
     }
 
     /** A read that keeps its snapshot, and for how long it has. */
@@ -151,7 +154,7 @@ public final class Checkpointer {
     // ---- before the writers
 
     /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
-    public void beforeTransaction(Lane lane, Session session) throws SQLException {
+    public void beforeTransaction(Lane lane, Ticket writer) throws SQLException {
         requireCurrent(lane);
         long now = telemetry.now();
         long size = size(lane, now);
@@ -169,7 +172,7 @@ public final class Checkpointer {
         writtenAt = now;
         watch(QUIET_NANOS);
         if (size > settings.walSizeLimit() && !beside.isBackupCopying()) {
-            empty(lane, session, now);
+            empty(lane, writer, now);
         } else if (size <= settings.checkpointSize()) {
             threshold = settings.checkpointSize();
         } else if (size > threshold && now - notBefore >= 0) {
@@ -222,12 +225,12 @@ public final class Checkpointer {
     }
 
     /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
-    private void empty(Lane lane, Session session, long since) throws SQLException {
+    private void empty(Lane lane, Ticket writer, long since) throws SQLException {
         long timeout = Settings.nanos(settings.acquireTimeout());
         boolean told = false;
         boolean copied = false;
         while (!means.life().isClosed()) {
-            if (session.ticket().isEnded()) {
+            if (writer.isEnded()) {
                 throw new CancellationException(
                         "The task was ended while it waited for readers of the write-ahead log.");
             }
@@ -243,7 +246,7 @@ public final class Checkpointer {
             }
             long waited = telemetry.now() - since;
             if (waited > timeout) {
-                throw timedOut(session);
+                throw timedOut(writer);
             }
             if (!told && waited > TELL_NANOS) {
                 told = true;
@@ -288,10 +291,10 @@ public final class Checkpointer {
         }
     }
 
-    private PoolTimeoutException timedOut(Session session) {
+    private PoolTimeoutException timedOut(Ticket writer) {
         telemetry.timeouts.increment();
         PoolTimeoutException error =
-                means.refusal().logFull(beside.label(session), reader(), session.mayHaveHadEffect());
+                means.refusal().logFull(beside.label(writer), reader(), beside.mayHaveHadEffect(writer));
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }

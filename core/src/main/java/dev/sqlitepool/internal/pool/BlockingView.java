@@ -8,7 +8,7 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.dispatch.Dispatcher;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Work;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;

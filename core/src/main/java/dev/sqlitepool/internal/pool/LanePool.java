@@ -15,10 +15,10 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.lane.Values;
-import dev.sqlitepool.internal.lane.Verb;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.sql.Values;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -129,13 +129,13 @@ public final class LanePool implements SqlitePool {
     }
 
     private static <T> Work.Data<T> data(String sql, @Nullable Object[][] rows, Work.Shape<T> shape) {
-        Verb verb = Verb.of(sql);
-        if (verb.isControl()) {
+        SqlText text = SqlText.of(sql);
+        if (text.verb().isControl()) {
             throw new IllegalArgumentException(
                     "Transaction control cannot be a statement of its own: a transaction does not"
                             + " outlive the call. Use transaction(…), or connection(…) to control it yourself.");
         }
-        return new Work.Data<>(sql, verb, rows, shape);
+        return new Work.Data<>(text, rows, shape);
     }
 
     @Override
@@ -155,7 +155,8 @@ public final class LanePool implements SqlitePool {
     public <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters) {
         StackRoom.require();
         Objects.requireNonNull(mapper, "mapper");
-        if (Verb.of(sql).needsWriteLane()) {
+        SqlText text = SqlText.of(sql);
+        if (text.verb().needsWriteLane()) {
             throw new IllegalArgumentException(
                     "A stream only reads. Use query(…) for a statement that writes and returns"
                             + " rows, connection(…) for PRAGMA and transaction control.");
@@ -164,7 +165,7 @@ public final class LanePool implements SqlitePool {
         return subscriber -> {
             StackRoom.require();
             Objects.requireNonNull(subscriber, "subscriber");
-            dispatcher.<T>stream(sql, mapper, values, subscriber);
+            dispatcher.<T>stream(text, mapper, values, subscriber);
         };
     }
 

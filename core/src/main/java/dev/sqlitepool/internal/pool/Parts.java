@@ -15,7 +15,7 @@ import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.feed.ChangeFeed;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
@@ -157,7 +157,12 @@ public final class Parts implements Life, Checkpointer.Beside {
     }
 
     @Override
-    public String label(Session session) {
-        return ((Waiter) session.ticket()).label();
+    public String label(Ticket writer) {
+        return ((Waiter) writer).label();
+    }
+
+    @Override
+    public boolean mayHaveHadEffect(Ticket writer) {
+        return ((Waiter) writer).mayHaveHadEffect();
     }
 }

@@ -12,6 +12,7 @@ import dev.sqlitepool.internal.engine.Engine.CopySize;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.BackupFile;
+import dev.sqlitepool.internal.lane.Interrupts;
 import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -109,7 +110,7 @@ final class Backup extends Request<Void> {
             lock.unlock();
         }
         if (again) {
-            means.workers().after(Lane.INTERRUPT_PERIOD_NANOS, this::interrupt);
+            means.workers().after(Interrupts.PERIOD_NANOS, this::interrupt);
         }
     }
 

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.internal.lane.Work.Form;
+import dev.sqlitepool.internal.lane.Form;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.nio.file.Path;
 import java.util.List;

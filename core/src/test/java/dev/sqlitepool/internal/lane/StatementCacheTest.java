@@ -11,6 +11,7 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -46,9 +47,9 @@ class StatementCacheTest {
         void aStatementGivenBackIsFoundAgain() throws SQLException {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 2, telemetry);
-            Prepared first = cache.take("SELECT 1");
-            cache.give("SELECT 1", first);
-            assertThat(cache.take("SELECT 1")).isSameAs(first);
+            Prepared first = cache.take(SqlText.of("SELECT 1"));
+            cache.give(SqlText.of("SELECT 1"), first);
+            assertThat(cache.take(SqlText.of("SELECT 1"))).isSameAs(first);
             assertThat(telemetry.statementHits.sum()).isEqualTo(1);
             assertThat(telemetry.statementMisses.sum()).isEqualTo(1);
             engine.close();
@@ -84,11 +85,11 @@ class StatementCacheTest {
         void aRunningStatementIsNotInTheCacheAndOneTwinIsKept() throws SQLException {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 10, telemetry);
-            Prepared outer = cache.take("SELECT 1");
-            Prepared inner = cache.take("SELECT 1");
+            Prepared outer = cache.take(SqlText.of("SELECT 1"));
+            Prepared inner = cache.take(SqlText.of("SELECT 1"));
             assertThat(inner).isNotSameAs(outer);
-            cache.give("SELECT 1", inner);
-            cache.give("SELECT 1", outer);
+            cache.give(SqlText.of("SELECT 1"), inner);
+            cache.give(SqlText.of("SELECT 1"), outer);
             assertThat(List.of(inner.isClosed(), outer.isClosed())).containsExactlyInAnyOrder(true, false);
             engine.close();
         }
@@ -108,19 +109,19 @@ class StatementCacheTest {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 10, telemetry);
             Prepared stays = used(cache, "SELECT 1");
-            assertThat(cache.take("SELECT 1")).isSameAs(stays);
+            assertThat(cache.take(SqlText.of("SELECT 1"))).isSameAs(stays);
             assertThat(cache.isRunning()).isTrue();
             assertThat(cache.hasHeld()).isFalse();
-            cache.hold("SELECT 1", stays, this);
+            cache.hold(SqlText.of("SELECT 1"), stays, this);
             assertThat(cache.isRunning()).isFalse();
             assertThat(cache.hasHeld()).isTrue();
             assertThat(cache.isHeld(stays, this)).isTrue();
             assertThat(cache.isHeld(stays, "another")).isFalse();
-            assertThat(cache.take("SELECT 1")).isNotSameAs(stays);
+            assertThat(cache.take(SqlText.of("SELECT 1"))).isNotSameAs(stays);
             cache.closeHeld();
             assertThat(cache.hasHeld()).isFalse();
             assertThat(cache.isHeld(stays, this)).isFalse();
-            assertThat(cache.take("SELECT 1")).isSameAs(stays);
+            assertThat(cache.take(SqlText.of("SELECT 1"))).isSameAs(stays);
             engine.close();
         }
 
@@ -129,7 +130,7 @@ class StatementCacheTest {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 10, telemetry);
             assertThat(cache.closeRunning()).isFalse();
-            Prepared lost = cache.take("SELECT 1");
+            Prepared lost = cache.take(SqlText.of("SELECT 1"));
             assertThat(cache.closeRunning()).isTrue();
             assertThat(lost.isClosed()).isTrue();
             assertThat(cache.isRunning()).isFalse();
@@ -143,13 +144,13 @@ class StatementCacheTest {
             StatementCache cache = new StatementCache(engine, 1, telemetry);
             Prepared closed = used(cache, "SELECT 1");
             closed.close();
-            cache.give("SELECT 1", closed);
-            assertThat(cache.take("SELECT 1")).isNotSameAs(closed);
+            cache.give(SqlText.of("SELECT 1"), closed);
+            assertThat(cache.take(SqlText.of("SELECT 1"))).isNotSameAs(closed);
             Prepared kept = used(cache, "SELECT 2");
             Prepared twin = engine.prepare("SELECT 2");
             twin.close();
-            cache.give("SELECT 2", twin); // closed, and never kept
-            assertThat(cache.take("SELECT 2")).isSameAs(kept);
+            cache.give(SqlText.of("SELECT 2"), twin); // closed, and never kept
+            assertThat(cache.take(SqlText.of("SELECT 2"))).isSameAs(kept);
             engine.close();
         }
 
@@ -157,18 +158,19 @@ class StatementCacheTest {
         void aTextOfMoreThanOneStatementIsNotPrepared() throws SQLException {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 10, telemetry);
-            assertThatThrownBy(() -> cache.take("SELECT 1; SELECT 2")).hasMessageContaining("more than one statement");
+            assertThatThrownBy(() -> cache.take(SqlText.of("SELECT 1; SELECT 2")))
+                    .hasMessageContaining("more than one statement");
             assertThat(cache.isRunning()).isFalse();
             engine.close();
         }
 
         private static Prepared used(StatementCache cache, String sql) throws SQLException {
-            Prepared prepared = cache.take(sql);
+            Prepared prepared = cache.take(SqlText.of(sql));
             prepared.start(new Object[0]);
             while (prepared.next()) {
                 assertThat(prepared.returnsRows()).isTrue();
             }
-            cache.give(sql, prepared);
+            cache.give(SqlText.of(sql), prepared);
             return prepared;
         }
     }

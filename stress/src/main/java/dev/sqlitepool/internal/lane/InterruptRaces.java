@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.lane;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.lane.Lane.Ticket;
 import dev.sqlitepool.internal.pool.Ground;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -71,7 +70,7 @@ public final class InterruptRaces {
         /** Who has ended the first. */
         @Actor
         public void interrupt(L_Result r) {
-            lane.interrupt(first);
+            lane.interrupts().interrupt(first);
             r.r1 = hit;
         }
     }

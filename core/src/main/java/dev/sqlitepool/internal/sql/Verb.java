@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import java.util.Locale;
 import java.util.Map;
@@ -17,10 +17,14 @@ public enum Verb {
     MAINTENANCE,
     /** ATTACH, DETACH, VACUUM INTO: as MAINTENANCE, but writes nothing into the database, so that an error leaves nothing in doubt. */
     OTHER_FILE,
-    /** BEGIN, SAVEPOINT: opens a transaction. */
+    /** BEGIN: opens a transaction. */
     BEGIN,
-    /** COMMIT, END, ROLLBACK: ends a transaction. */
-    END,
+    /** SAVEPOINT: opens a transaction where none is open. */
+    SAVEPOINT,
+    /** COMMIT, END: ends a transaction, and keeps what it did. */
+    COMMIT,
+    /** ROLLBACK, but not TO a savepoint: ends a transaction, and undoes what it did. */
+    ROLLBACK,
     /** RELEASE and ROLLBACK TO: moves inside a transaction; RELEASE may end it. */
     RELEASE,
     /** No statement: nothing but spaces and comments. */
@@ -46,10 +50,10 @@ public enum Verb {
             Map.entry("DETACH", OTHER_FILE),
             Map.entry("VACUUM", MAINTENANCE),
             Map.entry("BEGIN", BEGIN),
-            Map.entry("SAVEPOINT", BEGIN),
-            Map.entry("COMMIT", END),
-            Map.entry("END", END),
-            Map.entry("ROLLBACK", END),
+            Map.entry("SAVEPOINT", SAVEPOINT),
+            Map.entry("COMMIT", COMMIT),
+            Map.entry("END", COMMIT),
+            Map.entry("ROLLBACK", ROLLBACK),
             Map.entry("RELEASE", RELEASE));
 
     /** The verb of the first statement of the text. */
@@ -57,8 +61,8 @@ public enum Verb {
         if (sql.startsWith("SELECT ")) {
             return READ; // most are
         }
-        int at = SqlText.skipBlank(sql, 0, true);
-        String word = SqlText.word(sql, at);
+        int at = Lexer.skipBlank(sql, 0, true);
+        String word = Lexer.word(sql, at);
         Verb verb = KEYWORDS.get(word);
         if (verb == null) {
             verb = KEYWORDS.get(word.toUpperCase(Locale.ROOT));
@@ -68,27 +72,37 @@ public enum Verb {
                     ? explained(sql, at + word.length())
                     : at == sql.length() ? EMPTY : OTHER;
         }
-        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && SqlText.contains(sql, at, "INTO")) {
+        if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && Lexer.contains(sql, at, "INTO")) {
             return OTHER_FILE;
         }
-        return verb == END && word.equalsIgnoreCase("ROLLBACK") && SqlText.contains(sql, at, "TO") ? RELEASE : verb;
+        return verb == ROLLBACK && Lexer.contains(sql, at, "TO") ? RELEASE : verb;
     }
 
     /** EXPLAIN runs nothing, but preparing a PRAGMA may already carry it out; everything else only reads. */
     private static Verb explained(String sql, int at) {
-        int next = SqlText.skipBlank(sql, at, false);
-        String word = SqlText.word(sql, next);
+        int next = Lexer.skipBlank(sql, at, false);
+        String word = Lexer.word(sql, next);
         if (word.equalsIgnoreCase("QUERY")) {
-            next = SqlText.skipBlank(sql, next + word.length(), false);
-            word = SqlText.word(sql, next); // PLAN
-            word = SqlText.word(sql, SqlText.skipBlank(sql, next + word.length(), false));
+            next = Lexer.skipBlank(sql, next + word.length(), false);
+            word = Lexer.word(sql, next); // PLAN
+            word = Lexer.word(sql, Lexer.skipBlank(sql, next + word.length(), false));
         }
         return word.equalsIgnoreCase("PRAGMA") ? MAINTENANCE : READ;
     }
 
     /** Whether the statement opens, moves in or ends a transaction. */
     public boolean isControl() {
-        return this == BEGIN || this == END || this == RELEASE;
+        return begins() || ends() || this == RELEASE;
+    }
+
+    /** Whether the statement opens a transaction, or a savepoint inside it. */
+    public boolean begins() {
+        return this == BEGIN || this == SAVEPOINT;
+    }
+
+    /** Whether the statement ends the transaction whatever is inside it. */
+    public boolean ends() {
+        return this == COMMIT || this == ROLLBACK;
     }
 
     /** Whether a form that promises one transaction or one snapshot refuses the statement. */
@@ -97,18 +111,13 @@ public enum Verb {
     }
 
     /** Whether the statement reaches beyond a transaction, or cannot stand in one. */
-    boolean isMaintenance() {
+    public boolean isMaintenance() {
         return this == MAINTENANCE || this == OTHER_FILE;
     }
 
     /** Whether the text must be looked at for what it does to the connection. */
-    boolean mayChangeConnection() {
+    public boolean mayChangeConnection() {
         return isMaintenance() || this == SCHEMA;
-    }
-
-    /** Whether a run of the statement has a count of changed rows. */
-    boolean counts(String sql, boolean returnsRows) {
-        return this == CHANGE || this == WITH && (!returnsRows || SqlText.contains(sql, 0, "RETURNING"));
     }
 
     /** Whether only the write lane may run it, known without asking SQLite. */

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.jdbc;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * What was called on a JDBC statement, to be called again on the next physical one: its settings, its batch and its parameters. Owned by
  * the session's owner.
  */
-final class StatementCalls {
+final class JdbcReplay {
     private record Call(Method method, @Nullable Object[] arguments) {}
 
     /** As {@code setMaxRows}; they stay until the statement is closed. In the order in which they were made last. */
@@ -98,7 +98,7 @@ final class StatementCalls {
                 text.reset();
             }
         }
-        JdbcView.call(made, call.method(), call.arguments());
+        JdbcProxy.call(made, call.method(), call.arguments());
     }
 
     // ---- streams

@@ -1,5 +1,9 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.jdbc;
 
+import dev.sqlitepool.internal.lane.JdbcView;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -13,19 +17,15 @@ import org.jspecify.annotations.Nullable;
  * {@code next()} on a result that is closed, and has one and the same result for all runs of a statement. So what has closed a result is
  * noted here, and from then on every use fails and says why.
  */
-final class ResultView {
-    static final String CLOSED = "it, its statement or its connection was closed";
+final class JdbcResult {
     static final String RUN_AGAIN = "its statement was used again";
-    static final String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
     static final String ENDED =
             "its statement writes, and since then a transaction has begun, or a savepoint or a transaction has ended";
-    static final String MOVED = "this work has gone on on another connection of the pool";
-    static final String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
     static final String FAILED = "reading it has failed";
 
-    private final JdbcView view;
+    private final JdbcConnection view;
     private final Session session;
-    private final @Nullable StatementView statement;
+    private final @Nullable JdbcStatement statement;
     private final ResultSet driver;
     private final ResultSet proxy;
     /** The statement has no more rows. */
@@ -41,12 +41,12 @@ final class ResultView {
      * @param statement whose it is; null for one of metadata, which leads to no statement, as JDBC allows, since that would lead to the
      *     driver's connection
      */
-    ResultView(JdbcView view, @Nullable StatementView statement, ResultSet driver) {
+    JdbcResult(JdbcConnection view, @Nullable JdbcStatement statement, ResultSet driver) {
         this.view = view;
         this.session = view.session();
         this.statement = statement;
         this.driver = driver;
-        this.proxy = JdbcView.proxy(ResultSet.class, this::onResult);
+        this.proxy = JdbcProxy.of(ResultSet.class, this::onResult);
     }
 
     ResultSet proxy() {
@@ -64,17 +64,25 @@ final class ResultView {
     }
 
     boolean isClosed() {
-        if (closedBy == null && !JdbcView.isOpen(driver)) {
+        if (closedBy == null && isClosed(driver)) {
             closedBy = RUN_AGAIN; // the driver does so when its statement gets a batch, or is asked for more results
         }
         return closedBy != null;
+    }
+
+    private static boolean isClosed(ResultSet driver) {
+        try {
+            return driver.isClosed();
+        } catch (SQLException e) {
+            return true;
+        }
     }
 
     /** Closes it; who uses it from now on is told the reason. */
     void end(String reason) {
         if (!isClosed()) {
             closedBy = reason;
-            JdbcView.closeQuietly(driver);
+            JdbcProxy.closeQuietly(driver);
         }
     }
 
@@ -112,18 +120,18 @@ final class ResultView {
             case "next":
                 return next(method, arguments);
             case "unwrap":
-                session.commits().handOut();
+                session.handOut();
                 break;
             default:
         }
-        return view.answer(JdbcView.call(driver, method, arguments), method);
+        return view.answer(JdbcProxy.call(driver, method, arguments), method);
     }
 
     private void close() throws SQLException {
         if (isClosed()) {
             return;
         }
-        closedBy = CLOSED;
+        closedBy = JdbcView.CLOSED;
         try {
             driver.close();
         } finally {
@@ -136,9 +144,9 @@ final class ResultView {
         if (statement != null) {
             statement.isExecuting(true);
         }
-        lane.beginStatement(statement == null ? 0 : statement.timeoutNanos());
+        lane.interrupts().beginStatement(statement == null ? 0 : statement.timeoutNanos());
         try {
-            Object answer = JdbcView.call(driver, method, arguments);
+            Object answer = JdbcProxy.call(driver, method, arguments);
             if (Objects.equals(answer, false)) {
                 finished = true;
                 cutOff = statement != null && driver.getStatement().getMaxRows() > 0;
@@ -146,14 +154,14 @@ final class ResultView {
             }
             return answer;
         } catch (SQLException e) {
-            SQLException explained = lane.explained(e);
+            SQLException explained = lane.interrupts().explained(e);
             end(FAILED); // the driver would begin again with the first row
             throw session.statements().failed(lane, explained, Verb.READ);
         } finally {
             if (statement != null) {
                 statement.isExecuting(false);
             }
-            lane.endStatement();
+            lane.interrupts().endStatement();
         }
     }
 }

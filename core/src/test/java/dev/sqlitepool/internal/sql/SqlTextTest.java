@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
@@ -47,8 +47,8 @@ class SqlTextTest {
                 "SELECT 4 / 2 - 1"
             })
     void oneStatementIsAccepted(String sql) {
-        assertThatCode(() -> SqlText.requireSingle(sql)).doesNotThrowAnyException();
-        assertThat(SqlText.split(sql)).hasSize(1);
+        assertThatCode(() -> SqlText.of(sql).requireSingle()).doesNotThrowAnyException();
+        assertThat(Lexer.split(sql)).hasSize(1);
     }
 
     @ParameterizedTest
@@ -66,7 +66,7 @@ class SqlTextTest {
                 "DELETE FROM t; COMMIT"
             })
     void textAfterTheFirstStatementIsRefused(String sql) {
-        assertThatThrownBy(() -> SqlText.requireSingle(sql))
+        assertThatThrownBy(() -> SqlText.of(sql).requireSingle())
                 .isInstanceOf(SQLException.class)
                 .hasMessageContaining("more than one statement")
                 .hasMessageContaining("executeScript");
@@ -75,10 +75,10 @@ class SqlTextTest {
     @ParameterizedTest
     @ValueSource(strings = {"", " ", ";", " ; ;\n", "-- nothing", "/* nothing */", "/* unterminated", "\uFEFF"})
     void textWithoutAStatementIsRefused(String sql) {
-        assertThatThrownBy(() -> SqlText.requireSingle(sql))
+        assertThatThrownBy(() -> SqlText.of(sql).requireSingle())
                 .isInstanceOf(SQLException.class)
                 .hasMessageContaining("holds no statement");
-        assertThat(SqlText.split(sql)).isEmpty();
+        assertThat(Lexer.split(sql)).isEmpty();
     }
 
     @ParameterizedTest
@@ -95,10 +95,10 @@ class SqlTextTest {
                 "EXPLAIN QUERY PLAN CREATE TRIGGER log AFTER INSERT ON a BEGIN SELECT 1; END"
             })
     void aTriggerIsOneStatementUpToItsEnd(String sql) {
-        assertThatCode(() -> SqlText.requireSingle(sql)).doesNotThrowAnyException();
-        assertThatCode(() -> SqlText.requireSingle(sql + ";")).doesNotThrowAnyException();
-        assertThat(SqlText.split(sql + "; SELECT 1")).containsExactly(strip(sql) + ";", "SELECT 1");
-        assertThatThrownBy(() -> SqlText.requireSingle(sql + "; SELECT 1")).isInstanceOf(SQLException.class);
+        assertThatCode(() -> SqlText.of(sql).requireSingle()).doesNotThrowAnyException();
+        assertThatCode(() -> SqlText.of(sql + ";").requireSingle()).doesNotThrowAnyException();
+        assertThat(Lexer.split(sql + "; SELECT 1")).containsExactly(strip(sql) + ";", "SELECT 1");
+        assertThatThrownBy(() -> SqlText.of(sql + "; SELECT 1").requireSingle()).isInstanceOf(SQLException.class);
     }
 
     private static String strip(String sql) {
@@ -107,9 +107,9 @@ class SqlTextTest {
 
     @Test
     void aTableNamedTriggerIsNoTrigger() {
-        assertThat(SqlText.split("CREATE TABLE trigger_log (x); INSERT INTO trigger_log VALUES (1)"))
+        assertThat(Lexer.split("CREATE TABLE trigger_log (x); INSERT INTO trigger_log VALUES (1)"))
                 .hasSize(2);
-        assertThat(SqlText.split("CREATE TABLE \"trigger\" (x); DROP TABLE \"trigger\""))
+        assertThat(Lexer.split("CREATE TABLE \"trigger\" (x); DROP TABLE \"trigger\""))
                 .hasSize(2);
     }
 
@@ -119,7 +119,7 @@ class SqlTextTest {
     void aScriptIsSplitIntoItsStatements() {
         String script = "\uFEFF-- schema\nCREATE TABLE a (x TEXT DEFAULT ';');\n\n/* the log */" + TRIGGER
                 + ";;\n INSERT INTO a VALUES ('it''s; here') ; SELECT [x;y] FROM a -- last";
-        assertThat(SqlText.split(script))
+        assertThat(Lexer.split(script))
                 .containsExactly(
                         "CREATE TABLE a (x TEXT DEFAULT ';');",
                         TRIGGER + ";",
@@ -131,15 +131,15 @@ class SqlTextTest {
 
     @Test
     void aLabelIsTheBeginningOnOneLineWithoutLiterals() {
-        assertThat(SqlText.label("  -- find\n SELECT  name,\n\tage FROM users WHERE id = 42 AND name = 'Bob'"))
+        assertThat(SqlText.of("  -- find\n SELECT  name,\n\tage FROM users WHERE id = 42 AND name = 'Bob'").label())
                 .isEqualTo("SELECT name, age FROM users WHERE id = ? AND name = ?");
-        assertThat(SqlText.label("INSERT INTO t VALUES (x'CAFE', X'00', 1.5e3, -7, 0xFF, \"text\")"))
+        assertThat(SqlText.of("INSERT INTO t VALUES (x'CAFE', X'00', 1.5e3, -7, 0xFF, \"text\")").label())
                 .isEqualTo("INSERT INTO t VALUES (?, ?, ?.?, -?, ?, ?)");
     }
 
     @Test
     void aLongLabelIsCut() {
-        String label = SqlText.label("SELECT " + "a_column, ".repeat(100) + "b FROM t");
+        String label = SqlText.of("SELECT " + "a_column, ".repeat(100) + "b FROM t").label();
         assertThat(label).endsWith("…").hasSizeLessThanOrEqualTo(61);
     }
 
@@ -157,7 +157,7 @@ class SqlTextTest {
                             "UPDATE t SET a = " + literal + " -- end",
                             "SELECT a||" + literal + "||b")
                     .get(random.nextInt(5));
-            assertThat(SqlText.label(sql)).as(sql).doesNotContain(secret);
+            assertThat(SqlText.of(sql).label()).as(sql).doesNotContain(secret);
         }
     }
 
@@ -192,43 +192,43 @@ class SqlTextTest {
 
     @Test
     void wordsInQuotesAndCommentsAreNotFound() {
-        assertThat(SqlText.contains("WITH a AS (SELECT 1) INSERT INTO t SELECT 1 RETURNING x", 0, "RETURNING"))
+        assertThat(Lexer.contains("WITH a AS (SELECT 1) INSERT INTO t SELECT 1 RETURNING x", 0, "RETURNING"))
                 .isTrue();
-        assertThat(SqlText.contains("SELECT 'RETURNING' /* RETURNING */ -- RETURNING", 0, "RETURNING"))
+        assertThat(Lexer.contains("SELECT 'RETURNING' /* RETURNING */ -- RETURNING", 0, "RETURNING"))
                 .isFalse();
-        assertThat(SqlText.contains("SELECT \"RETURNING\", `RETURNING`, [RETURNING]", 0, "RETURNING"))
+        assertThat(Lexer.contains("SELECT \"RETURNING\", `RETURNING`, [RETURNING]", 0, "RETURNING"))
                 .isFalse();
-        assertThat(SqlText.contains("SELECT not_RETURNING, RETURNING2", 0, "RETURNING"))
+        assertThat(Lexer.contains("SELECT not_RETURNING, RETURNING2", 0, "RETURNING"))
                 .isFalse();
-        assertThat(SqlText.contains("SELECT 1; RETURNING", 0, "RETURNING")).isFalse();
+        assertThat(Lexer.contains("SELECT 1; RETURNING", 0, "RETURNING")).isFalse();
     }
 
     @ParameterizedTest
     @ValueSource(chars = {'a', 'z', 'A', 'Z', '0', '9', '_', '$', '\u0080', 'ü'})
     void aWordIsMadeOfWhatSqliteTakesForPartsOfIdentifiers(char part) {
-        assertThat(SqlText.word("x" + part + " y", 0)).isEqualTo("x" + part);
+        assertThat(Lexer.word("x" + part + " y", 0)).isEqualTo("x" + part);
     }
 
     @ParameterizedTest
     @ValueSource(chars = {'`', '{', '@', '[', '/', ':', '#', '%', '^', '\u007F'})
     void aWordEndsBeforeAnythingElse(char other) {
-        assertThat(SqlText.word("x" + other + "y", 0)).isEqualTo("x");
+        assertThat(Lexer.word("x" + other + "y", 0)).isEqualTo("x");
     }
 
     @Test
     void textWithANulIsRefusedWhereverItStands() {
         for (String sql : List.of("\0SELECT 1", "SELECT \0", "SELECT '\0'")) {
-            assertThatThrownBy(() -> SqlText.requireSingle(sql)).hasMessageContaining("NUL");
+            assertThatThrownBy(() -> SqlText.of(sql).requireSingle()).hasMessageContaining("NUL");
         }
     }
 
     @Test
     void aLabelOfTheLengthThatFitsIsWhole() {
         String fits = "SELECT " + "x".repeat(52); // and the next word makes it too long
-        assertThat(SqlText.label(fits)).isEqualTo(fits);
-        assertThat(SqlText.label(fits + "x")).isEqualTo(fits + "x");
-        assertThat(SqlText.label(fits + "xx")).isEqualTo(fits + "x…");
-        assertThat(SqlText.label("SELECT " + "x".repeat(60) + ";")).hasSize(61).endsWith("…");
+        assertThat(SqlText.of(fits).label()).isEqualTo(fits);
+        assertThat(SqlText.of(fits + "x").label()).isEqualTo(fits + "x");
+        assertThat(SqlText.of(fits + "xx").label()).isEqualTo(fits + "x…");
+        assertThat(SqlText.of("SELECT " + "x".repeat(60) + ";").label()).hasSize(61).endsWith("…");
     }
 
     // ---- what a statement does
@@ -285,7 +285,7 @@ class SqlTextTest {
                 "PRAGMA encoding = 'UTF-16'"
             })
     void whatStaysWithTheConnectionChangesIt(String sql) {
-        assertThat(SqlText.changesConnection(sql)).isTrue();
+        assertThat(SqlText.of(sql).changesConnection()).isTrue();
     }
 
     @ParameterizedTest
@@ -340,7 +340,7 @@ class SqlTextTest {
                 "PRAGMA optimize(0x10002)"
             })
     void whatStaysInTheDatabaseOrTellsDoesNotChangeTheConnection(String sql) {
-        assertThat(SqlText.changesConnection(sql)).isFalse();
+        assertThat(SqlText.of(sql).changesConnection()).isFalse();
     }
 
     @Test
@@ -350,41 +350,46 @@ class SqlTextTest {
                 "-- c\n explain query plan SELECT 1",
                 "PRAGMA index_list(t)",
                 "PRAGMA main.table_info = t")) {
-            assertThat(SqlText.answersFromSchema(sql)).as(sql).isTrue();
+            assertThat(SqlText.of(sql).answersFromSchema()).as(sql).isTrue();
         }
         for (String sql : List.of("SELECT 1", "PRAGMA foreign_keys = OFF", "CREATE TABLE explain (x)", "")) {
-            assertThat(SqlText.answersFromSchema(sql)).as(sql).isFalse();
+            assertThat(SqlText.of(sql).answersFromSchema()).as(sql).isFalse();
         }
     }
 
     @Test
     void theFirstWordIsFoundInAnyCase() {
-        assertThat(SqlText.startsWith("; /* it */ rollback", "ROLLBACK")).isTrue();
-        assertThat(SqlText.startsWith("ROLLBACKS", "ROLLBACK")).isFalse();
+        assertThat(Lexer.startsWith("; /* it */ rollback", "ROLLBACK")).isTrue();
+        assertThat(Lexer.startsWith("ROLLBACKS", "ROLLBACK")).isFalse();
     }
 
     @Test
     void aPlainBeginBecomesImmediate() {
-        assertThat(SqlText.immediate(" begin", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
-        assertThat(SqlText.immediate("BEGIN DEFERRED", Verb.BEGIN)).isEqualTo("BEGIN IMMEDIATE");
-        for (String asIs : List.of("BEGIN exclusive", "BEGIN IMMEDIATE TRANSACTION", "SAVEPOINT a")) {
-            assertThat(SqlText.immediate(asIs, Verb.BEGIN)).isEqualTo(asIs);
+        assertThat(SqlText.of(" begin").immediate().text()).isEqualTo("BEGIN IMMEDIATE");
+        assertThat(SqlText.of("BEGIN DEFERRED").immediate().text()).isEqualTo("BEGIN IMMEDIATE");
+        for (String asIs : List.of("BEGIN exclusive", "BEGIN IMMEDIATE TRANSACTION", "SAVEPOINT a", "COMMIT")) {
+            SqlText text = SqlText.of(asIs);
+            assertThat(text.immediate()).isSameAs(text);
         }
-        assertThat(SqlText.immediate("COMMIT", Verb.END)).isEqualTo("COMMIT");
+    }
+
+    @Test
+    void aTextInAMessageHasNoLiterals() {
+        assertThat(SqlText.of("SELECT 'secret'")).hasToString("SELECT ?");
     }
 
     @Test
     void whatSqliteRemembersOfTheLastChangeIsAskedForWithoutArguments() {
-        assertThat(SqlText.asksForLastChange("SELECT last_insert_rowid()")).isTrue();
-        assertThat(SqlText.asksForLastChange("SELECT \"last_insert_rowid\"()")).isTrue();
-        assertThat(SqlText.asksForLastChange("SELECT [changes] ()")).isTrue();
-        assertThat(SqlText.asksForLastChange("SELECT Changes /* of */ ( /* none */ )"))
+        assertThat(SqlText.of("SELECT last_insert_rowid()").asksForLastChange()).isTrue();
+        assertThat(SqlText.of("SELECT \"last_insert_rowid\"()").asksForLastChange()).isTrue();
+        assertThat(SqlText.of("SELECT [changes] ()").asksForLastChange()).isTrue();
+        assertThat(SqlText.of("SELECT Changes /* of */ ( /* none */ )").asksForLastChange())
                 .isTrue();
-        assertThat(SqlText.asksForLastChange("SELECT 1; SELECT total_changes()"))
+        assertThat(SqlText.of("SELECT 1; SELECT total_changes()").asksForLastChange())
                 .isTrue();
-        assertThat(SqlText.asksForLastChange("SELECT changes FROM t")).isFalse();
-        assertThat(SqlText.asksForLastChange("SELECT changes(x) FROM t")).isFalse();
-        assertThat(SqlText.asksForLastChange("SELECT 'changes()'")).isFalse();
+        assertThat(SqlText.of("SELECT changes FROM t").asksForLastChange()).isFalse();
+        assertThat(SqlText.of("SELECT changes(x) FROM t").asksForLastChange()).isFalse();
+        assertThat(SqlText.of("SELECT 'changes()'").asksForLastChange()).isFalse();
     }
 
     @ParameterizedTest
@@ -402,7 +407,7 @@ class SqlTextTest {
                 "INSERT INTO #",
             })
     void theTableOfAnInsertIsFound(String sql, String table) {
-        String found = SqlText.insertsInto(sql);
+        String found = SqlText.of(sql).insertsInto();
         assertThat(found == null || found.isEmpty() ? null : found).isEqualTo(table);
     }
 
@@ -417,7 +422,7 @@ class SqlTextTest {
                 "PRAGMA integrity_check"
             })
     void aPragmaThatOnlyAsksIsKnown(String sql) {
-        assertThat(ConnectionChanges.onlyAsks(sql)).isTrue();
+        assertThat(SqlText.of(sql).onlyAsks()).isTrue();
     }
 
     @ParameterizedTest
@@ -433,6 +438,21 @@ class SqlTextTest {
                 "ATTACH 'x' AS y"
             })
     void whatDoesMoreThanAskIsKnown(String sql) {
-        assertThat(ConnectionChanges.onlyAsks(sql)).isFalse();
+        assertThat(SqlText.of(sql).onlyAsks()).isFalse();
+    }
+
+    @Test
+    void onlyChangesHaveACount() {
+        assertThat(SqlText.of("INSERT INTO t VALUES (1)").counts(false)).isTrue();
+        assertThat(SqlText.of("INSERT INTO t VALUES (1) RETURNING x").counts(true))
+                .isTrue();
+        assertThat(SqlText.of("WITH a AS (SELECT 1) DELETE FROM t").counts(false))
+                .isTrue();
+        assertThat(SqlText.of("WITH a AS (SELECT 1) DELETE FROM t RETURNING x").counts(true))
+                .isTrue();
+        assertThat(SqlText.of("WITH a AS (SELECT 1) SELECT * FROM a").counts(true))
+                .isFalse();
+        assertThat(SqlText.of("SELECT 1").counts(true)).isFalse();
+        assertThat(SqlText.of("CREATE TABLE t (x)").counts(false)).isFalse();
     }
 }

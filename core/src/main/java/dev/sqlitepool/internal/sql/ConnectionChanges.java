@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import java.util.Set;
 import org.jspecify.annotations.Nullable;

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import dev.sqlitepool.Row;
 import java.math.BigDecimal;

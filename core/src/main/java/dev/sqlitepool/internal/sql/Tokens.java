@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.sql;
 
 import java.util.Locale;
 
@@ -11,7 +11,7 @@ final class Tokens {
     /** Stands on the first token. */
     Tokens(String sql) {
         this.sql = sql;
-        this.end = SqlText.skipBlank(sql, 0, true);
+        this.end = Lexer.skipBlank(sql, 0, true);
         next();
     }
 
@@ -21,8 +21,8 @@ final class Tokens {
     }
 
     void next() {
-        at = SqlText.skipBlank(sql, end, false);
-        end = at < sql.length() ? SqlText.tokenEnd(sql, at) : at;
+        at = Lexer.skipBlank(sql, end, false);
+        end = at < sql.length() ? Lexer.tokenEnd(sql, at) : at;
     }
 
     /** Whether the token is this keyword or character; in quotes a keyword is a name. */

@@ -1,0 +1,39 @@
+package dev.sqlitepool.internal.lane;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** What the work wants done after its transaction has been committed, in order. Owned by the session's owner. */
+final class CommitHooks {
+    private final List<Runnable> hooks = new ArrayList<>();
+    /** Those of the transaction that was committed last. */
+    private List<Runnable> due = List.of();
+
+    void add(Runnable hook) {
+        hooks.add(hook);
+    }
+
+    int count() {
+        return hooks.size();
+    }
+
+    /** A part of the transaction is undone: only so many hooks stay. */
+    void keepFirst(int count) {
+        hooks.subList(count, hooks.size()).clear();
+    }
+
+    /** The transaction is committed. */
+    void committed() {
+        due = hooks.isEmpty() ? List.of() : List.copyOf(hooks);
+    }
+
+    /** The transaction has ended. */
+    void clear() {
+        hooks.clear();
+    }
+
+    /** What is to be done now; empty if nothing was committed. */
+    List<Runnable> due() {
+        return due;
+    }
+}
