@@ -242,6 +242,17 @@ final class Openings {
     /** Closes a lane that counts as closing. */
     void close(Lane lane, CloseReason reason) {
         try {
+            closeAndTell(lane, reason);
+        } finally { // whatever becomes of the telling, the group must know
+            if (group.closed()) {
+                startOpening();
+            }
+            means.life().advanceClose();
+        }
+    }
+
+    private void closeAndTell(Lane lane, CloseReason reason) {
+        try {
             beforeClose(reason, lane);
             opener.close(lane.engine());
         } catch (Throwable e) {
@@ -254,10 +265,6 @@ final class Openings {
         } catch (Throwable e) {
             telemetry.debug("an event is lost", e);
         }
-        if (group.closed()) {
-            startOpening();
-        }
-        means.life().advanceClose();
     }
 
     private void beforeClose(CloseReason reason, Lane lane) {
