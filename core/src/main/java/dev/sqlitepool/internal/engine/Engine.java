@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which
  * any thread may call while the owner cannot close the connection.
  *
- * <p>The first methods are for every engine. The rest is for what only some can do: what they answer here is true of an
- * engine that cannot.
+ * <p>Every engine implements the first methods. Some engines can do more: the default of each other method is the answer
+ * of an engine that cannot.
  */
 public interface Engine {
     /** The driver's connection. */
