@@ -17,13 +17,14 @@ import java.util.stream.Stream;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 
-/** The arrows between the packages: imports go {@code pool → lane → engine}, and nothing reaches up. */
+/** The arrows between the packages: imports go {@code pool → lane → engine → file}, and nothing reaches up. */
 class ArchitectureTest {
     private static final String API = "dev.sqlitepool";
     private static final String INTERNAL = API + ".internal..";
     private static final String POOL = API + ".internal.pool..";
     private static final String LANE = API + ".internal.lane..";
     private static final String ENGINE = API + ".internal.engine..";
+    private static final String SQLITE = API + ".internal.engine.sqlite..";
     private static final String FILE = API + ".internal.file..";
     private static final String TELEMETRY = API + ".internal.telemetry..";
     private static final String SETTINGS = API + ".internal";
@@ -39,6 +40,16 @@ class ArchitectureTest {
                 .resideInAPackage(ENGINE)
                 .should()
                 .dependOnClassesThat(resideInAnyPackage(POOL, LANE, TELEMETRY))
+                .check(CLASSES);
+    }
+
+    @Test
+    void anEngineIsNotSqlite() {
+        noClasses()
+                .that()
+                .resideInAPackage(API + ".internal.engine")
+                .should()
+                .dependOnClassesThat(resideInAPackage(SQLITE))
                 .check(CLASSES);
     }
 
@@ -85,10 +96,10 @@ class ArchitectureTest {
     }
 
     @Test
-    void onlyTheEngineKnowsTheDriver() {
+    void onlyTheEngineOfSqliteKnowsTheDriver() {
         noClasses()
                 .that()
-                .resideOutsideOfPackage(ENGINE)
+                .resideOutsideOfPackage(SQLITE)
                 .should()
                 .dependOnClassesThat(resideInAPackage("org.sqlite.."))
                 .check(CLASSES);

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The database of one pool: opens and closes its connections, and knows which file it is. Thread-safe.
  *
- * <p>What a connection can do beyond statements and transactions its {@link Engine} says, since behind a connection factory nothing else
- * tells which driver the connections are of, and that not before the first is open.
+ * <p>An {@link Engine} says what its connection can do beyond statements and transactions, and not the database: behind
+ * a connection factory only an open connection tells which driver it is of.
  */
 public interface Database {
     /** How many of its connections may write at the same time. */
@@ -53,6 +53,9 @@ public interface Database {
     /** Whether a checkpoint beside the connection that writes may damage the database. */
     boolean checkpointsOnlyOnWriteLane();
 
-    /** A sync of the log has failed: the next connection that writes puts everything into the database file before it is used. */
+    /**
+     * A sync of the log has failed: the next connection that writes puts everything into the database file before it is
+     * used.
+     */
     void truncateWalFirst();
 }

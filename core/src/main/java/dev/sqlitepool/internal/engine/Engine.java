@@ -9,10 +9,11 @@ import java.sql.SQLFeatureNotSupportedException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which any
- * thread may call while the owner cannot close the connection.
+ * One physical connection, as its database engine knows it. Owned by the lane's owner, except {@link #interrupt}, which
+ * any thread may call while the owner cannot close the connection.
  *
- * <p>The first methods are for every engine. The rest is for what only some can do: what they answer here is true of an engine that cannot.
+ * <p>Every engine implements the first methods. Some engines can do more: the default of each other method is the answer
+ * of an engine that cannot.
  */
 public interface Engine {
     /** The driver's connection. */
@@ -30,8 +31,8 @@ public interface Engine {
     /**
      * Commits.
      *
-     * @param stay the connection may go on reading, at what it has just committed, so that a transaction that follows at once has its read
-     *     lock already; {@link #begin} or {@link #endRead} ends that
+     * @param stay the connection may go on reading, at what it has just committed, so that a transaction that follows
+     *     at once has its read lock already; {@link #begin} or {@link #endRead} ends that
      */
     void commit(boolean stay) throws SQLException;
 
@@ -81,8 +82,9 @@ public interface Engine {
     }
 
     /**
-     * Makes the connection look whether the schema that it remembers is still that of its databases. A statement that runs on a table looks
-     * without this; it is for statements that answer from the schema alone. Part of the transaction that is open, whose snapshot it begins.
+     * Makes the connection look whether the schema that it remembers is still that of its databases. A statement that
+     * runs on a table looks without this; it is for statements that answer from the schema alone. Part of the
+     * transaction that is open, whose snapshot it begins.
      */
     default void lookAtSchema() throws SQLException {}
 
@@ -94,22 +96,26 @@ public interface Engine {
     /** Reads no more between transactions; does nothing if the connection does not read there. */
     default void endRead() {}
 
-    /** Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share one. */
+    /**
+     * Whether a transaction that reads fixes its snapshot when it first reads, so that several statements may share
+     * one.
+     */
     default boolean sharesSnapshots() {
         return false;
     }
 
     /**
-     * Whether statements of different tasks may follow this one in the transaction that is open: not if its end could judge them together, as
-     * it does with deferred constraints, nor if the statement calls code of the user's, as a function in SQL.
+     * Whether statements of different tasks may follow this one in the transaction that is open: not if its end could
+     * judge them together, as it does with deferred constraints, nor if the statement calls code of the user's, as a
+     * function in SQL.
      */
     default boolean mayGroup(String sql) throws SQLException {
         return false;
     }
 
     /**
-     * Whether a statement is known to call no code of the user's, since it has passed {@link #mayGroup}. Asks the database nothing, and may be
-     * called under a lock.
+     * Whether a statement is known to call no code of the user's, since it has passed {@link #mayGroup}. Asks the
+     * database nothing, and may be called under a lock.
      */
     default boolean mayJoin(String sql) {
         return false;
@@ -134,14 +140,17 @@ public interface Engine {
         }
     }
 
-    /** Whether no look so far has found that the file which is open here is not the database any more. Costs nothing; by any thread. */
+    /**
+     * Whether no look so far has found that the file which is open here is not the database any more. Costs nothing; by
+     * any thread.
+     */
     default boolean isCurrent() {
         return true;
     }
 
     /**
-     * Looks whether the commits of this connection are in the database: whether the file that is open is the one that its name leads to. By any
-     * thread, beside statements.
+     * Looks whether the commits of this connection are in the database: whether the file that is open is the one that
+     * its name leads to. By any thread, beside statements.
      *
      * @throws DisplacedException if the file has vanished, or another is in its place
      * @throws IOException if nobody can know
@@ -158,7 +167,10 @@ public interface Engine {
         return null;
     }
 
-    /** Brings the statistics of the query planner up to date, where it is worth it, with a limit on what is read for them. */
+    /**
+     * Brings the statistics of the query planner up to date, where it is worth it, with a limit on what is read for
+     * them.
+     */
     default void optimize() throws SQLException {}
 
     /** The size that a copy by {@link #copyTo} would have now. */
@@ -168,8 +180,8 @@ public interface Engine {
     }
 
     /**
-     * Copies one snapshot of the whole database into a new file, and closes it; {@link #interrupt} ends the copying. Outside a transaction
-     * only; the connection may write afterwards, whatever it was opened for.
+     * Copies one snapshot of the whole database into a new file, and closes it; {@link #interrupt} ends the copying.
+     * Outside a transaction only; the connection may write afterwards, whatever it was opened for.
      */
     default void copyTo(Path file) throws SQLException {
         CopySize unused = copySize();
@@ -191,7 +203,10 @@ public interface Engine {
         BUSY,
         /** The statement was interrupted. A transaction that had written is rolled back, or must be. */
         INTERRUPTED,
-        /** A constraint was violated. If a commit says so, the transaction stands, and only another commit keeps something of it. */
+        /**
+         * A constraint was violated. If a commit says so, the transaction stands, and only another commit keeps
+         * something of it.
+         */
         CONSTRAINT,
         /** The connection or the transaction may be damaged: the lane is discarded. */
         DOUBTFUL,

@@ -12,7 +12,10 @@ public interface InsertedKeys {
      */
     void begin(String table) throws SQLException;
 
-    /** The row id of the row that was inserted last since {@link #begin}; null if there was none, or if it has no row id. */
+    /**
+     * The row id of the row that was inserted last since {@link #begin}; null if there was none, or if it has no row
+     * id.
+     */
     @Nullable
     Long key() throws SQLException;
 

@@ -19,7 +19,8 @@ public interface Prepared extends AutoCloseable {
     /**
      * Binds and begins to run. A statement that returns no rows has run when this returns.
      *
-     * @param values exactly {@link #parameterCount()} of null, {@code Long}, {@code Double}, {@code String}, {@code byte[]}
+     * @param values exactly {@link #parameterCount()} of null, {@code Long}, {@code Double}, {@code String}, {@code
+     *     byte[]}
      */
     void start(@Nullable Object[] values) throws SQLException;
 

@@ -5,8 +5,8 @@ import java.io.SyncFailedException;
 import java.sql.SQLException;
 
 /**
- * The write-ahead log of the database, as one connection has it open. Owned by the lane's owner, except {@link #sync} and {@link #size}, which
- * any thread may call.
+ * The write-ahead log of the database, as one connection has it open. Owned by the lane's owner, except {@link #sync}
+ * and {@link #size}, which any thread may call.
  */
 public interface WriteAheadLog {
     /** Whether a commit of the connection is durable, as the settings want it, only after {@link #sync}. */
@@ -16,8 +16,8 @@ public interface WriteAheadLog {
     void sync() throws IOException;
 
     /**
-     * Makes each commit of the connection durable when it returns, or leaves that to {@link #sync} again. Outside a transaction only; does
-     * nothing where commits are always durable, or never.
+     * Makes each commit of the connection durable when it returns, or leaves that to {@link #sync} again. Outside a
+     * transaction only; does nothing where commits are always durable, or never.
      */
     void syncByItself(boolean each) throws SQLException;
 
@@ -35,8 +35,8 @@ public interface WriteAheadLog {
     /**
      * The result of a checkpoint.
      *
-     * @param complete all of the log is in the database, and the next writer begins the log from its start, or will as soon as no reader
-     *     uses it
+     * @param complete all of the log is in the database, and the next writer begins the log from its start, or will as
+     *     soon as no reader uses it
      */
     record Checkpoint(boolean complete, long logPages, long copiedPages) {}
 }

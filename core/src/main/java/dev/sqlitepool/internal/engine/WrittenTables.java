@@ -22,7 +22,10 @@ public interface WrittenTables {
         }
     };
 
-    /** The tables that a statement which has not run yet may write, triggers and foreign key actions included; not for pragmas. */
+    /**
+     * The tables that a statement which has not run yet may write, triggers and foreign key actions included; not for
+     * pragmas.
+     */
     Writes of(String sql);
 
     /** Any table, with the names that there are. */

@@ -12,11 +12,11 @@ import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * The file of a backup: written under a temporary name in the target's directory, and given the target's name when it is whole and on
- * disk. Used by one thread at a time, except {@link #size}.
+ * The file of a backup: written under a temporary name in the target's directory, and given the target's name when it
+ * is whole and on disk. Used by one thread at a time, except {@link #size}.
  *
- * <p>It is opened here only after SQLite has closed it. The database itself is never opened: closing any descriptor of it drops the locks
- * that SQLite holds (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
+ * <p>It is opened here only after SQLite has closed it. The database itself is never opened: closing any descriptor of
+ * it drops the locks that SQLite holds (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
  */
 public final class BackupFile {
     private final Path target;
@@ -78,8 +78,8 @@ public final class BackupFile {
     }
 
     /**
-     * Gives it the target's name, unless another file has got that. A hard link is made, and the temporary name removed, since renaming
-     * would overwrite; where there are no hard links it is renamed after a last look.
+     * Gives it the target's name, unless another file has got that. A hard link is made, and the temporary name
+     * removed, since renaming would overwrite; where there are no hard links it is renamed after a last look.
      */
     public void publish() throws IOException {
         try {

@@ -15,8 +15,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files that SQLite finds beside a database by its name: those that belong to it, and those that an older file has left there.
- * Guarded by the {@link DatabaseFile}.
+ * The files that SQLite finds beside a database by its name: those that belong to it, and those that an older file has
+ * left there. Guarded by the {@link DatabaseFile}.
  */
 final class Companions {
     private static final String LOG = "-wal";
@@ -40,7 +40,10 @@ final class Companions {
         }
     }
 
-    /** Forgets the files that are gone. Once nobody has them open, another file may get the number of one that was deleted. */
+    /**
+     * Forgets the files that are gone. Once nobody has them open, another file may get the number of one that was
+     * deleted.
+     */
     void forgetGone(@Nullable Path database) throws IOException {
         for (String suffix : List.copyOf(own.keySet())) {
             if (FileIdentity.of(beside(database, suffix)) == null) {
@@ -115,8 +118,8 @@ final class Companions {
     }
 
     /**
-     * Sets aside what older files have left beside the database. What is not beside it, or not any more, is no danger; the number of a
-     * deleted file may soon be that of a good one.
+     * Sets aside what older files have left beside the database. What is not beside it, or not any more, is no danger;
+     * the number of a deleted file may soon be that of a good one.
      *
      * @return where their logs are now
      */

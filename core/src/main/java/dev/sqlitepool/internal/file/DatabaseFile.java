@@ -10,16 +10,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which file a pool's database is, and whether it still is that file. Thread-safe.
  *
- * <p>A connection keeps the file that it has opened, whatever happens to the name. But SQLite finds the {@code -wal}, the {@code -shm}
- * and the {@code -journal} by name, and nothing in them says to which database they belong: a connection that opens another file beside the
- * log of this one applies that log to it. So this class keeps true:
+ * <p>A connection keeps the file that it has opened, whatever happens to the name. But SQLite finds the {@code -wal},
+ * the {@code -shm} and the {@code -journal} by name, and nothing in them says to which database they belong: a
+ * connection that opens another file beside the log of this one applies that log to it. So this class keeps true:
  *
  * <ul>
- *   <li>The name, links and all, is looked at before a connection is opened, before that connection looks at the content, and again when it
- *       has opened the log. All three looks find the same file, or the connection is closed and opened again.
- *   <li>When the name leads to another file, the {@link Companions} of the old one are set aside before a connection opens the new one:
- *       the log, since it may hold acknowledged writes, is renamed, and the index, which holds nothing, is deleted. As long as one cannot be
- *       set aside, every opening is refused.
+ *   <li>The name, links and all, is looked at before a connection is opened, before that connection looks at the
+ *       content, and again when it has opened the log. All three looks find the same file, or the connection is closed
+ *       and opened again.
+ *   <li>When the name leads to another file, the {@link Companions} of the old one are set aside before a connection
+ *       opens the new one: the log, since it may hold acknowledged writes, is renamed, and the index, which holds
+ *       nothing, is deleted. As long as one cannot be set aside, every opening is refused.
  *   <li>Each change raises the {@link #generation}, once. Connections of an older one are stale, all at once.
  * </ul>
  *
@@ -44,7 +45,8 @@ public final class DatabaseFile {
     /**
      * The file that a connection which is being opened must find.
      *
-     * @param before the file at the name before the connection was opened; null if there was none, or the name is not known yet
+     * @param before the file at the name before the connection was opened; null if there was none, or the name is not
+     *     known yet
      */
     public record Expected(int generation, @Nullable FileIdentity before) {}
 
@@ -83,8 +85,8 @@ public final class DatabaseFile {
     private final Companions companions = new Companions();
 
     /**
-     * The uses of the file in this process, if some connections have a log open that is not beside it any more; a use that comes after all of
-     * them is another object.
+     * The uses of the file in this process, if some connections have a log open that is not beside it any more; a use
+     * that comes after all of them is another object.
      */
     @GuardedBy("this")
     private @Nullable OpenFile lost;
@@ -109,7 +111,10 @@ public final class DatabaseFile {
 
     // ---- opening
 
-    /** Before a connection is opened; the caller has just looked. Refuses to open a file beside something that does not belong to it. */
+    /**
+     * Before a connection is opened; the caller has just looked. Refuses to open a file beside something that does not
+     * belong to it.
+     */
     synchronized Expected expected() throws SQLException {
         Path looked = name != null ? name : given;
         if (seen == null) {
@@ -222,7 +227,10 @@ public final class DatabaseFile {
         }
     }
 
-    /** The same file by another way, as after its directory was renamed. A hard link has a log of its own, and must not be used beside it. */
+    /**
+     * The same file by another way, as after its directory was renamed. A hard link has a log of its own, and must not
+     * be used beside it.
+     */
     private synchronized void requireSameLog(Path found) throws SQLException {
         if (path != null && !path.equals(found) && companions.isLogBesideOnly(path, found)) {
             generation++; // the last close of the open connections copies the log, and deletes it
@@ -246,7 +254,8 @@ public final class DatabaseFile {
     // ---- looking
 
     /**
-     * Looks whether the name still leads to the file. The first look that sees a change returns it, and the change raises the generation.
+     * Looks whether the name still leads to the file. The first look that sees a change returns it, and the change
+     * raises the generation.
      *
      * @throws IOException if nobody can know
      */
@@ -293,9 +302,9 @@ public final class DatabaseFile {
     }
 
     /**
-     * The log is not beside the database any more. Within a process SQLite shares the index of the log, and a connection opened now would look
-     * for its pages in another log: none is opened until the connections that have the old one are closed. The last of them copies it into the
-     * database.
+     * The log is not beside the database any more. Within a process SQLite shares the index of the log, and a
+     * connection opened now would look for its pages in another log: none is opened until the connections that have the
+     * old one are closed. The last of them copies it into the database.
      *
      * @return whether this call is the first to say so
      */
@@ -308,14 +317,17 @@ public final class DatabaseFile {
         return true;
     }
 
-    /** During the turn: whether the log is gone that connections of this pool have open. SQLite deletes it with the last of them, not before. */
+    /**
+     * During the turn: whether the log is gone that connections of this pool have open. SQLite deletes it with the last
+     * of them, not before.
+     */
     synchronized boolean isLogGone() throws SQLException {
         return open > 0 && companions.isLogGone(path);
     }
 
     /**
-     * Whether something that is in the way of an opening may go without help: connections to a lost log, or the journal of a transaction that
-     * runs, or has crashed, on a file that was replaced.
+     * Whether something that is in the way of an opening may go without help: connections to a lost log, or the journal
+     * of a transaction that runs, or has crashed, on a file that was replaced.
      */
     synchronized boolean mustWait() {
         if (lost != null && (seen == null || OpenFile.of(seen.key()) != lost)) {

@@ -7,14 +7,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which connections of this process have which database file open, whatever class loader their pool is of. Thread-safe.
  *
- * <p>Two copies of SQLite in a process must not open the same file: each loses its locks when the other closes a descriptor
- * (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2.1</a>). A class loader that loads the driver again loads SQLite
- * again. Two such loaders have nothing in common but the classes of the JDK, so the registry is in the system properties: one for each
- * file in use, with a line for each connection. Only text, because an object there would keep its class loader alive, and because {@code
- * System.getProperties().list(…)} fails for anything else. {@link java.util.Properties#compute} makes each change atomic.
+ * <p>Two copies of SQLite in a process must not open the same file: each loses its locks when the other closes a
+ * descriptor (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2.1</a>). A class loader that loads
+ * the driver again loads SQLite again. Two such loaders have nothing in common but the classes of the JDK, so the
+ * registry is in the system properties: one for each file in use, with a line for each connection. Only text, because
+ * an object there would keep its class loader alive, and because {@code System.getProperties().list(…)} fails for
+ * anything else. {@link java.util.Properties#compute} makes each change atomic.
  *
- * <p>A line is there from before its connection is opened until after it is closed. Other versions of the library read the lines too: the
- * format must not change.
+ * <p>A line is there from before its connection is opened until after it is closed. Other versions of the library read
+ * the lines too: the format must not change.
  */
 final class FileHolders {
     private static final String PREFIX = "dev.sqlitepool.open:";
@@ -67,7 +68,9 @@ final class FileHolders {
         return other[0];
     }
 
-    /** Puts the next state of a connection in the place of its last, and returns all connections that there were before. */
+    /**
+     * Puts the next state of a connection in the place of its last, and returns all connections that there were before.
+     */
     static List<Holder> replace(String file, Holder holder, Holder next) {
         List<Holder> before = new ArrayList<>();
         change(file, holders -> {

@@ -15,11 +15,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which file is behind a path, links followed, and how it looked. Immutable.
  *
- * <p>The key is device and inode where the file system has them, else the real path and the time of creation. A system uses the number
- * of an inode again once the file is deleted and no process has it open.
+ * <p>The key is device and inode where the file system has them, else the real path and the time of creation. A system
+ * uses the number of an inode again once the file is deleted and no process has it open.
  *
- * <p>Found by {@code stat}, never by opening the file: closing any descriptor of a database file drops the POSIX locks that
- * SQLite holds on it in this process (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
+ * <p>Found by {@code stat}, never by opening the file: closing any descriptor of a database file drops the POSIX locks
+ * that SQLite holds on it in this process (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
  */
 record FileIdentity(Object key, boolean isInode, long size, FileTime modified) {
     /** The file at the path now, null if there is none. */

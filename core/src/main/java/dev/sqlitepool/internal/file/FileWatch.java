@@ -19,8 +19,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks at a pool's {@link DatabaseFile}, reports what has changed, and lets connections pass that are to the right file. Thread-safe; no
- * listener is called under a lock.
+ * Looks at a pool's {@link DatabaseFile}, reports what has changed, and lets connections pass that are to the right
+ * file. Thread-safe; no listener is called under a lock.
  */
 public final class FileWatch {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
@@ -72,8 +72,8 @@ public final class FileWatch {
     // ---- looking
 
     /**
-     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation, and the first look
-     * that sees it reports it.
+     * Looks whether the database is still the file that it was: one call of the system. A change raises the generation,
+     * and the first look that sees it reports it.
      */
     public void look() {
         try {
@@ -84,7 +84,10 @@ public final class FileWatch {
         }
     }
 
-    /** Looks unless there was a look within the last millisecond; so most lanes of a file that was replaced are not even handed out. */
+    /**
+     * Looks unless there was a look within the last millisecond; so most lanes of a file that was replaced are not even
+     * handed out.
+     */
     public void lookAgain(long now) {
         long last = lookedAt;
         if (last == 0 || now - last >= LOOK_NANOS) {
@@ -173,7 +176,10 @@ public final class FileWatch {
 
     // ---- opening
 
-    /** Which file is to be opened. Waits, not for ever, until the connections to the file that was there before are closed. */
+    /**
+     * Which file is to be opened. Waits, not for ever, until the connections to the file that was there before are
+     * closed.
+     */
     public Expected expected() throws SQLException {
         long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
         look();
@@ -204,7 +210,9 @@ public final class FileWatch {
         return opened;
     }
 
-    /** Another pool of this process may know that the log beside the file belongs to an older one, and sets it aside. */
+    /**
+     * Another pool of this process may know that the log beside the file belongs to an older one, and sets it aside.
+     */
     private void askOthers(Path found) throws SQLException {
         List<FileWatch> others;
         synchronized (WATCHES) {

@@ -18,13 +18,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * A database file that pools of this process use: one object for each file, whatever the paths to it. Thread-safe.
  *
- * <p>Setting up and closing SQLite connections to a file take turns, across pools: the switch to WAL wants to be alone, and while the
- * last connection closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY. Pools of another class loader do not take
- * part in the turns; what they do is repeated, as for another process.
+ * <p>Setting up and closing SQLite connections to a file take turns, across pools: the switch to WAL wants to be alone,
+ * and while the last connection closes, checkpoints and unlinks the WAL, an opening one gets SQLITE_BUSY. Pools of
+ * another class loader do not take part in the turns; what they do is repeated, as for another process.
  *
  * <p>A file is here exactly as long as it has a use, and a connection has its use from before its first look at the
- * database until after its close. So connections that may meet there meet on the same object, and nothing stays behind. The uses of all
- * class loaders are in {@link FileHolders}.
+ * database until after its close. So connections that may meet there meet on the same object, and nothing stays behind.
+ * The uses of all class loaders are in {@link FileHolders}.
  */
 public final class OpenFile {
     @GuardedBy("FILES")
@@ -40,7 +40,10 @@ public final class OpenFile {
         this.key = key;
     }
 
-    /** A file by its device and inode; null if no pool uses it. As long as it is the same object, one of its uses goes on. */
+    /**
+     * A file by its device and inode; null if no pool uses it. As long as it is the same object, one of its uses goes
+     * on.
+     */
     static @Nullable OpenFile of(Object key) {
         synchronized (FILES) {
             return FILES.get(key.toString());
@@ -90,8 +93,9 @@ public final class OpenFile {
     }
 
     /**
-     * The names under which a file is found, the last of them the best: its path without links, and its device and inode if it exists and
-     * has them. Found by {@code stat}: to open and close the file would drop the locks that SQLite holds on it in this process.
+     * The names under which a file is found, the last of them the best: its path without links, and its device and
+     * inode if it exists and has them. Found by {@code stat}: to open and close the file would drop the locks that
+     * SQLite holds on it in this process.
      */
     private static Set<String> names(Path file) {
         Set<String> names = new LinkedHashSet<>();
@@ -144,7 +148,10 @@ public final class OpenFile {
             this.patienceNanos = patienceNanos;
         }
 
-        /** Claims the file that is going to be opened, or has been. Fails if another copy of SQLite in this process has it open. */
+        /**
+         * Claims the file that is going to be opened, or has been. Fails if another copy of SQLite in this process has
+         * it open.
+         */
         public void claim(Path path) throws SQLException {
             for (String name : names(path)) {
                 if (names.contains(name)) {
@@ -166,7 +173,10 @@ public final class OpenFile {
             }
         }
 
-        /** Whether a claim was refused: then what has been opened already must stay open, since to close it drops the locks of the other copy. */
+        /**
+         * Whether a claim was refused: then what has been opened already must stay open, since to close it drops the
+         * locks of the other copy.
+         */
         public boolean isRefused() {
             return refused;
         }
@@ -182,8 +192,8 @@ public final class OpenFile {
         }
 
         /**
-         * Waits for the turn, but not for ever behind a call that hangs: to be alone is better, but not necessary. A close beside an opening
-         * makes that fail, so an interrupt does not end the wait.
+         * Waits for the turn, but not for ever behind a call that hangs: to be alone is better, but not necessary. A
+         * close beside an opening makes that fail, so an interrupt does not end the wait.
          *
          * @return whether this thread has it, and must {@link #endTurn}
          */

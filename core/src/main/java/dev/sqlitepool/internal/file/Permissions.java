@@ -27,9 +27,9 @@ public final class Permissions {
     }
 
     /**
-     * SQLite gives the -wal and the -shm that it makes the permissions of the database. If a reader made them while the database may not be
-     * written, nothing could write them when the database may be written again, and they would stay. During this pool's turn, so that they do
-     * not vanish between this look and the opening.
+     * SQLite gives the -wal and the -shm that it makes the permissions of the database. If a reader made them while the
+     * database may not be written, nothing could write them when the database may be written again, and they would
+     * stay. During this pool's turn, so that they do not vanish between this look and the opening.
      *
      * @param wal whether the connection will make these files if they are not there
      */

@@ -9,13 +9,16 @@ import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 
 /**
- * A file that is open to be put on disk, no matter through which descriptor it is written. Thread-safe, except {@link #close}.
+ * A file that is open to be put on disk, no matter through which descriptor it is written. Thread-safe, except {@link
+ * #close}.
  *
  * <p>{@link java.io.FileDescriptor#sync} is {@code fsync}, which on macOS leaves the content in the memory of the drive
- * (<a href="https://developer.apple.com/library/archive/documentation/System/Conceptual/ManPages_iPhoneOS/man2/fsync.2.html">fsync(2)</a>).
- * There the JDK makes the full sync, {@code F_FULLFSYNC}, only for a channel. A {@code FileChannel} would close itself when its thread
- * is interrupted, and hide an error of the sync behind that. An {@link AsynchronousFileChannel} does not look at interrupts, and {@code
- * force} runs on the calling thread. It is not used elsewhere because on Windows it starts threads.
+ * (<a
+ * href="https://developer.apple.com/library/archive/documentation/System/Conceptual/ManPages_iPhoneOS/man2/fsync.2.html">fsync(2)</a>).
+ * There the JDK makes the full sync, {@code F_FULLFSYNC}, only for a channel. A {@code FileChannel} would close itself
+ * when its thread is interrupted, and hide an error of the sync behind that. An {@link AsynchronousFileChannel} does
+ * not look at interrupts, and {@code force} runs on the calling thread. It is not used elsewhere because on Windows it
+ * starts threads.
  */
 public interface SyncedFile extends Closeable {
     /** Returns when the content that was written before the call is on disk. */

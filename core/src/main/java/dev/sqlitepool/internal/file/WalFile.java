@@ -10,15 +10,18 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
  *
- * <p>Syncing a descriptor syncs the file, no matter through which descriptor it was written. SQLite holds no POSIX lock on the WAL, so a
- * second descriptor of it does no harm (one of the database or the {@code -shm} file would). It is opened after the connection, and closed
- * before it: after the last connection closes the WAL is unlinked, and a kept descriptor would sync an orphan, with success. An interrupt
- * of the thread neither ends a sync nor shortens a wait.
+ * <p>Syncing a descriptor syncs the file, no matter through which descriptor it was written. SQLite holds no POSIX lock
+ * on the WAL, so a second descriptor of it does no harm (one of the database or the {@code -shm} file would). It is
+ * opened after the connection, and closed before it: after the last connection closes the WAL is unlinked, and a kept
+ * descriptor would sync an orphan, with success. An interrupt of the thread neither ends a sync nor shortens a wait.
  */
 public final class WalFile {
     private static final long CLOSE_PATIENCE_SECONDS = 5;
 
-    /** How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for the file's times. */
+    /**
+     * How often a sync looks whether the file is the same; each such look makes the next sync slower, since it asks for
+     * the file's times.
+     */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private static final long THERE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -59,7 +62,10 @@ public final class WalFile {
         }
     }
 
-    /** Syncs the directory of a file, so that its entry is found again. Where a directory cannot be synced this does nothing, as SQLite does. */
+    /**
+     * Syncs the directory of a file, so that its entry is found again. Where a directory cannot be synced this does
+     * nothing, as SQLite does.
+     */
     static void syncDirectory(Path file) {
         Path directory = file.getParent();
         if (directory != null) {
@@ -144,8 +150,8 @@ public final class WalFile {
     }
 
     /**
-     * A close sets {@link #closed} and then looks for a sync that runs; a sync ends and then looks at {@link #closed}. So one of them closes
-     * the file.
+     * A close sets {@link #closed} and then looks for a sync that runs; a sync ends and then looks at {@link #closed}.
+     * So one of them closes the file.
      */
     private void closeIfFree() throws IOException {
         if (lock.tryLock()) {

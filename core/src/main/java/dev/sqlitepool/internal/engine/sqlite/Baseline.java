@@ -13,13 +13,12 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 
 /**
- * The state of a connection when its set-up had ended, and the way back to it: for a connection that cannot be replaced, since it is
- * the database. Owned by the connection's owner; for use outside transactions.
+ * The state of a connection when its set-up had ended, and the way back to it: for a connection that cannot be
+ * replaced, since it is the database. Owned by the connection's owner; for use outside transactions.
  *
- * <p>Goes back: pragmas of the connection, temporary objects, attached databases, what JDBC's setters change. Pragmas that are
- * written into a database are its content and stay. An object of a hook that a
- * task has removed cannot be made again. Changes through the driver alone (functions, collations, limits, statements left open) cannot
- * be found.
+ * <p>Goes back: pragmas of the connection, temporary objects, attached databases, what JDBC's setters change. Pragmas
+ * that are written into a database are its content and stay. An object of a hook that a task has removed cannot be made
+ * again. Changes through the driver alone (functions, collations, limits, statements left open) cannot be found.
  */
 final class Baseline {
     /** The pragmas that a connection has, and not its databases. First the one that would refuse the way back. */

@@ -15,7 +15,10 @@ interface ConnectionSource {
     /** Fails if the pool cannot use the database that a connection has opened; it is in memory if no file was found. */
     default void require(@Nullable Path found) throws SQLException {}
 
-    /** During the turn, before the content of the file is looked at: fails if the file cannot be used as the access wants it. */
+    /**
+     * During the turn, before the content of the file is looked at: fails if the file cannot be used as the access
+     * wants it.
+     */
     default void requireWritable(Path found, Access access) throws SQLException {}
 
     /** The engine, set up, of a connection that is not sqlite-jdbc's. */

@@ -100,7 +100,10 @@ final class Connector {
         return engine;
     }
 
-    /** During the turn, before the content of the file is looked at: fails if the file cannot be used as the access wants it. */
+    /**
+     * During the turn, before the content of the file is looked at: fails if the file cannot be used as the access
+     * wants it.
+     */
     void requireWritable(Path file, Access access) throws SQLException {
         source.requireWritable(file, access);
     }

@@ -15,7 +15,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Connections that the user's factory opens, of any driver. Those that are not sqlite-jdbc's are used through nothing but JDBC. Thread-safe.
+ * Connections that the user's factory opens, of any driver. Those that are not sqlite-jdbc's are used through nothing
+ * but JDBC. Thread-safe.
  */
 final class FactoryConnections implements ConnectionSource {
     private final ConnectionFactory factory;

@@ -15,12 +15,13 @@ import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
 
 /**
- * Which statements run code that is neither SQLite's nor the driver's: functions, collations and virtual tables that a hook or a
- * connection factory has added. Such code may wait, sleep, or have effects outside the database. Owned by the lane's owner.
+ * Which statements run code that is neither SQLite's nor the driver's: functions, collations and virtual tables that a
+ * hook or a connection factory has added. Such code may wait, sleep, or have effects outside the database. Owned by the
+ * lane's owner.
  *
- * <p>Added is everything that a plain connection does not have. Whether a statement calls it, EXPLAIN tells, with its triggers, foreign
- * key actions, views, checks, generated columns and the expressions of indexes; the answer is kept for each text until the schema
- * changes. Where nothing was added, nothing is asked.
+ * <p>Added is everything that a plain connection does not have. Whether a statement calls it, EXPLAIN tells, with its
+ * triggers, foreign key actions, views, checks, generated columns and the expressions of indexes; the answer is kept
+ * for each text until the schema changes. Where nothing was added, nothing is asked.
  */
 final class ForeignCode {
     private static final int TEXTS = 1_000;

@@ -2,11 +2,14 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import java.sql.SQLException;
 
-/** Which statements of different tasks may share a transaction of one connection. Owned by the lane's owner, except {@link #mayJoin}. */
+/**
+ * Which statements of different tasks may share a transaction of one connection. Owned by the lane's owner, except
+ * {@link #mayJoin}.
+ */
 final class Grouping {
     /**
-     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is fixed by a later
-     * statement that inserts the parent. Attached databases are not searched for them.
+     * Whether a commit could judge statements of different tasks together: a deferred foreign key that fails alone is
+     * fixed by a later statement that inserts the parent. Attached databases are not searched for them.
      */
     private static final String UNSUITED =
             "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE instr(upper(sql), 'DEFERR'))"

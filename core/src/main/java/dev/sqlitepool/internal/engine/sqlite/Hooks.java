@@ -9,10 +9,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Runs the user's hooks for a new connection, on a thread of the pool, and refuses what they must not leave behind. Thread-safe.
+ * Runs the user's hooks for a new connection, on a thread of the pool, and refuses what they must not leave behind.
+ * Thread-safe.
  *
- * <p>A hook gets the connection as the driver opens it, with the whole patience for other writers, since what it does cannot be repeated. It
- * may write, whatever the connection is opened for. The error of a hook is thrown, and the caller closes the connection.
+ * <p>A hook gets the connection as the driver opens it, with the whole patience for other writers, since what it does
+ * cannot be repeated. It may write, whatever the connection is opened for. The error of a hook is thrown, and the
+ * caller closes the connection.
  */
 final class Hooks {
     private final Settings settings;

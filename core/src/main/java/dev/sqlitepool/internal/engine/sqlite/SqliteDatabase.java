@@ -22,16 +22,20 @@ import org.jspecify.annotations.Nullable;
 /**
  * A database of SQLite, through sqlite-jdbc: a file, or in memory. Thread-safe.
  *
- * <p>Setting up and closing SQLite connections take turns, see {@link OpenFile}. Factories and hooks run outside the turn, since
- * they may hang.
+ * <p>Setting up and closing SQLite connections take turns, see {@link OpenFile}. Factories and hooks run outside the
+ * turn, since they may hang.
  *
- * <p>A connection factory may return connections of another driver, and only an open connection tells that. {@link FactoryConnections} makes
- * their engines. This class then knows of no file, and its answers are those of a database without one.
+ * <p>A connection factory may return connections of another driver, and only an open connection tells that. {@link
+ * FactoryConnections} makes their engines. This class then knows of no file, and its answers are those of a database
+ * without one.
  */
 public final class SqliteDatabase implements Database {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
 
-    /** The wait for a turn in this process beyond that for another process: the last close may have a long WAL to checkpoint. */
+    /**
+     * The wait for a turn in this process beyond that for another process: the last close may have a long WAL to
+     * checkpoint.
+     */
     private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     /** How often an opening begins again because the file was replaced during it. */

@@ -18,9 +18,9 @@ import org.sqlite.SQLiteConnection;
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
  *
- * <p>The driver is told that autocommit is off, without being made to begin a transaction. SQLite itself stays in autocommit
- * mode until a BEGIN of ours; but the driver then leaves out the BEGIN and COMMIT that it otherwise tries after every
- * statement.
+ * <p>The driver is told that autocommit is off, without being made to begin a transaction. SQLite itself stays in
+ * autocommit mode until a BEGIN of ours; but the driver then leaves out the BEGIN and COMMIT that it otherwise tries
+ * after every statement.
  */
 final class SqliteEngine implements Engine {
     private static final int CLOSE_TRIES = 5_000;
@@ -41,6 +41,7 @@ final class SqliteEngine implements Engine {
     private @Nullable Place place;
 
     private boolean closed;
+
     /** Over a connection of the driver. If it is not economical, the driver does all that it does for users of JDBC. */
     SqliteEngine(Connection opened, boolean economical) throws SQLException {
         this.opened = opened;
@@ -207,8 +208,8 @@ final class SqliteEngine implements Engine {
     }
 
     /**
-     * Whether a statement has rows to give, and so keeps its snapshot, and an interrupt for all that follow. Asked of VACUUM, which looks for
-     * that first and then refuses to copy into nothing.
+     * Whether a statement has rows to give, and so keeps its snapshot, and an interrupt for all that follow. Asked of
+     * VACUUM, which looks for that first and then refuses to copy into nothing.
      */
     boolean hasOpenStatements() {
         try {
@@ -322,8 +323,9 @@ final class SqliteEngine implements Engine {
     }
 
     /**
-     * SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it where it is. The statement
-     * is one that does not look at the database, which may be one that must not be looked at.
+     * SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it
+     * where it is. The statement is one that does not look at the database, which may be one that must not be looked
+     * at.
      */
     private void forgetInterrupt() {
         try {

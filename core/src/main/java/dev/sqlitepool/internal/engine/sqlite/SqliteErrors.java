@@ -44,8 +44,8 @@ final class SqliteErrors {
     }
 
     /**
-     * Says why a database could not be opened, where SQLite says only "unable to open database file": the same error, or one with
-     * the same codes, the reason in words and the error as its cause.
+     * Says why a database could not be opened, where SQLite says only "unable to open database file": the same error,
+     * or one with the same codes, the reason in words and the error as its cause.
      */
     static SQLException explained(SQLException error, @Nullable Path database) {
         if (database == null) {
@@ -87,8 +87,8 @@ final class SqliteErrors {
     }
 
     /**
-     * Says which database the driver could not open. Without memory it finds no words for what SQLite has said, and says something else,
-     * such as that the database has been closed.
+     * Says which database the driver could not open. Without memory it finds no words for what SQLite has said, and
+     * says something else, such as that the database has been closed.
      */
     static SQLException unopened(SQLException error, Path database) {
         return error instanceof SQLiteException

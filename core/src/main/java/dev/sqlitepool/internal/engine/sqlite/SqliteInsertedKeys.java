@@ -10,9 +10,10 @@ import org.sqlite.SQLiteUpdateListener;
 /**
  * The row that a statement of one connection has inserted last. Owned by the connection's owner.
  *
- * <p>SQLite remembers the row id of the last insert of a connection, and a statement that inserts no row with a row id leaves it as it was:
- * one that ignores its row or updates another, or that writes to a table WITHOUT ROWID or to a view. So its number counts only if it
- * is another one than before the statement, or if SQLite has told of an insert of a row with just this number into the table.
+ * <p>SQLite remembers the row id of the last insert of a connection, and a statement that inserts no row with a row id
+ * leaves it as it was: one that ignores its row or updates another, or that writes to a table WITHOUT ROWID or to a
+ * view. So its number counts only if it is another one than before the statement, or if SQLite has told of an insert of
+ * a row with just this number into the table.
  */
 final class SqliteInsertedKeys implements InsertedKeys, SQLiteUpdateListener {
     private static final String LAST = "SELECT last_insert_rowid()";

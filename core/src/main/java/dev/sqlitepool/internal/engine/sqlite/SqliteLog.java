@@ -13,8 +13,8 @@ import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
 
 /**
- * The log of one connection to SQLite. A connection that only reads, or whose database has no log, has no file of it open, but makes
- * checkpoints as well. Owned by the connection's owner, except {@link #sync} and {@link #size}.
+ * The log of one connection to SQLite. A connection that only reads, or whose database has no log, has no file of it
+ * open, but makes checkpoints as well. Owned by the connection's owner, except {@link #sync} and {@link #size}.
  */
 final class SqliteLog implements WriteAheadLog {
     private final SQLiteConnection connection;
@@ -75,7 +75,10 @@ final class SqliteLog implements WriteAheadLog {
         }
     }
 
-    /** Fails if the log is not beside its database any more. A sync looks for that; this is for commits that are synced without it. */
+    /**
+     * Fails if the log is not beside its database any more. A sync looks for that; this is for commits that are synced
+     * without it.
+     */
     void requireInPlace() throws IOException {
         WalFile log = file;
         if (log != null && !gated) {

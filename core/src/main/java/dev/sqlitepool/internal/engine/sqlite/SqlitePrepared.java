@@ -19,7 +19,9 @@ final class SqlitePrepared implements Prepared {
     private final DB db;
     private final int parameterCount;
     private final boolean returnsRows;
-    /** As many columns as there are in this execution; 0 if it has not been asked. The schema may change between two. */
+    /**
+     * As many columns as there are in this execution; 0 if it has not been asked. The schema may change between two.
+     */
     private int columns;
     /** The first row has been stepped to by {@link #start} and not yet been asked for. */
     private boolean firstRowWaits;

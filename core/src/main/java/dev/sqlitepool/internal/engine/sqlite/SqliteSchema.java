@@ -8,11 +8,14 @@ import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteErrorCode;
 
-/** Prepares statements for the schema of one connection, and runs the queries of the engine itself. Owned by the connection's owner. */
+/**
+ * Prepares statements for the schema of one connection, and runs the queries of the engine itself. Owned by the
+ * connection's owner.
+ */
 final class SqliteSchema {
     /**
-     * Compares the schema of each database, attached ones too, with what the connection remembers, and has no rows: names that begin so are
-     * SQLite's own.
+     * Compares the schema of each database, attached ones too, with what the connection remembers, and has no rows:
+     * names that begin so are SQLite's own.
      */
     private static final String LOOK = "PRAGMA table_info(sqlite_sqlitepool)";
 
@@ -35,8 +38,9 @@ final class SqliteSchema {
     }
 
     /**
-     * SQLite compiles a statement for the schema that the connection remembers, and compares that with the database only when the statement
-     * runs: then it compiles it again. So an old schema can do harm only here, by an error; and a look costs half as much as to prepare.
+     * SQLite compiles a statement for the schema that the connection remembers, and compares that with the database
+     * only when the statement runs: then it compiles it again. So an old schema can do harm only here, by an error; and
+     * a look costs half as much as to prepare.
      */
     <T, X extends Throwable> T inCurrent(Preparation<? extends T, X> preparation) throws SQLException, X {
         try {

@@ -20,17 +20,20 @@ import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
 
 /**
- * Sets up a new SQLite connection: pragmas in a fixed order, each read back, since SQLite ignores in silence what it does not
- * know or cannot do. Owned by the thread that opens.
+ * Sets up a new SQLite connection: pragmas in a fixed order, each read back, since SQLite ignores in silence what it
+ * does not know or cannot do. Owned by the thread that opens.
  */
 final class SqliteSetup {
     /**
-     * How long SQLite itself waits for a lock. Short, because a native wait ignores interrupts; patience is Java's, which
-     * repeats until the busy timeout has passed.
+     * How long SQLite itself waits for a lock. Short, because a native wait ignores interrupts; patience is Java's,
+     * which repeats until the busy timeout has passed.
      */
     static final int NATIVE_BUSY_MILLIS = 5;
 
-    /** The pragmas that come first: they can only be chosen while the file is empty, and the switch to WAL writes its header. */
+    /**
+     * The pragmas that come first: they can only be chosen while the file is empty, and the switch to WAL writes its
+     * header.
+     */
     private static final List<String> ORDERED = List.of("page_size", "auto_vacuum", "journal_mode");
 
     private final Settings settings;
@@ -103,16 +106,17 @@ final class SqliteSetup {
     }
 
     /**
-     * Whether the commits of a connection that writes to a WAL are synced by the pool: COMMIT appends frames that are chained by
-     * checksums, so a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside COMMIT.
+     * Whether the commits of a connection that writes to a WAL are synced by the pool: COMMIT appends frames that are
+     * chained by checksums, so a sync of the file afterwards makes durable what SQLite's own FULL makes durable inside
+     * COMMIT.
      */
     boolean isGated() {
         return settings.durability() == Durability.FULL && settings.uses(Settings.Part.GATE);
     }
 
     /**
-     * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log from its start, the file shrinks, so that its size
-     * tells how long the log is. A value that the user has chosen stays.
+     * SQLite's automatic checkpoint becomes a backstop at the limit. And when SQLite begins the log from its start, the
+     * file shrinks, so that its size tells how long the log is. A value that the user has chosen stays.
      *
      * @param bySqlite SQLite makes the checkpoints, as it does by default
      */

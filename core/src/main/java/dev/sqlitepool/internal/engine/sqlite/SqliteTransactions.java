@@ -12,11 +12,12 @@ import org.sqlite.core.DB;
 /**
  * Begins, divides and ends the transactions of one connection. Owned by the connection's owner.
  *
- * <p><b>The read lock between transactions.</b> In WAL mode most of the system calls for locks that a small transaction costs, four of
- * six, take and leave the read lock. A SELECT that stands on a row keeps it beyond COMMIT, and the next BEGIN finds it there: still at
- * the end of the log, since no other connection writes, or it fails with {@code SQLITE_BUSY_SNAPSHOT} because another process has, and is
- * repeated without. The SELECT runs between a COMMIT and the BEGIN that follows, and at no other time, so no statement of a user ever
- * runs beside it. After some transactions the lock is taken again, so that the checkpoints of other processes get past it.
+ * <p><b>The read lock between transactions.</b> In WAL mode most of the system calls for locks that a small transaction
+ * costs, four of six, take and leave the read lock. A SELECT that stands on a row keeps it beyond COMMIT, and the next
+ * BEGIN finds it there: still at the end of the log, since no other connection writes, or it fails with {@code
+ * SQLITE_BUSY_SNAPSHOT} because another process has, and is repeated without. The SELECT runs between a COMMIT and the
+ * BEGIN that follows, and at no other time, so no statement of a user ever runs beside it. After some transactions the
+ * lock is taken again, so that the checkpoints of other processes get past it.
  */
 final class SqliteTransactions {
     /** Stands on a row in every database that has a table. */
@@ -114,7 +115,10 @@ final class SqliteTransactions {
         }
     }
 
-    /** Asks SQLite: the driver does not expose sqlite3_get_autocommit(), but BEGIN fails with SQLITE_ERROR inside a transaction. */
+    /**
+     * Asks SQLite: the driver does not expose sqlite3_get_autocommit(), but BEGIN fails with SQLITE_ERROR inside a
+     * transaction.
+     */
     boolean isOpen() throws SQLException {
         try {
             command("BEGIN");

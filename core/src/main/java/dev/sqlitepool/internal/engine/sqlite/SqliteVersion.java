@@ -6,8 +6,8 @@ import java.util.regex.Pattern;
 /**
  * A version of SQLite, and whether it has a known bug. Immutable.
  *
- * <p>The WAL-reset bug: until 3.51.2 a connection that begins to write the WAL from its start, while another is about to checkpoint it, can lead to a
- * checkpoint that leaves pages out, and so to a damaged database (<a
+ * <p>The WAL-reset bug: until 3.51.2 a connection that begins to write the WAL from its start, while another is about
+ * to checkpoint it, can lead to a checkpoint that leaves pages out, and so to a damaged database (<a
  * href="https://www.sqlite.org/wal.html#walresetbug">Write-Ahead Logging</a>).
  */
 record SqliteVersion(int major, int minor, int patch) {

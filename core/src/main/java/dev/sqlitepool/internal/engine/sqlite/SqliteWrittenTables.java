@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which tables a statement may write. EXPLAIN tells: it lists what the statement, its triggers and its foreign key actions open for
- * writing. The answer is kept for each text until the schema changes. Owned by the lane's owner.
+ * Which tables a statement may write. EXPLAIN tells: it lists what the statement, its triggers and its foreign key
+ * actions open for writing. The answer is kept for each text until the schema changes. Owned by the lane's owner.
  *
  * <p>Anything that is not understood here means every table.
  */
