@@ -119,7 +119,7 @@ final class Checkpointer {
 
     // ---- before the writers
 
-    /** See {@link dev.sqlitepool.internal.lane.Host#beforeTransaction}. */
+    /** See {@link dev.sqlitepool.internal.session.Host#beforeTransaction}. */
     void beforeTransaction(Lane lane, Waiter writer) throws SQLException {
         requireCurrent(lane);
         long now = telemetry.now();

@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
-import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.session.Session;
+import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;

@@ -2,10 +2,10 @@ package dev.sqlitepool.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.RowMapper;
-import dev.sqlitepool.internal.lane.Cursor;
-import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.session.Cursor;
+import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.pool.Recipient.End;
 import dev.sqlitepool.internal.sql.SqlText;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.Gate;
 import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.session.Form;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

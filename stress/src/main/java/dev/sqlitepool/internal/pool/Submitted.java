@@ -1,6 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
-import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.session.Work;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;

@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Prepared;

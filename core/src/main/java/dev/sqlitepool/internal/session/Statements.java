@@ -1,5 +1,8 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.CurrentRow;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.StatementCache;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.RowMapper;

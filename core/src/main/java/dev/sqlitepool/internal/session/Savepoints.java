@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.sql.Verb;

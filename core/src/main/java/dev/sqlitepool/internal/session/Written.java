@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Writes;

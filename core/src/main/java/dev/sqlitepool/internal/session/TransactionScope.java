@@ -1,5 +1,7 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
