@@ -7,11 +7,11 @@ import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
-import dev.sqlitepool.internal.lane.Host;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.session.Host;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 

@@ -2,11 +2,11 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolExhaustedException;
-import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Verdict;
 import dev.sqlitepool.internal.engine.Database;

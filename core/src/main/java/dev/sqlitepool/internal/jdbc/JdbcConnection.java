@@ -1,11 +1,11 @@
 package dev.sqlitepool.internal.jdbc;
 
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.lane.Form;
-import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Savepoints.Mark;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.session.Form;
+import dev.sqlitepool.internal.session.JdbcView;
+import dev.sqlitepool.internal.session.Savepoints.Mark;
+import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.jdbc;
 
-import dev.sqlitepool.internal.lane.JdbcView;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.Session;
+import dev.sqlitepool.internal.session.JdbcView;
+import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.sql.Verb;
 import java.lang.reflect.Method;
 import java.sql.ResultSet;

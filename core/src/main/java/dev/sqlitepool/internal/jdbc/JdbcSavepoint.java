@@ -1,6 +1,6 @@
 package dev.sqlitepool.internal.jdbc;
 
-import dev.sqlitepool.internal.lane.Savepoints.Mark;
+import dev.sqlitepool.internal.session.Savepoints.Mark;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import org.jspecify.annotations.Nullable;

@@ -11,16 +11,18 @@ import org.jspecify.annotations.Nullable;
  * The row on which a running statement stands; alive only while the mapper is called. Owned by the lane's owner. The column
  * names are fetched once for each execution: another connection may change the schema between two.
  */
-final class CurrentRow implements Row {
+public final class CurrentRow implements Row {
     private final Prepared prepared;
     private @Nullable List<String> names;
     private boolean alive;
 
-    CurrentRow(Prepared prepared) {
+    /** The row of a statement; not alive yet. */
+    public CurrentRow(Prepared prepared) {
         this.prepared = prepared;
     }
 
-    void alive(boolean alive) {
+    /** Whether the row may be read from here on. */
+    public void alive(boolean alive) {
         this.alive = alive;
     }
 

@@ -2,8 +2,8 @@ package dev.sqlitepool.internal.lane;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
@@ -119,7 +119,7 @@ public final class Interrupts {
      * timeout of a statement around. Unlike {@link #leave} it ends none of those that run.
      */
     @Nullable
-    Ticket shield() {
+    public Ticket shield() {
         gate.lock();
         try {
             Ticket served = ticket;
@@ -132,7 +132,7 @@ public final class Interrupts {
     }
 
     /** Fails if the statement around has run into its timeout: until it has ended, SQLite interrupts whatever comes. */
-    void requireInTime() throws SQLException {
+    public void requireInTime() throws SQLException {
         gate.lock();
         try {
             if (timeoutNanos > 0 && timedOut) {
@@ -143,7 +143,7 @@ public final class Interrupts {
         }
     }
 
-    void unshield(@Nullable Ticket served) {
+    public void unshield(@Nullable Ticket served) {
         gate.lock();
         try {
             ticket = served;
@@ -156,7 +156,7 @@ public final class Interrupts {
         }
     }
 
-    void interrupt(Ticket target) {
+    public void interrupt(Ticket target) {
         gate.lock();
         try {
             if (ticket == target) {
@@ -217,7 +217,7 @@ public final class Interrupts {
 
     /** The timeout of the statement that ran last, if it has struck although the statement ended well; null if not. */
     @Nullable
-    SQLException late() {
+    public SQLException late() {
         return struckAfter > 0 ? late(struckAfter, null) : null;
     }
 
@@ -281,12 +281,12 @@ public final class Interrupts {
     }
 
     /** Until {@link #leave} a statement that takes longer is interrupted; 0 for no limit. */
-    void limit(long nanos) {
+    public void limit(long nanos) {
         limitNanos = nanos;
     }
 
     /** Until {@link #leave} a statement that takes too long is interrupted, since those before it wait to be acknowledged. */
-    void hurry() {
+    public void hurry() {
         hurryNanos = HURRY_NANOS;
     }
 

@@ -15,7 +15,8 @@ public final class KnownTexts {
     private final Set<String> quick = new HashSet<>();
     private final Set<String> fallible = new HashSet<>();
 
-    void took(String sql, long nanos) {
+    /** A text has run for so long. */
+    public void took(String sql, long nanos) {
         if (nanos >= QUICK_NANOS) {
             quick.remove(sql);
         } else {
@@ -23,7 +24,8 @@ public final class KnownTexts {
         }
     }
 
-    void failed(String sql) {
+    /** A text has failed in a group. */
+    public void failed(String sql) {
         add(fallible, sql);
     }
 
@@ -33,7 +35,7 @@ public final class KnownTexts {
     }
 
     /** Whether it has failed before. */
-    boolean isFallible(String sql) {
+    public boolean isFallible(String sql) {
         return fallible.contains(sql);
     }
 

@@ -163,22 +163,24 @@ public final class Lane {
     /** The owner works for this ticket from now on, and no more for the one returned; with null for none, and its cursors stay open. */
     @CanIgnoreReturnValue
     @Nullable
-    Ticket enter(@Nullable Ticket served) {
+    public Ticket enter(@Nullable Ticket served) {
         return interrupts.enter(served);
     }
 
     /** After this no interrupt that was meant for the owner's ticket reaches the connection, and no statement runs: it ends them all. */
-    void leave() {
+    public void leave() {
         interrupts.leave();
     }
 
     // ---- statements
 
-    StatementCache statements() {
+    /** Its prepared statements. */
+    public StatementCache statements() {
         return statements;
     }
 
-    long now() {
+    /** The time on the clock of the pool. */
+    public long now() {
         return telemetry.now();
     }
 
@@ -186,7 +188,7 @@ public final class Lane {
      * Whether the transaction still stands after a statement that only reads was interrupted in it. Ends what stays on a row, and nobody
      * interrupts the answer.
      */
-    boolean standsAfterInterruptedRead() {
+    public boolean standsAfterInterruptedRead() {
         Ticket served = enter(null);
         try {
             statements.closeHeld();

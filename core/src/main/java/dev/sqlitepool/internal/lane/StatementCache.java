@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A statement that runs is given to nobody else: running the same text inside its own cursor prepares a second one, which is closed
  * when it is given back. One that answers from the schema is never kept: SQLite has put the answer into it when it was prepared.
  */
-final class StatementCache {
+public final class StatementCache {
     private final Engine engine;
     private final int capacity;
     private final Telemetry telemetry;
@@ -40,7 +40,7 @@ final class StatementCache {
     }
 
     /** A statement that nobody else runs; to be given back. */
-    Prepared take(SqlText sql) throws SQLException {
+    public Prepared take(SqlText sql) throws SQLException {
         Prepared taken = find(sql);
         running.add(taken);
         return taken;
@@ -70,22 +70,24 @@ final class StatementCache {
     }
 
     /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */
-    void hold(SqlText sql, Prepared prepared, Object holder) {
+    public void hold(SqlText sql, Prepared prepared, Object holder) {
         running.remove(prepared);
         held.put(prepared, new Held(sql, holder));
     }
 
-    boolean isHeld(Prepared prepared, Object holder) {
+    /** Whether the statement stays on its row for the holder. */
+    public boolean isHeld(Prepared prepared, Object holder) {
         Held by = held.get(prepared);
         return by != null && by.holder() == holder;
     }
 
-    boolean hasHeld() {
+    /** Whether any statement stays on its row. */
+    public boolean hasHeld() {
         return !held.isEmpty();
     }
 
     /** Ends what stays on a row. An interrupt reaches every statement of a connection, and is over only when none is open. */
-    void closeHeld() {
+    public void closeHeld() {
         if (!held.isEmpty()) {
             IdentityHashMap<Prepared, Held> open = new IdentityHashMap<>(held);
             open.forEach((prepared, by) -> give(by.sql(), prepared));
@@ -101,7 +103,7 @@ final class StatementCache {
     }
 
     /** Fails if the statement cannot be run as is wanted, before it runs. */
-    static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
+    public static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
         if (values.length != prepared.parameterCount()) {
             throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "
                     + values.length + " values were given.");
@@ -126,7 +128,7 @@ final class StatementCache {
     }
 
     /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
-    void give(SqlText sql, Prepared prepared) {
+    public void give(SqlText sql, Prepared prepared) {
         running.remove(prepared);
         held.remove(prepared);
         try {

@@ -2,9 +2,9 @@ package dev.sqlitepool.internal.telemetry;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.PoolListener;
+import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats.Lanes;
-import dev.sqlitepool.PoolStats;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;

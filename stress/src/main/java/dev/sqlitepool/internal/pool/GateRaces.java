@@ -6,6 +6,7 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.internal.log.SyncGate;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;

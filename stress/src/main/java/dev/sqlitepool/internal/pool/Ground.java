@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.pool;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.lane.Lane;

@@ -2,6 +2,9 @@ package dev.sqlitepool.internal.pool;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
+import dev.sqlitepool.internal.dispatch.LaneGroup;
+import dev.sqlitepool.internal.dispatch.WaitQueue;
+import dev.sqlitepool.internal.dispatch.Waiter;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import org.openjdk.jcstress.annotations.Actor;

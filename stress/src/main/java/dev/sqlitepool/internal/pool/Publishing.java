@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.pool;
 
+import dev.sqlitepool.internal.Workers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;

@@ -1,6 +1,11 @@
 package dev.sqlitepool.internal.pool;
 
-import dev.sqlitepool.internal.lane.Work;
+import dev.sqlitepool.internal.dispatch.LaneGroup;
+import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.PoolFuture;
+import dev.sqlitepool.internal.dispatch.Task;
+import dev.sqlitepool.internal.dispatch.Waiter;
+import dev.sqlitepool.internal.session.Work;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.OpenFile;
 import java.nio.file.Path;

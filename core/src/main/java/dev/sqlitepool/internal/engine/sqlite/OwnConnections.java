@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.file.Permissions;
 import java.nio.file.Path;
 import java.sql.Connection;

@@ -1,7 +1,7 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
-import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;

@@ -1,8 +1,9 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Writes;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import org.jspecify.annotations.Nullable;

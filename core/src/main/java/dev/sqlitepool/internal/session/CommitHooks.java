@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,8 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
 import java.util.ArrayList;

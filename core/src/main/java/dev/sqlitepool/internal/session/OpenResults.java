@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
+import dev.sqlitepool.internal.lane.Lane;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.time.Duration;

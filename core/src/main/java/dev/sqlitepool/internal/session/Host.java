@@ -1,8 +1,10 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.internal.engine.Writes;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Ticket;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 

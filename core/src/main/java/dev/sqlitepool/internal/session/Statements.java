@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
@@ -7,6 +7,9 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.lane.CurrentRow;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.StatementCache;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
