@@ -75,8 +75,8 @@ final class JdbcPhysical {
         if (answersFromSchema) {
             lane.engine().lookAtSchema();
         }
-        Statement now = lane.engine().<Statement, Throwable>inCurrentSchema(
-                () -> (Statement) Objects.requireNonNull(JdbcProxy.call(connection, maker, making)));
+        Statement now = lane.engine().<Statement, Throwable>inCurrentSchema(() ->
+                (Statement) Objects.requireNonNull(JdbcProxy.call(connection, maker, making)));
         made = now;
         madeOn = lane;
         calls.repeatOn(now);

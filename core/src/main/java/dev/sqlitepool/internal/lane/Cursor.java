@@ -148,8 +148,7 @@ public final class Cursor<T> {
     }
 
     private Prepared start(Lane own) throws SQLException {
-        Prepared started =
-                session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
+        Prepared started = session.statements().<Prepared, RuntimeException>attempt(own, Verb.READ, this::startOnce);
         statement = started;
         if (held) {
             own.statements().hold(sql, started, this);
@@ -172,7 +171,9 @@ public final class Cursor<T> {
             } catch (SQLException e) {
                 // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
                 // behind.
-                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.interrupts().explained(e);
+                throw TransactionScope.failure(own, e) == Failure.READ_ONLY
+                        ? writes(e)
+                        : own.interrupts().explained(e);
             } finally {
                 own.interrupts().endStatement();
             }

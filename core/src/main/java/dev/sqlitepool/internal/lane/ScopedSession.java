@@ -192,7 +192,8 @@ public final class ScopedSession extends Session {
     /** Runs data in the transaction of a group: what fails leaves nothing behind, if the transaction still stands then. */
     public <T> T performInGroup(Work.Data<T> data) throws SQLException {
         Lane own = own();
-        // Inside a transaction SQLite keeps the first rows of some statements that fail, and does not even count them: OR
+        // Inside a transaction SQLite keeps the first rows of some statements that fail, and does not even count them:
+        // OR
         // FAIL, the types of STRICT tables, errors of table-valued functions. So the first failure of a text undoes the
         // group, and from then on it has a savepoint.
         bare = data.isAtomic() && !own.texts().isFallible(data.sql());

@@ -36,6 +36,7 @@ public final class TransactionScope {
     private boolean rollbackOnly;
     /** What the lane reads between transactions was begun by this session's commit. */
     private boolean stays;
+
     TransactionScope(Host host, OpenResults results, Settings settings, Telemetry telemetry) {
         this.host = host;
         this.busyNanos = Settings.nanos(settings.busyTimeout());

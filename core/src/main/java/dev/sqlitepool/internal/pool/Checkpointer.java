@@ -253,8 +253,8 @@ final class Checkpointer {
 
     private PoolTimeoutException timedOut(Waiter writer) {
         telemetry.timeouts.increment();
-        PoolTimeoutException error = Refusal.logFull(
-                settings, writer.label(), reader(), writer.mayHaveHadEffect(), pool.stats());
+        PoolTimeoutException error =
+                Refusal.logFull(settings, writer.label(), reader(), writer.mayHaveHadEffect(), pool.stats());
         telemetry.tell(listener -> listener.acquireTimedOut(error));
         return error;
     }

@@ -158,7 +158,8 @@ class StatementCacheTest {
         void aTextOfMoreThanOneStatementIsNotPrepared() throws SQLException {
             Engine engine = engine();
             StatementCache cache = new StatementCache(engine, 10, telemetry);
-            assertThatThrownBy(() -> cache.take(SqlText.of("SELECT 1; SELECT 2"))).hasMessageContaining("more than one statement");
+            assertThatThrownBy(() -> cache.take(SqlText.of("SELECT 1; SELECT 2")))
+                    .hasMessageContaining("more than one statement");
             assertThat(cache.isRunning()).isFalse();
             engine.close();
         }
