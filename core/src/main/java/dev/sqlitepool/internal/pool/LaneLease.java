@@ -4,14 +4,13 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.internal.lane.Form;
+import dev.sqlitepool.internal.lane.FreeSession;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Session;
 import dev.sqlitepool.internal.lane.StackRoom;
 import dev.sqlitepool.internal.lane.Work;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -234,9 +233,7 @@ final class LaneLease extends Waiter implements Lease, PoolFuture.Origin {
     @Override
     public CompletableFuture<Void> commit() {
         StackRoom.require();
-        SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
-        return submit(
-                new LeaseWork<>(this, pool, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+        return submit(new LeaseWork<>(this, pool, session, FreeSession.COMMIT, true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
