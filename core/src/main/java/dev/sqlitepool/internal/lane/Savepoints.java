@@ -14,14 +14,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Savepoints {
     private final TransactionScope transaction;
-    private final Hooks hooks;
+    private final CommitHooks hooks;
     private final OpenResults results;
     /** Those that are open, from the outermost on. */
     private final List<Mark> marks = new ArrayList<>();
     /** How many the session has set. */
     private int numbered;
 
-    Savepoints(TransactionScope transaction, Hooks hooks, OpenResults results) {
+    Savepoints(TransactionScope transaction, CommitHooks hooks, OpenResults results) {
         this.transaction = transaction;
         this.hooks = hooks;
         this.results = results;

@@ -26,7 +26,7 @@ public final class TransactionScope {
     private final long busyNanos;
     private final Telemetry telemetry;
     private final Written written;
-    private final Hooks hooks = new Hooks();
+    private final CommitHooks hooks = new CommitHooks();
     private final Savepoints savepoints;
     private boolean open;
     /** Begun to read. */
@@ -97,7 +97,7 @@ public final class TransactionScope {
     }
 
     /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
-    Hooks hooks() {
+    CommitHooks hooks() {
         return hooks;
     }
 

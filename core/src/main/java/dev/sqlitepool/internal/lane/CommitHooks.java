@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** What the work wants done after its transaction has been committed, in order. Owned by the session's owner. */
-final class Hooks {
+final class CommitHooks {
     private final List<Runnable> hooks = new ArrayList<>();
     /** Those of the transaction that was committed last. */
     private List<Runnable> due = List.of();
