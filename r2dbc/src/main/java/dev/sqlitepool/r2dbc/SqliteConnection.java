@@ -54,10 +54,7 @@ final class SqliteConnection implements Connection {
     private volatile @Nullable Duration lockWaitTimeout;
 
     SqliteConnection(
-            SqlitePool pool,
-            Scripts scripts,
-            @Nullable Duration statementTimeout,
-            @Nullable Duration lockWaitTimeout) {
+            SqlitePool pool, Scripts scripts, @Nullable Duration statementTimeout, @Nullable Duration lockWaitTimeout) {
         this.pool = pool;
         this.scripts = scripts;
         this.statementTimeout = statementTimeout;

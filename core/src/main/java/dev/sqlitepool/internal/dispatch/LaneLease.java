@@ -4,14 +4,13 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Form;
+import dev.sqlitepool.internal.session.FreeSession;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -211,9 +210,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     @Override
     public CompletableFuture<Void> commit() {
         StackRoom.require();
-        SqlAction<PoolConnection, SQLException> work = connection -> connection.execute("COMMIT");
-        return submit(
-                new LeaseWork<>(this, routes, session, new Work.Code<>(Form.CONNECTION, Work.of(work), "COMMIT"), true));
+        return submit(new LeaseWork<>(this, routes, session, FreeSession.COMMIT, true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {

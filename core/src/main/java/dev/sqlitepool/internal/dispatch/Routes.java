@@ -19,9 +19,7 @@ import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.Verb;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Flow;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -10,16 +10,10 @@ import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Work;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.locks.LockSupport;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The pool for code that waits. Thread-safe.

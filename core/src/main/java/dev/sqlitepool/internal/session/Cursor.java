@@ -175,7 +175,9 @@ public final class Cursor<T> {
             } catch (SQLException e) {
                 // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
                 // behind.
-                throw TransactionScope.failure(own, e) == Failure.READ_ONLY ? writes(e) : own.interrupts().explained(e);
+                throw TransactionScope.failure(own, e) == Failure.READ_ONLY
+                        ? writes(e)
+                        : own.interrupts().explained(e);
             } finally {
                 own.interrupts().endStatement();
             }

@@ -30,6 +30,10 @@ import org.jspecify.annotations.Nullable;
  * SQLite sync again, before it runs.
  */
 public final class FreeSession extends Session {
+    /** The commit of a lease. */
+    public static final Work.Code<Void> COMMIT = new Work.Code<>(
+            Form.CONNECTION, Work.of(connection -> ((SessionConnection) connection).commit()), Verb.COMMIT);
+
     private final Host host;
     private final Telemetry telemetry;
     private final SessionConnection connection = new SessionConnection(this);

@@ -356,6 +356,14 @@ public abstract class Session extends LaneUser {
 
     // ---- statements, and what they leave open
 
+    /**
+     * Commits the transaction that the work has begun, by the rules of a COMMIT in the work's own words: if a constraint that is checked
+     * at the end is violated, the transaction stays open, so that the work may satisfy it and commit again, or roll back.
+     */
+    void userCommits() throws SQLException {
+        statements.run(SqlText.COMMIT, new Object[0], null, false);
+    }
+
     /** Runs the statements of the session. */
     public Statements statements() {
         return statements;

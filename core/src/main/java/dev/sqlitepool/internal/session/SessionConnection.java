@@ -114,6 +114,11 @@ final class SessionConnection implements Transaction {
         }
     }
 
+    /** The commit of a lease, whose next work goes on with the same session. */
+    void commit() throws SQLException {
+        session.userCommits();
+    }
+
     @Override
     public Connection jdbc() {
         return session.jdbc();

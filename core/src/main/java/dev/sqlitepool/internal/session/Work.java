@@ -24,7 +24,11 @@ public sealed interface Work<T> {
     /** What it is called in messages; never contains values. */
     String label();
 
-    /** The user's function. */
+    /**
+     * A function on a connection, the user's or the pool's own.
+     *
+     * @param named whose class it is called after; a verb for a function of the pool's
+     */
     record Code<T>(Form form, SqlWork<? super Transaction, ? extends T, ?> function, Object named) implements Work<T> {
         @Override
         public Access access() {
@@ -33,7 +37,7 @@ public sealed interface Work<T> {
 
         @Override
         public String label() {
-            String name = named.getClass().getName();
+            String name = named instanceof Verb verb ? verb.name() : named.getClass().getName();
             int lambda = name.indexOf("$$");
             name = lambda < 0 ? name : name.substring(0, lambda);
             return name.substring(name.lastIndexOf('.') + 1);

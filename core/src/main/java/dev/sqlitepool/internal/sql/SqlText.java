@@ -168,9 +168,8 @@ public final class SqlText {
 
     /** The text that runs for it: a plain BEGIN would be deferred, and fail when it first writes behind another process's back. */
     public SqlText immediate() {
-        boolean deferred = verb == Verb.BEGIN
-                && !Lexer.contains(text, 0, "IMMEDIATE")
-                && !Lexer.contains(text, 0, "EXCLUSIVE");
+        boolean deferred =
+                verb == Verb.BEGIN && !Lexer.contains(text, 0, "IMMEDIATE") && !Lexer.contains(text, 0, "EXCLUSIVE");
         return deferred ? BEGIN_IMMEDIATE : this;
     }
 

@@ -131,15 +131,18 @@ class SqlTextTest {
 
     @Test
     void aLabelIsTheBeginningOnOneLineWithoutLiterals() {
-        assertThat(SqlText.of("  -- find\n SELECT  name,\n\tage FROM users WHERE id = 42 AND name = 'Bob'").label())
+        assertThat(SqlText.of("  -- find\n SELECT  name,\n\tage FROM users WHERE id = 42 AND name = 'Bob'")
+                        .label())
                 .isEqualTo("SELECT name, age FROM users WHERE id = ? AND name = ?");
-        assertThat(SqlText.of("INSERT INTO t VALUES (x'CAFE', X'00', 1.5e3, -7, 0xFF, \"text\")").label())
+        assertThat(SqlText.of("INSERT INTO t VALUES (x'CAFE', X'00', 1.5e3, -7, 0xFF, \"text\")")
+                        .label())
                 .isEqualTo("INSERT INTO t VALUES (?, ?, ?.?, -?, ?, ?)");
     }
 
     @Test
     void aLongLabelIsCut() {
-        String label = SqlText.of("SELECT " + "a_column, ".repeat(100) + "b FROM t").label();
+        String label =
+                SqlText.of("SELECT " + "a_column, ".repeat(100) + "b FROM t").label();
         assertThat(label).endsWith("…").hasSizeLessThanOrEqualTo(61);
     }
 
@@ -228,7 +231,9 @@ class SqlTextTest {
         assertThat(SqlText.of(fits).label()).isEqualTo(fits);
         assertThat(SqlText.of(fits + "x").label()).isEqualTo(fits + "x");
         assertThat(SqlText.of(fits + "xx").label()).isEqualTo(fits + "x…");
-        assertThat(SqlText.of("SELECT " + "x".repeat(60) + ";").label()).hasSize(61).endsWith("…");
+        assertThat(SqlText.of("SELECT " + "x".repeat(60) + ";").label())
+                .hasSize(61)
+                .endsWith("…");
     }
 
     // ---- what a statement does
@@ -381,7 +386,8 @@ class SqlTextTest {
     @Test
     void whatSqliteRemembersOfTheLastChangeIsAskedForWithoutArguments() {
         assertThat(SqlText.of("SELECT last_insert_rowid()").asksForLastChange()).isTrue();
-        assertThat(SqlText.of("SELECT \"last_insert_rowid\"()").asksForLastChange()).isTrue();
+        assertThat(SqlText.of("SELECT \"last_insert_rowid\"()").asksForLastChange())
+                .isTrue();
         assertThat(SqlText.of("SELECT [changes] ()").asksForLastChange()).isTrue();
         assertThat(SqlText.of("SELECT Changes /* of */ ( /* none */ )").asksForLastChange())
                 .isTrue();
