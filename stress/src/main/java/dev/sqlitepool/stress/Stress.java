@@ -1,5 +1,7 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.programs.Programs.Program;
+import dev.sqlitepool.programs.Programs;
 import dev.sqlitepool.stress.Programs.Program;
 import java.io.IOException;
 
