@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.BlockingPool;
-import dev.sqlitepool.Logged;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Opener;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;

@@ -2,9 +2,9 @@ package dev.sqlitepool.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.pool.Recipient.End;
+import dev.sqlitepool.testing.Logged;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
