@@ -2,6 +2,8 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,6 +3,10 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.internal.pool.TimedPools;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Probe;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

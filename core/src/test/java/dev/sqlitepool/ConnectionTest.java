@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;

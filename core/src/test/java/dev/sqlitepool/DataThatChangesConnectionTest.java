@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.testing.Pools;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;

@@ -3,6 +3,8 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.List;

@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.PoolStats.Lanes;
 import dev.sqlitepool.internal.pool.TimedPools;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.io.BufferedReader;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,6 +2,7 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;

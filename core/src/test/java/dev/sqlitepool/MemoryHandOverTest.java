@@ -3,6 +3,11 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;

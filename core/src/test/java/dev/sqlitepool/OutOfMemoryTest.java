@@ -2,6 +2,7 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.nio.file.Files;
 import java.sql.Connection;
 import java.sql.DriverManager;

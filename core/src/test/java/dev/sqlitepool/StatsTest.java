@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Probe;
+import dev.sqlitepool.testing.TestClock;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;

@@ -2,6 +2,12 @@ package dev.sqlitepool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Probe;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;

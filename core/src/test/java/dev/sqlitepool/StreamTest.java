@@ -3,6 +3,10 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Probe;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;

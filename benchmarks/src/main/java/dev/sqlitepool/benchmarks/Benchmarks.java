@@ -1,7 +1,7 @@
 package dev.sqlitepool.benchmarks;
 
-import dev.sqlitepool.stress.Programs;
-import dev.sqlitepool.stress.Programs.Program;
+import dev.sqlitepool.programs.Programs;
+import dev.sqlitepool.programs.Programs.Program;
 import java.io.IOException;
 
 /** The programs of this module: what the pool does under load, beside others and for a long time, shown over real files. */

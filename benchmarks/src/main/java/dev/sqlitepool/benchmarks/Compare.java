@@ -1,6 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
-import dev.sqlitepool.stress.Trial;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;

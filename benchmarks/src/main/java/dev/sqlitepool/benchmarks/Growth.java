@@ -1,7 +1,7 @@
 package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.stress.Trial;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -2,7 +2,7 @@ package dev.sqlitepool.benchmarks;
 
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
-import dev.sqlitepool.stress.Trial;
+import dev.sqlitepool.programs.Trial;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,6 +1,6 @@
 package dev.sqlitepool.benchmarks;
 
-import dev.sqlitepool.stress.Trial;
+import dev.sqlitepool.programs.Trial;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -3,7 +3,7 @@ package dev.sqlitepool.benchmarks;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
-import dev.sqlitepool.stress.Trial;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

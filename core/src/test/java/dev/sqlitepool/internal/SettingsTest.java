@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.sql.SQLException;

@@ -2,9 +2,9 @@ package dev.sqlitepool.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Logged;
-import dev.sqlitepool.Pools;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;

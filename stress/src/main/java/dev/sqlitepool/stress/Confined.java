@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.programs.Trial;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.PrintStream;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.programs.Trial;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;

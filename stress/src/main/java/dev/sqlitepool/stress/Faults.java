@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
 import dev.sqlitepool.Durability;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

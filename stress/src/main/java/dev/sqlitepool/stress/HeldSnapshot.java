@@ -2,6 +2,7 @@ package dev.sqlitepool.stress;
 
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

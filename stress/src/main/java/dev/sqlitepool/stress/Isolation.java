@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.programs.Trial;
 import dev.sqlitepool.stress.Observed.Fate;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
 import dev.sqlitepool.Durability;
+import dev.sqlitepool.programs.Trial;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.programs.Trial;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;

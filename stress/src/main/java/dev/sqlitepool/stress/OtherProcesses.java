@@ -1,5 +1,6 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.programs.Trial;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -2,6 +2,7 @@ package dev.sqlitepool.stress;
 
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.programs.Trial;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,6 +2,7 @@ package dev.sqlitepool.stress;
 
 import dev.sqlitepool.internal.pool.Ending;
 import dev.sqlitepool.internal.pool.Publishing;
+import dev.sqlitepool.programs.Trial;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -1,5 +1,6 @@
 package dev.sqlitepool.stress;
 
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

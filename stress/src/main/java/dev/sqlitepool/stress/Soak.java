@@ -3,6 +3,7 @@ package dev.sqlitepool.stress;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.programs.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

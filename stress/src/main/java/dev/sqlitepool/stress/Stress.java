@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
-import dev.sqlitepool.stress.Programs.Program;
+import dev.sqlitepool.programs.Programs;
+import dev.sqlitepool.programs.Programs.Program;
 import java.io.IOException;
 
 /** The programs of this module: what becomes of the guarantees when everything goes wrong, shown over real files. */

@@ -1,6 +1,7 @@
 package dev.sqlitepool.stress;
 
 import dev.sqlitepool.PoolClosedException;
+import dev.sqlitepool.programs.Trial;
 import java.io.PrintStream;
 import java.sql.SQLException;
 import java.util.Map;

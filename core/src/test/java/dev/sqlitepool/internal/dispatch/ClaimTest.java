@@ -4,14 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolTimeoutException;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
-import dev.sqlitepool.TestClock;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;

@@ -3,11 +3,11 @@ package dev.sqlitepool.internal.dispatch;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.pool.LanePool;
 import dev.sqlitepool.internal.session.Form;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

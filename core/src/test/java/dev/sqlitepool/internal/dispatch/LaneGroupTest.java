@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Opened;
@@ -15,6 +14,7 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayList;

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Durability;
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.BlockingPool;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.testing.Pools;
 import java.lang.reflect.Proxy;
 import java.math.BigDecimal;
 import java.sql.Connection;

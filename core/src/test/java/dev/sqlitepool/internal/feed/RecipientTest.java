@@ -2,10 +2,10 @@ package dev.sqlitepool.internal.feed;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.feed.Recipient.End;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Logged;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,12 +3,12 @@ package dev.sqlitepool.internal.file;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.testing.Pools;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.file;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.Pools;
+import dev.sqlitepool.testing.Pools;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

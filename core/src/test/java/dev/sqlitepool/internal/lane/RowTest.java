@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.sqlitepool.BlockingPool;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.testing.Pools;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;

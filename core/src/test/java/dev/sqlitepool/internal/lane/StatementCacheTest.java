@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.BlockingPool;
-import dev.sqlitepool.Logged;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;

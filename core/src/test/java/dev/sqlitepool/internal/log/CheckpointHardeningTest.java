@@ -2,17 +2,18 @@ package dev.sqlitepool.internal.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
 import java.io.SyncFailedException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -509,7 +510,7 @@ class CheckpointHardeningTest {
     void aReadTooOldDoesNotEndItsLease() {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(300)));
         Lease lease = pool.acquire().join();
-        assertThat(lease.run(conn -> conn.queryOne(dev.sqlitepool.Sql.ENDLESS, row -> 1))
+        assertThat(lease.run(conn -> conn.queryOne(Sql.ENDLESS, row -> 1))
                         .handle((v, e) -> e)
                         .join())
                 .isNotNull();
@@ -606,7 +607,7 @@ class CheckpointHardeningTest {
         LanePool pool = open(b -> b.maxReadAge(Duration.ofMillis(300)));
         CompletableFuture<Void> jdbc = pool.useConnection(conn -> {
             try (Statement st = conn.jdbc().createStatement()) {
-                st.executeQuery(dev.sqlitepool.Sql.ENDLESS);
+                st.executeQuery(Sql.ENDLESS);
             }
         });
         assertThat(jdbc.handle((v, e) -> e).join()).isNotNull();

@@ -3,10 +3,10 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;

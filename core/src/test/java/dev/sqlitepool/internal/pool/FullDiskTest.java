@@ -3,10 +3,10 @@ package dev.sqlitepool.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;

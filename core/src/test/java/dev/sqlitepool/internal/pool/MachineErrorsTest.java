@@ -4,16 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.Lease;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.SQLException;

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.testing.Pools;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -2,17 +2,17 @@ package dev.sqlitepool.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
-import dev.sqlitepool.Pools;
-import dev.sqlitepool.Probe;
-import dev.sqlitepool.Sql;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Probe;
+import dev.sqlitepool.testing.Sql;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;

@@ -5,15 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.sqlitepool.PoolConnection;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.RowCursor;
-import dev.sqlitepool.Sql;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
-import dev.sqlitepool.TestClock;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.CallableStatement;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;

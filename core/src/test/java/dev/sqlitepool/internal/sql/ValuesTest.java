@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.BlockingPool;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.testing.Pools;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.sql.SQLException;

@@ -3,15 +3,15 @@ package dev.sqlitepool.internal.upkeep;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.Gate;
 import dev.sqlitepool.Lease;
-import dev.sqlitepool.Logged;
 import dev.sqlitepool.PoolListener;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
 import java.util.List;

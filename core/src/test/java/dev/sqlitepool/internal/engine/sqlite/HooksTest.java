@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
-import dev.sqlitepool.Gate;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.testing.Gate;
+import dev.sqlitepool.testing.Pools;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;

@@ -2,9 +2,9 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sqlitepool.Logged;
-import dev.sqlitepool.Pools;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.testing.Logged;
+import dev.sqlitepool.testing.Pools;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;

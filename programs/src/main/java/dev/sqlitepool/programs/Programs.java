@@ -1,4 +1,4 @@
-package dev.sqlitepool.stress;
+package dev.sqlitepool.programs;
 
 import java.io.IOException;
 import java.io.PrintStream;

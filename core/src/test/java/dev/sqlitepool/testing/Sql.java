@@ -1,4 +1,4 @@
-package dev.sqlitepool;
+package dev.sqlitepool.testing;
 
 import java.util.concurrent.TimeUnit;
 

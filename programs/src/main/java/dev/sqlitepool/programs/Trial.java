@@ -1,4 +1,4 @@
-package dev.sqlitepool.stress;
+package dev.sqlitepool.programs;
 
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -26,7 +26,8 @@ public final class Trial {
         }
     }
 
-    Trial(List<String> arguments, Path directory, PrintStream out) {
+    /** A run whose facts are printed as they are asserted. */
+    public Trial(List<String> arguments, Path directory, PrintStream out) {
         this.arguments = arguments;
         this.directory = directory;
         this.out = out;
@@ -91,7 +92,8 @@ public final class Trial {
                 + Runtime.getRuntime().availableProcessors() + " processors";
     }
 
-    synchronized boolean holds() {
+    /** Whether all facts so far hold. */
+    public synchronized boolean holds() {
         return holds;
     }
 

@@ -1,4 +1,4 @@
-package dev.sqlitepool;
+package dev.sqlitepool.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,7 +1,11 @@
-package dev.sqlitepool;
+package dev.sqlitepool.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.BuilderSettings;
+import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.pool.TimedPools;
 import java.io.IOException;
@@ -82,7 +86,7 @@ public final class Pools implements BeforeEachCallback, AfterEachCallback {
 
     /** Settings for a pool that a test builds by itself, with a clock or engines of its own. */
     public static Settings settings(SqlitePoolBuilder builder) {
-        return builder.name("test-pool-" + NUMBER.incrementAndGet() + "-end").settings();
+        return BuilderSettings.of(builder.name("test-pool-" + NUMBER.incrementAndGet() + "-end"));
     }
 
     public <P extends SqlitePool> P track(P pool, String name) {
