@@ -221,7 +221,7 @@ class StatementTest {
                 .map(text -> ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)))
                 .delayElements(Duration.ofMillis(20))
                 .doOnNext(buffer ->
-                        assertThat(files.pool().stats().writeLanes().borrowed()).isZero());
+                        assertThat(files.pool().stats().writeConnections().borrowed()).isZero());
         connection
                 .createStatement("INSERT INTO t VALUES (1, ?), (2, ?)")
                 .bind(0, Blob.from(bytes))

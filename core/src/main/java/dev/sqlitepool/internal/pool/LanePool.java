@@ -331,7 +331,7 @@ public final class LanePool implements SqlitePool, Host {
     @Override
     public PoolStats stats() {
         StackRoom.require();
-        PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+        PoolStats.Connections none = new PoolStats.Connections(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
         return telemetry.stats(read == write ? none : read.stats(), write.stats());
     }
 

@@ -589,10 +589,10 @@ final class Lanes {
 
     // ---- what is said
 
-    PoolStats.Lanes stats() {
+    PoolStats.Connections stats() {
         LaneGroup.Snapshot now = group.snapshot();
         Loans.Loan oldest = now.oldest();
-        return new PoolStats.Lanes(
+        return new PoolStats.Connections(
                 group.max(),
                 now.idle(),
                 now.borrowed(),

@@ -24,7 +24,7 @@ final class Refusal {
     record Wanted(String task, Access access, boolean lease, boolean effect) {}
 
     static PoolTimeoutException timeout(Settings settings, Wanted wanted, PoolStats stats) {
-        PoolStats.Lanes lanes = wanted.access() == Access.WRITE ? stats.writeLanes() : stats.readLanes();
+        PoolStats.Connections lanes = wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
@@ -85,8 +85,8 @@ final class Refusal {
     }
 
     private static String described(PoolStats stats) {
-        String described = writer(stats.writeLanes()) + ", " + stats.waiting() + " waiting";
-        PoolStats.Lanes read = stats.readLanes();
+        String described = writer(stats.writeConnections()) + ", " + stats.waiting() + " waiting";
+        PoolStats.Connections read = stats.readConnections();
         if (read.max() > 0) {
             described += ", read lanes " + read.borrowed() + "/" + read.max() + " busy";
         }
@@ -99,7 +99,7 @@ final class Refusal {
         return described;
     }
 
-    private static String writer(PoolStats.Lanes write) {
+    private static String writer(PoolStats.Connections write) {
         if (write.borrowed() > 0) {
             return "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\"";
         }
