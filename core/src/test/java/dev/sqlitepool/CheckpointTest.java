@@ -171,7 +171,9 @@ class CheckpointTest {
         CompletableFuture<Long> other =
                 pool.query("SELECT count(*) FROM t", row -> row.getLong(1)).thenApply(rows -> rows.get(0));
         other.join();
-        Pools.await("only the endless one reads", () -> pool.stats().readConnections().borrowed() == 1);
+        Pools.await(
+                "only the endless one reads",
+                () -> pool.stats().readConnections().borrowed() == 1);
         List<CompletableFuture<Long>> writes =
                 IntStream.range(0, 500).mapToObj(i -> write(pool)).toList();
         clock.pass(Duration.ofMillis(300));

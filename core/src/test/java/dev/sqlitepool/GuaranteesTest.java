@@ -76,7 +76,9 @@ class GuaranteesTest {
     }
 
     private static void awaitWriters(SqlitePool pool, int waiting) {
-        Pools.await(waiting + " wait to write", () -> pool.stats().writeConnections().waiting() == waiting);
+        Pools.await(
+                waiting + " wait to write",
+                () -> pool.stats().writeConnections().waiting() == waiting);
     }
 
     private static Throwable errorOf(CompletableFuture<?> future) {
@@ -724,7 +726,8 @@ class GuaranteesTest {
         Thread observer = new Thread(() -> {
             while (!done.get()) {
                 PoolStats stats = pool.stats();
-                boolean sound = Stream.of(stats.readConnections(), stats.writeConnections()).allMatch(GuaranteesTest::addsUp);
+                boolean sound = Stream.of(stats.readConnections(), stats.writeConnections())
+                        .allMatch(GuaranteesTest::addsUp);
                 if (!sound || stats.live() > size) {
                     wrong.add(stats);
                 }

@@ -189,7 +189,8 @@ class HardeningTest {
         assertThat(reading).isCompletedExceptionally();
         assertThat(writing).isCompletedExceptionally();
         write.open();
-        Pools.await("the writer is closed", () -> pool.stats().writeConnections().live() == 0);
+        Pools.await(
+                "the writer is closed", () -> pool.stats().writeConnections().live() == 0);
         read.open();
         Pools.await("the reader is closed", () -> pool.stats().live() == 0);
     }

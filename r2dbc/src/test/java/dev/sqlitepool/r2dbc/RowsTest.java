@@ -214,8 +214,8 @@ class RowsTest {
         StepVerifier.create(numbers(connection, 0), 1)
                 .expectNext(1)
                 .then(() -> connection.close().block())
-                .then(() ->
-                        assertThat(files.pool().stats().readConnections().borrowed()).isZero())
+                .then(() -> assertThat(files.pool().stats().readConnections().borrowed())
+                        .isZero())
                 .thenRequest(1)
                 .verifyError();
     }

@@ -24,7 +24,8 @@ final class Refusal {
     record Wanted(String task, Access access, boolean lease, boolean effect) {}
 
     static PoolTimeoutException timeout(Settings settings, Wanted wanted, PoolStats stats) {
-        PoolStats.Connections lanes = wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
+        PoolStats.Connections lanes =
+                wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()

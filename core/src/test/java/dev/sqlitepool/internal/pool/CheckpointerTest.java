@@ -280,7 +280,8 @@ class CheckpointerTest {
                 return events.size() == told;
             });
             assertThat(writer.cancel(true)).isTrue();
-            Pools.await("the lane is back", () -> pool.stats().writeConnections().borrowed() == 0);
+            Pools.await(
+                    "the lane is back", () -> pool.stats().writeConnections().borrowed() == 0);
         }
         assertThat(events).containsOnly("CheckpointerTesttruefalse");
         assertThat(logged.warnings())

@@ -301,7 +301,8 @@ class LanesTest {
         CompletableFuture<Void> closed = pool.closeAsync();
         writes.open();
         writer.join();
-        Pools.await("the write lane is back", () -> pool.stats().writeConnections().idle() == 1);
+        Pools.await(
+                "the write lane is back", () -> pool.stats().writeConnections().idle() == 1);
         reads.open();
         reader.join();
         Pools.await("it is closed", closed::isDone);
