@@ -6,17 +6,16 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The pool for code that waits: the verbs of {@link SqlitePool}, returning results and throwing what went wrong as it is.
- * Thread-safe, made for platform threads and virtual threads alike.
+ * The pool for code that waits: the methods of {@link SqlitePool}. They return the result or throw the original exception.
+ * Thread-safe; for platform threads and virtual threads.
  *
- * <p>From a platform thread, work runs on the calling thread once a connection is free, so thread-locals and tracing
+ * <p>From a platform thread, a function runs on the calling thread once a connection is free, so thread-locals and tracing
  * contexts hold. From a virtual thread everything runs on a thread of the pool and the virtual thread parks: a native call
- * would hold its carrier. Waiting inside work for the connection that this very thread holds fails at once with {@link
+ * would hold its carrier. Waiting inside a function for the connection that this very thread holds fails at once with {@link
  * IllegalStateException}.
  *
  * <p>Interrupting a thread that waits for a connection makes it leave the queue with an {@link SQLException} whose cause is
- * an {@link InterruptedException}; the thread's interrupt flag stays set. Interrupting a virtual thread also ends the work
- * that it waits for, as cancelling the future would; on a platform thread, SQL that is running goes on.
+ * an {@link InterruptedException}; the thread's interrupt flag stays set. Interrupting a virtual thread also ends the task that it waits for, as cancelling the future would; on a platform thread, SQL that is running goes on.
  *
  * <p>All methods throw {@link PoolTimeoutException} when no connection came free within the acquire timeout, {@link
  * PoolExhaustedException} when too many wait already, {@link PoolClosedException} after close, and {@link
@@ -24,43 +23,43 @@ import java.util.Optional;
  */
 public interface BlockingPool {
     /**
-     * As {@link SqlitePool#connection}.
+     * Runs a function on a connection in autocommit mode, as {@link SqlitePool#connection} does.
      *
      * @param <T> the result
-     * @param <X> what the work may throw
+     * @param <X> what the function may throw
      * @param work runs at most once
-     * @return the work's result
+     * @return the function's result
      * @throws SQLException what the database refuses
-     * @throws X what the work throws
+     * @throws X what the function throws
      */
     <T, X extends Exception> T connection(SqlWork<? super PoolConnection, ? extends T, X> work) throws SQLException, X;
 
     /**
-     * As {@link SqlitePool#transaction}.
+     * Runs a function in a transaction, as {@link SqlitePool#transaction} does.
      *
      * @param <T> the result
-     * @param <X> what the work may throw
+     * @param <X> what the function may throw
      * @param work runs at most once
-     * @return the work's result, after the commit
+     * @return the function's result, after the commit
      * @throws SQLException what the database refuses
-     * @throws X what the work throws, after the rollback
+     * @throws X what the function throws, after the rollback
      */
     <T, X extends Exception> T transaction(SqlWork<? super Transaction, ? extends T, X> work) throws SQLException, X;
 
     /**
-     * As {@link SqlitePool#read}.
+     * Runs a function that reads in one consistent snapshot, as {@link SqlitePool#read} does.
      *
      * @param <T> the result
-     * @param <X> what the work may throw
+     * @param <X> what the function may throw
      * @param work runs at most once
-     * @return the work's result
+     * @return the function's result
      * @throws SQLException what the database refuses
-     * @throws X what the work throws
+     * @throws X what the function throws
      */
     <T, X extends Exception> T read(SqlWork<? super PoolConnection, ? extends T, X> work) throws SQLException, X;
 
     /**
-     * The void twin of {@link #connection}.
+     * Same as {@link #connection}, without a result.
      *
      * @param <X> what the action may throw
      * @param action runs at most once
@@ -70,7 +69,7 @@ public interface BlockingPool {
     <X extends Exception> void useConnection(SqlAction<? super PoolConnection, X> action) throws SQLException, X;
 
     /**
-     * The void twin of {@link #transaction}.
+     * Same as {@link #transaction}, without a result.
      *
      * @param <X> what the action may throw
      * @param action runs at most once
@@ -80,7 +79,7 @@ public interface BlockingPool {
     <X extends Exception> void useTransaction(SqlAction<? super Transaction, X> action) throws SQLException, X;
 
     /**
-     * The void twin of {@link #read}.
+     * Same as {@link #read}, without a result.
      *
      * @param <X> what the action may throw
      * @param action runs at most once
@@ -90,7 +89,7 @@ public interface BlockingPool {
     <X extends Exception> void useRead(SqlAction<? super PoolConnection, X> action) throws SQLException, X;
 
     /**
-     * As {@link SqlitePool#query}.
+     * Runs one statement and collects its rows, as {@link SqlitePool#query} does.
      *
      * @param <T> what a row becomes
      * @param sql one statement that returns rows
@@ -102,7 +101,7 @@ public interface BlockingPool {
     <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException;
 
     /**
-     * As {@link SqlitePool#queryOne}.
+     * Runs one statement that returns at most one row, as {@link SqlitePool#queryOne} does.
      *
      * @param <T> what the row becomes
      * @param sql one statement that returns at most one row
@@ -114,7 +113,7 @@ public interface BlockingPool {
     <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException;
 
     /**
-     * As {@link SqlitePool#execute}.
+     * Runs one statement for its effect, as {@link SqlitePool#execute} does.
      *
      * @param sql one statement
      * @param parameters the values to bind
@@ -124,7 +123,7 @@ public interface BlockingPool {
     long execute(String sql, Object... parameters) throws SQLException;
 
     /**
-     * As {@link SqlitePool#executeBatch}.
+     * Runs one statement for each row of parameters, in one transaction, as {@link SqlitePool#executeBatch} does.
      *
      * @param sql one statement that returns no rows
      * @param rows the values to bind, a row for each run

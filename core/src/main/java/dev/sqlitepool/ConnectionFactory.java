@@ -11,11 +11,10 @@ import java.sql.SQLException;
  * Null, a closed connection, a connection that was returned before and connections to different database files are
  * refused with an {@link SQLException} that says so. An exception of the factory reaches the caller whose need caused the
  * opening, unchanged; the next need calls the factory again. A factory that hangs holds one place of the pool until it
- * returns; callers meanwhile wait no longer than {@link SqlitePoolBuilder#acquireTimeout}.
+ * returns; until then callers wait no longer than {@link SqlitePoolBuilder#acquireTimeout}.
  *
  * <p>A connection that unwraps to sqlite-jdbc's {@code SQLiteConnection} gets everything that a path gets: WAL, the
- * pragmas, interruption. Any other driver is used through plain JDBC: then {@link Access#READ} connections should refuse
- * writes by themselves.
+ * pragmas, interruption. Any other driver is used through plain JDBC: then {@link Access#READ} connections should refuse writes on their own.
  */
 @FunctionalInterface
 public interface ConnectionFactory {

@@ -1,8 +1,8 @@
 package dev.sqlitepool;
 
 /**
- * The pool is closed, or was closed before the task could finish. An open transaction has been rolled back. What work in {@code connection} or
- * on a lease had committed by itself stays: {@link #mayHaveHadEffect()}.
+ * The pool is closed, or was closed before the task could finish. An open transaction has been rolled back. What a function of {@code connection} or of a
+ * lease had committed stays: {@link #mayHaveHadEffect()}.
  */
 public final class PoolClosedException extends PoolException {
     private static final long serialVersionUID = 1;

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A connection of the pool while work uses it. Owned by the thread that runs the work, and dead once the work has
+ * A connection of the pool while a function uses it. Owned by the thread that runs the function, and dead once the function has
  * returned: using it then is an {@link IllegalStateException}.
  *
  * <p>Parameters are bound by position, from {@code ?} number one on. Supported are null, the integer and floating types,
@@ -48,7 +48,7 @@ public interface PoolConnection {
     <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException;
 
     /**
-     * Runs a statement and hands over its rows one by one, without collecting them. The cursor is open meanwhile; it is
+     * Runs a statement and hands over its rows one by one, without collecting them. The cursor stays open until then; it is
      * closed when the last row has been handed over or the action throws.
      *
      * @param <X> what the action may throw
@@ -62,8 +62,8 @@ public interface PoolConnection {
             throws SQLException, X;
 
     /**
-     * Runs a statement that reads, and leaves it to the caller when its rows are read: for a {@link Lease}, whose works can read one
-     * after the other. The statement begins with the first read.
+     * Opens a cursor over a query; the caller fetches rows on demand. Useful on a {@link Lease}, where several functions can share the
+     * cursor. The statement begins with the first read.
      *
      * @param <T> what a row becomes
      * @param sql one statement that returns rows and only reads; use {@link #query} for {@code … RETURNING} and {@code PRAGMA}
@@ -75,8 +75,8 @@ public interface PoolConnection {
     <T> RowCursor<T> cursor(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException;
 
     /**
-     * Limits the time of each statement that this work runs from now on, if that is shorter than {@link
-     * SqlitePoolBuilder#statementTimeout}. The next work of a lease begins without it.
+     * Limits the time of each statement that this function runs from now on, if that is shorter than {@link
+     * SqlitePoolBuilder#statementTimeout}. The next function of a lease begins without it.
      *
      * @param timeout after this a statement is interrupted, with a {@link java.sql.SQLTimeoutException}; positive
      * @throws IllegalArgumentException if it is not positive
@@ -84,7 +84,7 @@ public interface PoolConnection {
     void statementTimeout(Duration timeout);
 
     /**
-     * Runs a statement for its effect. Rows that it returns are passed over.
+     * Runs a statement for its effect. Rows that it returns are ignored.
      *
      * @param sql one statement
      * @param parameters the values to bind
@@ -116,8 +116,8 @@ public interface PoolConnection {
 
     /**
      * This connection as JDBC, for libraries that want one: jOOQ, Jdbi, Spring's {@code JdbcTemplate}. It obeys the same
-     * rules, is dead when the work has returned, and its {@code close()} closes only this view. What is opened through it
-     * is closed when the work returns. {@code unwrap} to the driver's class gives the physical connection and makes the
+     * rules, is dead when the function has returned, and its {@code close()} closes only this view. What is opened through it
+     * is closed when the function returns. {@code unwrap} to the driver's class gives the physical connection and makes the
      * pool discard it afterwards, or in memory undo what it can see.
      *
      * <p>A result whose statement only reads stays open when a savepoint or a transaction ends. A commit that gives the connection back to

@@ -1,8 +1,7 @@
 package dev.sqlitepool;
 
 /**
- * What the pool itself has to say, as opposed to the database, whose errors are the driver's {@link
- * java.sql.SQLException}. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
+ * An error that the pool itself raises. Errors of SQLite are the driver's {@link java.sql.SQLException}. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
  * #mayHaveHadEffect()} tells whether the task may be run again without doing anything twice.
  */
 public abstract sealed class PoolException extends RuntimeException
@@ -31,11 +30,11 @@ public abstract sealed class PoolException extends RuntimeException
 
     /**
      * Whether the task that the pool ended with this exception may have changed the database. If not, it may be run again. If so, read
-     * the database first: work in {@code connection} or on a lease commits by itself, so it can have committed something before the pool
+     * the database first: a function of {@code connection} or of a lease commits on its own, so it can have committed something before the pool
      * ended it. A transaction, a read and a statement given to the pool have no effect unless the outcome is unknown.
      *
-     * <p>It speaks of the task for which the pool made the exception. Work that lets the exception of another task pass may have committed
-     * something by itself before.
+     * <p>It speaks of the task for which the pool made the exception. A function that throws on the exception of another task may have committed
+     * something before.
      *
      * @return false only if the task certainly has changed nothing
      */

@@ -1,8 +1,8 @@
 package dev.sqlitepool;
 
 /**
- * As many tasks wait as {@link SqlitePoolBuilder#maxWaiters} allows. The task was turned away at once and never ran, unless it is work in {@code
- * connection} or on a lease that has to wait for the write lane in the middle: {@link #mayHaveHadEffect()}.
+ * As many tasks wait as {@link SqlitePoolBuilder#maxWaiters} allows. The task was turned away at once and never ran, unless it is a function of
+ * {@code connection} or of a lease that has to wait for the write connection in the middle: {@link #mayHaveHadEffect()}.
  */
 public final class PoolExhaustedException extends PoolException {
     private static final long serialVersionUID = 1;

@@ -46,7 +46,7 @@ public interface PoolListener {
      * A connection has been held for longer than {@link SqlitePoolBuilder#leakThreshold}. Told once for each loan.
      *
      * @param access what the connection is for
-     * @param holder the class of the work or the statement without values
+     * @param holder the class of the function or the statement without values
      * @param held for how long so far
      * @param acquiredAt its stack trace is where the task was submitted
      */
@@ -68,7 +68,7 @@ public interface PoolListener {
      * writes wait for it. Told when it has taken some time, once for each wait.
      *
      * @param walSize bytes of the log's file
-     * @param reader the class of the work or the statement that has read for longest; empty if none of this pool reads
+     * @param reader the class of the function or the statement that has read for longest; empty if none of this pool reads
      * @param held how long it has read
      */
     default void walLimitReached(long walSize, String reader, Duration held) {}
@@ -76,7 +76,7 @@ public interface PoolListener {
     /**
      * A read has held its snapshot for half of {@link SqlitePoolBuilder#maxReadAge} or, if it is ended, for all of it.
      *
-     * @param reader the class of the work or the statement
+     * @param reader the class of the function or the statement
      * @param held how long it has read
      * @param ended whether it has been interrupted because of it
      */
@@ -84,7 +84,7 @@ public interface PoolListener {
 
     /**
      * This pool has opened a database file that another pool of this process has open, by whatever path. Told once for each pool, and
-     * logged. Both work on, but in each other's way: between two pools there is no queue, so writers wait as for another process, up
+     * logged. Both pools continue, but in each other's way: between two pools there is no queue, so writers wait as for another process, up
      * to {@link SqlitePoolBuilder#busyTimeout}. Give one pool to all who use the file.
      *
      * @param database the file, symbolic links resolved

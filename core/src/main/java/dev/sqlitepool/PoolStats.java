@@ -5,23 +5,23 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * What a pool does at one moment, and what it has done since it was built. Immutable.
+ * The state of a pool at one moment, and what it has done since it was built. Immutable.
  *
  * @param pool the pool's name
- * @param readLanes the lanes that read
- * @param writeLanes the lane that writes; with {@code poolSize} 1 the one lane that does both
+ * @param readConnections the connections that read
+ * @param writeConnections the connection that writes; with {@code poolSize} 1 the only connection, which does both
  * @param completed tasks that ended with a value
- * @param failed tasks that ended with an error of the work, the database or the opening
+ * @param failed tasks that ended with an error of their function, of the database or of opening a connection
  * @param cancelled tasks that were cancelled, or completed from outside
  * @param timeouts tasks that found no connection within the acquire timeout
  * @param refused tasks that were turned away because too many waited
- * @param moves works that began as readers and moved to the write lane
+ * @param switches times a task or a lease that began on a read connection switched to the write connection
  * @param interrupts running tasks and statements that were interrupted by a cancellation, a timeout or the close
  * @param busyRetries times a statement was repeated because another process held the database
  * @param opened physical connections opened
  * @param openFailures attempts to open one that failed
  * @param closed physical connections closed, by reason; every reason has an entry
- * @param statementHits statements found prepared in a lane's cache
+ * @param statementHits statements found prepared in the cache of their connection
  * @param statementMisses statements that had to be prepared
  * @param waitTime the time that all tasks together waited for a connection
  * @param holdTime the time that connections were held by tasks, leases and streams, all together
@@ -32,14 +32,14 @@ import java.util.Map;
 @SuppressWarnings("InvalidBlockTag") // @serial is known to javadoc
 public record PoolStats(
         String pool,
-        Lanes readLanes,
-        Lanes writeLanes,
+        Connections readConnections,
+        Connections writeConnections,
         long completed,
         long failed,
         long cancelled,
         long timeouts,
         long refused,
-        long moves,
+        long switches,
         long interrupts,
         long busyRetries,
         long opened,
@@ -62,7 +62,7 @@ public record PoolStats(
         STALE,
         /** After an error or an interrupt nobody could be sure of its state. */
         DISCARDED,
-        /** Work changed it in a way that must not reach the next user, or unwrapped it. Not in memory, where it is put right. */
+        /** A task changed it in a way that must not reach the next user, or unwrapped it. Not in memory, where it is put right. */
         CHANGED,
         /** The database file was deleted or replaced under the pool. */
         DATABASE_CHANGED,
@@ -71,26 +71,26 @@ public record PoolStats(
     }
 
     /**
-     * The lanes of one access at one moment, taken together under their lock: {@code idle + borrowed + opening + closing} is
+     * The connections of one {@link Access} at one moment. The figures were taken together: {@code idle + borrowed + opening + closing} is
      * {@link #live()}, and never more than {@code max}.
      *
-     * @param max the most lanes there may be
-     * @param idle lanes open and free
-     * @param borrowed lanes in the hands of a task, a lease, a stream or a health check
-     * @param opening lanes being opened
-     * @param closing lanes being closed
-     * @param waiting tasks that wait for a lane
-     * @param longestHeld how long the longest holder has held its lane; zero if none is held
-     * @param holder what holds it: the class of the work or the statement without values, where it was submitted if leaks are looked for, and
-     *     whether it was cancelled and has not returned; empty if none is held
+     * @param max the most connections there may be
+     * @param idle connections that are open and free
+     * @param borrowed connections in use by a task, a lease, a stream or a health check
+     * @param opening connections being opened
+     * @param closing connections being closed
+     * @param waiting tasks that wait for a connection
+     * @param longestHeld how long the connection that is longest in use has been in use; zero if none is
+     * @param holder the task that uses it: the class of its function or its statement without values. With a {@code leakThreshold} also where
+     *     it was submitted; and whether it was cancelled and has not returned. Empty if no connection is in use
      * @serial exclude
      */
     @SuppressWarnings("InvalidBlockTag")
-    public record Lanes(
+    public record Connections(
             int max, int idle, int borrowed, int opening, int closing, int waiting, Duration longestHeld, String holder)
             implements Serializable {
         /**
-         * The lanes that exist, in whatever state.
+         * The connections that exist, in whatever state.
          *
          * @return the sum
          */
@@ -100,20 +100,20 @@ public record PoolStats(
     }
 
     /**
-     * The lanes that exist, in whatever state.
+     * The connections that exist, in whatever state.
      *
      * @return at most {@code poolSize}
      */
     public int live() {
-        return readLanes.live() + writeLanes.live();
+        return readConnections.live() + writeConnections.live();
     }
 
     /**
-     * The tasks that wait for a lane.
+     * The tasks that wait for a connection.
      *
      * @return at most {@code maxWaiters}, beside threads that wait and tasks for which a connection is opened
      */
     public int waiting() {
-        return readLanes.waiting() + writeLanes.waiting();
+        return readConnections.waiting() + writeConnections.waiting();
     }
 }

@@ -2,7 +2,7 @@ package dev.sqlitepool;
 
 /**
  * No connection came free within the acquire timeout. The message names who holds the connections and for how long. A task that waited to begin
- * never ran. Work in {@code connection} or on a lease can also end like this in the middle, when it waits for the write lane: {@link
+ * never ran. A function of {@code connection} or of a lease can also end like this in the middle, when it waits for the write connection: {@link
  * #mayHaveHadEffect()} tells whether it may have committed something before.
  */
 public final class PoolTimeoutException extends PoolException {

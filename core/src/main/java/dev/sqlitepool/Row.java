@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>SQLite stores integers, floating point numbers, text, bytes and NULL, whatever type the column declares. The getters
  * convert as SQLite does ({@code getLong} of the text {@code 'abc'} is 0); a NULL is 0, {@code false} or null. {@link
- * #get(int, Class)} is strict instead: a value that does not have the form of the type is an {@link SQLException}.
+ * #get(int, Class)} is strict instead: a value that cannot be read as the type is an {@link SQLException}.
  *
  * <p>An index outside the columns, or a name that no column has, is an {@link SQLException} that names the columns. Where
  * two columns have the same name, the first is meant.
@@ -109,7 +109,7 @@ public interface Row {
      * @param column 1-based index
      * @param type the Java type
      * @return the value, null for NULL
-     * @throws SQLException if there is no such column, the value does not have the form of the type, it is out of the
+     * @throws SQLException if there is no such column, the value cannot be read as the type, it is out of the
      *     type's range, or it is NULL and the type is primitive
      * @throws IllegalArgumentException if the type is not supported
      */

@@ -4,20 +4,21 @@ import java.sql.SQLException;
 import java.util.function.Consumer;
 
 /**
- * The rows of one statement, read a few at a time. Made by {@link PoolConnection#cursor}; belongs to that connection, as whose work it
- * may be used.
+ * The rows of one statement, read a few at a time. Made by {@link PoolConnection#cursor}. Use it only inside a function that runs on
+ * that connection.
  *
- * <p>Work closes its cursors when it returns. On a {@link Lease} a cursor stays open from one work to the next: on its row, and in its
+ * <p>The cursors of a function are closed when it returns. On a {@link Lease} a cursor stays open from one function to the next: on its row, and in its
  * snapshot, which keeps the write-ahead log from shrinking past it. There it is closed, if it was not before,
  *
  * <ul>
  *   <li>by {@code COMMIT} and {@code ROLLBACK};
- *   <li>when a work of the lease is cancelled, or a statement of it runs into its timeout: SQLite's interrupt reaches all statements of a
+ *   <li>when a function of the lease is cancelled, or a statement of it runs into its timeout: SQLite's interrupt reaches all statements of a
  *       connection;
  *   <li>when the lease is released.
  * </ul>
  *
- * As long as it is open, the lease cannot move to the write lane: begin a transaction, or acquire the lease with {@link Access#WRITE}, before.
+ * As long as it is open, the lease cannot switch to the write connection. So begin a transaction before you open a cursor, or acquire the lease with
+ * {@link Access#WRITE}.
  *
  * @param <T> what a row becomes
  */

@@ -3,7 +3,7 @@ package dev.sqlitepool;
 import java.sql.SQLException;
 
 /**
- * Code that uses something of the database and returns nothing: the void twin of {@link SqlWork}.
+ * Code that uses a connection or a row and returns nothing. Same as {@link SqlWork}, without a result.
  *
  * @param <C> what the code is given
  * @param <X> what the code may throw besides {@link SQLException}
@@ -11,7 +11,7 @@ import java.sql.SQLException;
 @FunctionalInterface
 public interface SqlAction<C, X extends Exception> {
     /**
-     * Does the work.
+     * Runs the code.
      *
      * @param subject a connection or a row, valid until this method returns
      * @throws SQLException what the database refuses

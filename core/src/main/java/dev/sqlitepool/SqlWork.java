@@ -12,7 +12,7 @@ import java.sql.SQLException;
 @FunctionalInterface
 public interface SqlWork<C, T, X extends Exception> {
     /**
-     * Does the work.
+     * Runs the code.
      *
      * @param connection the connection, valid until this method returns
      * @return the result, may be null

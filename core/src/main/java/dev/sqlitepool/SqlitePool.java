@@ -13,31 +13,32 @@ import java.util.function.Consumer;
  * An asynchronous pool of connections to one SQLite database. Thread-safe; make one for each database file and process,
  * share it, and close it at the end.
  *
- * <p>Exactly one connection writes, first come, first served, so nobody inside the process sees {@code SQLITE_BUSY}; reads
- * run beside it on connections of their own, each in a snapshot that never waits for a writer.
+ * <p>Exactly one connection does all writes, in the order in which they were submitted. So the tasks of a pool never make each other fail with
+ * {@code SQLITE_BUSY}. Reads run at the same time on other connections, each in a snapshot that never waits for a writer.
  *
- * <p><b>Code and data.</b> Work given as a function ({@link #connection}, {@link #transaction}, {@link #read}) runs at
- * most once, on a connection of its own: never if the pool ends it before it has begun. A single statement given with its parameters ({@link #query}, {@link #stream}, {@link
- * #execute}, {@link #executeBatch}) is data: parameters are copied when the method is called, and it takes effect at most once.
+ * <p><b>Functions and statements.</b> A function ({@link #connection}, {@link #transaction}, {@link #read}) has a connection to itself and runs at
+ * most once; it does not run at all if the pool ends its task before that. A single statement is given with its parameters ({@link #query},
+ * {@link #stream}, {@link #execute}, {@link #executeBatch}). The parameters are copied when the method is called, and the statement takes effect at
+ * most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
  * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
  * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
  * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
- * queue; one that runs is interrupted and rolled back, except for what work in {@link #connection} or on a lease has committed by itself
- * before. An interrupt reaches SQL only: work that is in code of its own keeps its connection until it returns, and the message of whoever
- * waits for that connection names it. Once a commit has begun they return false, and the future reports what
+ * queue; one that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a
+ * lease has committed before. An interrupt reaches SQL only: a function that runs your own code keeps its connection until it returns. The timeout
+ * message of a task that waits for that connection names it. Once a commit has begun they return false, and the future reports what
  * became of it. Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
  *
  * <p><b>Dependent stages</b> run on threads of the pool, or on the {@link SqlitePoolBuilder#executor}; one that blocks delays
  * nobody else. So do those that follow {@code orTimeout} and {@code completeOnTimeout}, of stages too. Two kinds run elsewhere, as with
  * every {@link CompletableFuture}: a stage that is attached to a future which is completed already runs on the thread that attaches it, and
- * the stages of a future that somebody cancels or completes run on that thread. Use the {@code Async} forms where that matters; their
+ * the stages of a future that somebody cancels or completes run on that thread. Use the {@code Async} methods where that matters; their
  * default is the pool's threads or the executor.
  *
- * <p><b>Waiting for oneself.</b> Waiting ({@code join}, {@code get}) inside work for a task that needs the connection which that very work
- * holds fails at once with {@link IllegalStateException}, and ends that task if the same work has submitted it, so that it does not happen
- * later; submitting without waiting is legal.
+ * <p><b>Waiting for oneself.</b> Do not wait ({@code join}, {@code get}) inside a function for a task that needs the connection of that very
+ * function. The wait fails at once with {@link IllegalStateException}. It also ends that task if the same function has submitted it, so that it does not
+ * happen later. Submitting without waiting is allowed.
  */
 public interface SqlitePool extends AutoCloseable {
     /**
@@ -62,49 +63,54 @@ public interface SqlitePool extends AutoCloseable {
     }
 
     /**
-     * Runs work on a connection in autocommit mode: each statement commits by itself, unless the work begins a transaction
-     * with {@code BEGIN}. Whatever is left open when the work returns is rolled back.
+     * Runs a function on a connection in autocommit mode: each statement commits on its own, unless the function begins a transaction
+     * with {@code BEGIN}. Whatever is left open when the function returns is rolled back.
      *
-     * <p>The work begins on a read lane. At its first statement that writes, begins a transaction or is a {@code PRAGMA},
-     * {@code ATTACH} or the like, it gives that lane back, waits for the write lane, repeats the statement there and stays. After a {@code COMMIT} of its
-     * own it gives the write lane back, goes on when the commit is durable, and waits for a lane again when it needs one:
-     * transactions of others come in between. Therefore {@code last_insert_rowid()}, {@code changes()} and {@code
-     * total_changes()} are refused before the first change, and after a {@code COMMIT} until the next; ask between the two. While it holds an open cursor it cannot move: that is an {@link java.sql.SQLException} that says so. A plain {@code
-     * BEGIN} means {@code BEGIN IMMEDIATE}.
+     * <ol>
+     *   <li>The function begins on a read connection.
+     *   <li>At its first statement that writes, begins a transaction or is a {@code PRAGMA}, {@code ATTACH} or the like, it switches to the write
+     *       connection: it gives the read connection back, waits for the write connection, repeats the statement there and stays.
+     *   <li>After its own {@code COMMIT} it gives the write connection back, continues when the commit is durable, and waits for a connection again
+     *       when it needs one. Other transactions may run in between.
+     * </ol>
      *
-     * <p>Cancelling the future, or an error, undoes only what has not been committed yet: an {@code INSERT … RETURNING} has
-     * committed by itself before its rows are mapped.
+     * <p>Therefore {@code last_insert_rowid()}, {@code changes()} and {@code total_changes()} are refused before the first change, and after a {@code
+     * COMMIT} until the next; ask between the two. While the function has an open cursor it cannot switch; it gets an {@link java.sql.SQLException}. A
+     * plain {@code BEGIN} means {@code BEGIN IMMEDIATE}.
+     *
+     * <p>Cancelling the future, or an error, undoes only what has not been committed yet: an {@code INSERT … RETURNING} outside a transaction
+     * has committed before its rows are mapped.
      *
      * @param <T> the result
      * @param work runs at most once
-     * @return completes with the work's result, fails with what it throws
+     * @return completes with the function's result, fails with what it throws
      */
     <T> CompletableFuture<T> connection(SqlWork<? super PoolConnection, ? extends T, ?> work);
 
     /**
-     * Runs work in a transaction ({@code BEGIN IMMEDIATE}): commits when the work returns, rolls back on any throwable.
+     * Runs a function in a transaction ({@code BEGIN IMMEDIATE}): commits when the function returns, rolls back on any throwable.
      * {@code last_insert_rowid()} and the like are refused before its first change, as in {@link #connection}.
      *
      * @param <T> the result
      * @param work runs at most once; never if the transaction could not begin
-     * @return completes with the work's result when the commit is durable as {@link SqlitePoolBuilder#durability} says,
-     *     fails with what the work throws, or with {@link OutcomeUnknownException} if nobody knows what became of the commit
+     * @return completes with the function's result when the commit is durable as {@link SqlitePoolBuilder#durability} says,
+     *     fails with what the function throws, or with {@link OutcomeUnknownException} if nobody knows what became of the commit
      */
     <T> CompletableFuture<T> transaction(SqlWork<? super Transaction, ? extends T, ?> work);
 
     /**
-     * Runs work that reads in one consistent snapshot, fixed at its first statement that reads a table. Never waits for
+     * Runs a function that reads in one consistent snapshot, fixed at its first statement that reads a table. Never waits for
      * writers; writes are refused with SQLite's {@code SQLITE_READONLY}, and so are transaction control, {@code PRAGMA},
      * {@code ATTACH} and {@code VACUUM}.
      *
      * @param <T> the result
      * @param work runs at most once
-     * @return completes with the work's result, fails with what it throws
+     * @return completes with the function's result, fails with what it throws
      */
     <T> CompletableFuture<T> read(SqlWork<? super PoolConnection, ? extends T, ?> work);
 
     /**
-     * The void twin of {@link #connection}.
+     * Same as {@link #connection}, without a result.
      *
      * @param action runs at most once
      * @return completes with null
@@ -112,7 +118,7 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<Void> useConnection(SqlAction<? super PoolConnection, ?> action);
 
     /**
-     * The void twin of {@link #transaction}.
+     * Same as {@link #transaction}, without a result.
      *
      * @param action runs at most once
      * @return completes with null after the commit
@@ -120,7 +126,7 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<Void> useTransaction(SqlAction<? super Transaction, ?> action);
 
     /**
-     * The void twin of {@link #read}.
+     * Same as {@link #read}, without a result.
      *
      * @param action runs at most once
      * @return completes with null
@@ -128,8 +134,8 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<Void> useRead(SqlAction<? super PoolConnection, ?> action);
 
     /**
-     * Runs one statement and collects its rows. A statement that reads runs on a read lane; one that writes, such as {@code
-     * INSERT … RETURNING}, in a transaction on the write lane.
+     * Runs one statement and collects its rows. A statement that reads runs on a read connection; one that writes, such as {@code
+     * INSERT … RETURNING}, in a transaction on the write connection.
      *
      * @param <T> what a row becomes
      * @param sql one statement that returns rows, without transaction control
@@ -155,24 +161,23 @@ public interface SqlitePool extends AutoCloseable {
 
     /**
      * The rows of one statement as they are asked for, without collecting them: for results that are large. The publisher is cold:
-     * each subscription runs the statement anew, on a read lane of its own and in one snapshot. It keeps the rules of Reactive
+     * each subscription runs the statement again, on its own read connection and in one snapshot. It keeps the rules of Reactive
      * Streams.
      *
-     * <p><b>Demand.</b> The first {@code request} asks for a lane, as every task does; before that nothing happens. The snapshot is
+     * <p><b>Demand.</b> The first {@code request} asks for a connection, as every task does; before that nothing happens. The snapshot is
      * fixed when the statement then takes its first step, so it shows every write whose future had completed before the first {@code
      * request}, and none that begins after the first row. SQLite steps to a row only when it has been asked for. In between the stream
-     * keeps its lane and its snapshot, but no thread. The end is found on demand too: after the last row by asking for one
+     * keeps its connection and its snapshot, but no thread. The end is found on demand too: after the last row by asking for one
      * more.
      *
-     * <p><b>Lanes.</b> Open streams and leases together hold at most all but one of the read lanes, so that short reads always get
+     * <p><b>Connections.</b> Open streams and leases together hold at most all but one of the read connections, so that short reads always get
      * through (with {@code poolSize} 2 there is only one, which a stream may hold; with 1, or in memory, a stream holds the only
      * connection, and nobody else reads or writes until it ends). While a stream is open the write-ahead log cannot shrink past its
      * snapshot: at {@link SqlitePoolBuilder#walSizeLimit} writers wait for it, so for a consumer that takes minutes rather read page by
      * page, each with a {@link #query} of its own. A stream that is not read to its end must be cancelled; {@link
      * SqlitePoolBuilder#leakThreshold} reports those that are forgotten, and {@link SqlitePoolBuilder#maxReadAge} ends them.
      *
-     * <p><b>The end.</b> {@code cancel}, from any thread, interrupts the SQL that runs for the stream and gives the lane back, even
-     * while the subscriber is still busy with a row. {@code onError} is given
+     * <p><b>The end.</b> {@code cancel}, from any thread, interrupts the SQL that runs for the stream and gives the connection back, even while the subscriber is still busy with a row. {@code onError} is given
      *
      * <ul>
      *   <li>the {@link java.sql.SQLException} of the statement, also if it turns out to write: {@link #query} is for that;
@@ -180,15 +185,15 @@ public interface SqlitePool extends AutoCloseable {
      *       next row, where the time between demands does not count, or if the stream is older than {@link
      *       SqlitePoolBuilder#maxReadAge}, where it does;
      *   <li>what the mapper throws; a {@link NullPointerException} if it returns null;
-     *   <li>a {@link PoolTimeoutException}, {@link PoolExhaustedException} or the error of an opening if there is no lane for it;
+     *   <li>a {@link PoolTimeoutException}, {@link PoolExhaustedException} or the error of an opening if there is no connection for it;
      *   <li>a {@link PoolClosedException} if the pool is closed: an open stream may go on for {@link SqlitePoolBuilder#closeGrace};
      *   <li>an {@link IllegalArgumentException} if the demand is not positive.
      * </ul>
      *
-     * The lane is back before the last signal. A subscriber that throws is cancelled, and its error is logged.
+     * The connection is back before the last signal. A subscriber that throws is cancelled, and its error is logged.
      *
      * <p><b>Threads.</b> {@code onSubscribe} runs on the subscribing thread, all other signals on threads of the pool, or on the
-     * {@link SqlitePoolBuilder#executor}; one that blocks delays nobody else, but keeps its lane. The mapper runs on a thread of the
+     * {@link SqlitePoolBuilder#executor}; one that blocks delays nobody else, but keeps its connection. The mapper runs on a thread of the
      * pool. Each row is signalled before the next is looked for; with an executor, up to 256 rows that were asked for go there
      * together.
      *
@@ -203,7 +208,7 @@ public interface SqlitePool extends AutoCloseable {
     <T> Flow.Publisher<T> stream(String sql, RowMapper<? extends T> mapper, Object... parameters);
 
     /**
-     * Runs one statement for its effect, in a transaction of its own on the write lane; {@code PRAGMA} and {@code VACUUM} run
+     * Runs one statement for its effect, in its own transaction on the write connection; {@code PRAGMA} and {@code VACUUM} run
      * there without one. Transaction control is refused: a transaction cannot outlive the call. So is a statement that changes its
      * connection only, which nobody has after the call: {@code ATTACH}, a temporary table, {@code PRAGMA foreign_keys=OFF}. Use
      * {@link SqlitePoolBuilder#pragma}, {@link #connection} or a lease.
@@ -227,23 +232,24 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<long[]> executeBatch(String sql, Collection<? extends Object[]> rows);
 
     /**
-     * Borrows a connection for work that spans several calls. It must be released.
+     * Borrows a connection for several calls. It must be released.
      *
-     * @return completes with the lease when a lane is free
+     * @return completes with the lease when a connection is free
      */
     CompletableFuture<Lease> acquire();
 
     /**
-     * Borrows a connection for work that spans several calls, and of which it is known what it needs. It must be released.
+     * Borrows a connection for several calls of which it is known what they need. It must be released.
      *
-     * <p>With {@link Access#READ} all works of the lease see one snapshot, as in {@link #read}: fixed at its first statement that reads a
+     * <p>With {@link Access#READ} all functions of the lease see one snapshot, as in {@link #read}: fixed at its first statement that reads a
      * table, and kept until the release. Writes are refused, and so are transaction control, {@code PRAGMA}, {@code ATTACH} and {@code VACUUM}.
      *
-     * <p>With {@link Access#WRITE} the lease begins on the write lane, for a work that begins a transaction: it waits there at once, and not
-     * for a read lane first. From the end of a transaction on, or after a first work that has begun none, it is a lease as any other.
+     * <p>With {@link Access#WRITE} the lease begins on the write connection, for a function that begins a transaction: it waits for the write
+     * connection at once, and not for a read connection first. After the end of a transaction, or after a first function that has begun none, it is a lease
+     * like any other.
      *
      * @param access what for
-     * @return completes with the lease when a lane is free
+     * @return completes with the lease when a connection is free
      */
     CompletableFuture<Lease> acquire(Access access);
 
@@ -254,7 +260,7 @@ public interface SqlitePool extends AutoCloseable {
      * target.….partial} may be left beside it.
      *
      * <p>It is copied on a connection of its own, which no reader or writer waits for; one backup at a time. Like any long read it keeps the
-     * write-ahead log from being emptied, so the log grows by what is written meanwhile, past {@code walSizeLimit} too; without WAL
+     * write-ahead log from being emptied, so the log grows by what is written until the end, past {@code walSizeLimit} too; without WAL
      * it keeps writers waiting. Neither {@code statementTimeout} nor {@code maxReadAge} ends it. A database in memory, and one
      * that a pool of one connection locks with {@code locking_mode=EXCLUSIVE}, is copied on its only connection, which others wait for. Functions and collations that indexes use must be there on every connection, from {@link
      * SqlitePoolBuilder#onConnect} or the factory.
@@ -281,20 +287,20 @@ public interface SqlitePool extends AutoCloseable {
     CompletableFuture<Void> backup(Path target, Consumer<? super BackupProgress> progress);
 
     /**
-     * Tells which tables may have changed, so that whoever shows or caches their contents can look again. Each subscription is told, after
-     * every commit of this pool, the names of the wanted tables that the commit may have written, by whatever way: SQL of every
-     * form, JDBC, triggers, foreign key actions. Nothing is told of what is rolled back.
+     * Publishes which tables may have changed, so that code that shows or caches their contents can read them again. After every commit of this
+     * pool each subscription receives the names of the wanted tables that the commit may have written, by SQL of any kind, JDBC, triggers or foreign key
+     * actions. A rollback is not published.
      *
-     * <p><b>Rather too much than too little.</b> A statement that could change a table and did not is told too. Every wanted table is named
+     * <p><b>May report too much, never too little.</b> A statement that could have changed a table is reported even if it changed no row. Every wanted table is named
      * after a change of the schema, {@code VACUUM}, a write to an attached database or to a virtual table of an unknown module (those
      * of FTS, R*Tree and Geopoly are known), the use of the driver's own connection, and with other drivers than sqlite-jdbc after
      * every write. A statement may be told twice. A write that another process makes is not seen.
      *
-     * <p><b>When.</b> The signal comes with the acknowledgement: when the future of the work completes, with {@link Durability#FULL} after
+     * <p><b>When.</b> The signal comes with the acknowledgement: when the future of the task completes, with {@link Durability#FULL} after
      * the sync; in {@link #connection} and leases after each commit of their own. A read that is submitted after the signal sees the
      * change. What is committed before {@code onSubscribe} is not told.
      *
-     * <p><b>Signals</b> are coalesced: who has not asked for the next one, or is busy, is told all that has happened meanwhile in one
+     * <p><b>Signals</b> are merged: a subscriber that has not asked for the next one, or is busy, gets all that has happened since in one
      * set. {@code onSubscribe} runs on the subscribing thread, all others on threads of the pool or the {@link
      * SqlitePoolBuilder#executor}; they hold no connection. The stream completes when the pool is closed, without what was not asked
      * for. As long as nobody subscribes it costs nothing.
@@ -313,9 +319,9 @@ public interface SqlitePool extends AutoCloseable {
     BlockingPool blocking();
 
     /**
-     * What the pool does at this moment and has done so far. Cheap, and works after close too.
+     * What the pool does at this moment and has done so far. Cheap; may be called after close too.
      *
-     * @return a consistent picture of the lanes of each access; counters may be a little behind each other
+     * @return a consistent picture of the connections of each access; counters may be a little behind each other
      */
     PoolStats stats();
 
@@ -325,7 +331,7 @@ public interface SqlitePool extends AutoCloseable {
      * the writer, whose close checkpoints the WAL and removes it. Idempotent.
      *
      * @return completes when every connection is closed; never fails. The same future on every call. If a native call or a
-     *     connection factory does not return, it completes soon after the grace all the same, and that connection is closed
+     *     connection factory does not return, it completes soon after the grace nevertheless, and that connection is closed
      *     when it does return
      */
     CompletableFuture<Void> closeAsync();
@@ -334,7 +340,7 @@ public interface SqlitePool extends AutoCloseable {
      * {@link #closeAsync()}, and waits until no thread and no file of the pool is left. An interrupt does not shorten the
      * wait, and is kept.
      *
-     * @throws IllegalStateException if called inside work of this pool: it would wait for itself. The pool stays open
+     * @throws IllegalStateException if called inside a function of this pool: it would wait for itself. The pool stays open
      */
     @Override
     void close();

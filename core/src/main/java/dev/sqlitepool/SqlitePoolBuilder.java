@@ -72,8 +72,8 @@ public final class SqlitePoolBuilder {
 
     /**
      * One private database in memory, for the life of the pool, on a single connection that never expires. {@code poolSize}
-     * must then be 1 or left out. What work changes in the connection (pragmas, temporary tables, attached databases) is undone when it
-     * ends; not so what it does to the driver's connection through {@code unwrap}, such as defining functions.
+     * must then be 1 or left out. What a function changes in the connection (pragmas, temporary tables, attached databases) is undone
+     * when its task ends; not so what it does to the driver's connection through {@code unwrap}, such as defining functions.
      *
      * @return this builder
      */
@@ -106,8 +106,8 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The longest wait for a connection, then {@link PoolTimeoutException}. Default 30 seconds. Zero: nobody waits for a connection that
-     * somebody else holds, but for one that is opened.
+     * The longest wait for a connection, then {@link PoolTimeoutException}. Default 30 seconds. Zero: a task does not wait for a connection
+     * that another task holds, only for one that is being opened.
      *
      * @param acquireTimeout not negative, to the nanosecond
      * @return this builder
@@ -162,7 +162,7 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * How often the housekeeper looks after idle connections and the database file. Default 30 seconds. It looks more often
+     * How often the background health check looks at idle connections and the database file. Default 30 seconds. It looks more often
      * when {@link #maxConnectionAge} or {@link #maxIdleTime} need it. A connection that was idle for longer is also checked
      * before it is used.
      *
@@ -189,7 +189,7 @@ public final class SqlitePoolBuilder {
     /**
      * The most tasks that may wait for a connection; further ones fail at once with {@link PoolExhaustedException}. Default
      * 10,000. Not turned away are a task for which a connection can be opened, so that 0 means that nobody waits for others; and a thread that
-     * waits in {@link SqlitePool#blocking}, which can submit nothing more meanwhile: it counts, and is limited by the acquire timeout alone. In
+     * waits in {@link SqlitePool#blocking}, which cannot submit more while it waits: it counts, and is limited by the acquire timeout alone. In
      * the same way it limits what waits in one lease, and the backups that wait, with at least one of each.
      *
      * @param maxWaiters 0 or more
@@ -214,7 +214,7 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * Patience with <em>other processes</em> that hold the database. Default 5 seconds. Zero: none.
+     * How long to retry while <em>another process</em> holds the database lock. Default 5 seconds. Zero: do not retry.
      *
      * @param busyTimeout not negative
      * @return this builder
@@ -266,7 +266,7 @@ public final class SqlitePoolBuilder {
      * {@link #busyTimeout}, and then fails with {@code SQLITE_BUSY}: it is not in the pool's queue. After the hooks the pool sets its own pragmas again: {@code synchronous}, {@code query_only} and {@code busy_timeout}.
      *
      * <p>A function or a collation is code. A statement that calls one, in whatever way, shares its transaction with no other task. It may
-     * wait for other tasks of the pool, as code may, but not for a lane that its own statement holds. The driver's listeners and its progress
+     * wait for other tasks of the pool, as code may, but not for a connection that its own statement holds. The driver's listeners and its progress
      * handler the pool cannot see: they must not wait.
      *
      * @param hook receives the physical connection; must leave it open, in autocommit mode, without open statements, and with the
@@ -339,7 +339,7 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * How long closing lets running work finish, and the hooks of its commits, before it interrupts it. Default 30 seconds. Zero: not at
+     * How long closing lets running tasks finish, and the hooks of its commits, before it interrupts it. Default 30 seconds. Zero: not at
      * all.
      *
      * @param closeGrace not negative
@@ -351,7 +351,7 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The most bytes that the write-ahead log takes on disk, but for the transaction that passes the limit. The pool copies the log
+     * The most bytes that the write-ahead log takes on disk; one transaction may exceed it. The pool copies the log
      * into the database in the background long before; but a log cannot shrink past a snapshot that somebody still reads. At the limit the
      * connection that writes waits for those readers, and writes queue: a forgotten reader slows writers down, and does not fill the
      * disk. A read that itself waits for a write then waits until that has timed out. Only a connection that writes under an open cursor of
@@ -372,7 +372,7 @@ public final class SqlitePoolBuilder {
 
     /**
      * The longest time that a read may hold its snapshot, since the log cannot shrink past it. At half the age there is a warning in the
-     * log and for the listener; at the age the read is interrupted and fails with {@link java.sql.SQLTimeoutException}. Work that is busy
+     * log and for the listener; at the age the read is interrupted and fails with {@link java.sql.SQLTimeoutException}. A function that is busy
      * outside the database at that moment keeps its snapshot until it uses its connection again. Default: none.
      *
      * @param maxReadAge more than zero
@@ -385,7 +385,7 @@ public final class SqlitePoolBuilder {
 
     /**
      * Another program copies the write-ahead log into the database, as Litestream does, and must be the only one: the pool makes no
-     * checkpoint while it is open, and neither does SQLite, but for the one that repairs the log after a failed sync. {@code walSizeLimit} has
+     * checkpoint while it is open, and neither does SQLite, except for the one that repairs the log after a failed sync. {@code walSizeLimit} has
      * no effect then. Default: off.
      *
      * @return this builder
@@ -461,7 +461,7 @@ public final class SqlitePoolBuilder {
                 parts());
     }
 
-    /** All parts, but for those that the system property {@code dev.sqlitepool.off} names: for benchmarks. */
+    /** All parts except those that the system property {@code dev.sqlitepool.off} names: for benchmarks. */
     private static Set<Settings.Part> parts() {
         Set<Settings.Part> parts = EnumSet.allOf(Settings.Part.class);
         List<String> off = List.of(System.getProperty("dev.sqlitepool.off", "").split(",", -1));

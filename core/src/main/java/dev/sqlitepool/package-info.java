@@ -1,5 +1,5 @@
 /**
- * Asynchronous, pooled access to SQLite: {@link dev.sqlitepool.SqlitePool} is the door. Nothing is null unless it says so.
+ * Asynchronous, pooled access to SQLite: {@link dev.sqlitepool.SqlitePool} is the entry point. Nothing is null unless it says so.
  */
 @NullMarked
 package dev.sqlitepool;

@@ -218,7 +218,7 @@ class CancellationTest {
             c.query("SELECT x FROM t", row -> row.getInt(1));
             return c.execute("INSERT INTO t VALUES (1)");
         });
-        Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+        Pools.await("it has moved", () -> pool.stats().writeConnections().waiting() == 1);
         assertThat(moving.cancel(true)).isTrue();
         Pools.await("it has left the queue", () -> pool.stats().waiting() == 0);
         gate.open();
@@ -235,7 +235,7 @@ class CancellationTest {
         CompletableFuture<Void> blocker = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
         CompletableFuture<Long> moving = pool.connection(c -> c.execute("CREATE TABLE u (x)"));
-        Pools.await("it waits", () -> pool.stats().writeLanes().waiting() == 1);
+        Pools.await("it waits", () -> pool.stats().writeConnections().waiting() == 1);
         clock.pass(Duration.ofMillis(50));
         assertThatThrownBy(moving::join).hasCauseInstanceOf(PoolTimeoutException.class);
         gate.open();

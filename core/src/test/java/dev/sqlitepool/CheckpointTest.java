@@ -114,7 +114,7 @@ class CheckpointTest {
         long before = count(pool); // new reads are served
         assertThat(before).isLessThan(500);
         assertThat(count(pool)).isEqualTo(before);
-        assertThat(pool.stats().writeLanes().holder()).isNotEmpty();
+        assertThat(pool.stats().writeConnections().holder()).isNotEmpty();
         gate.open();
         reader.join();
         writes.forEach(CompletableFuture::join);
@@ -176,7 +176,9 @@ class CheckpointTest {
         CompletableFuture<Long> other =
                 pool.query("SELECT count(*) FROM t", row -> row.getLong(1)).thenApply(rows -> rows.get(0));
         other.join();
-        Pools.await("only the endless one reads", () -> pool.stats().readLanes().borrowed() == 1);
+        Pools.await(
+                "only the endless one reads",
+                () -> pool.stats().readConnections().borrowed() == 1);
         List<CompletableFuture<Long>> writes =
                 IntStream.range(0, 500).mapToObj(i -> write(pool)).toList();
         clock.pass(Duration.ofMillis(300));

@@ -41,11 +41,11 @@ class ConnectionTest {
     }
 
     private static int borrowedToWrite(SqlitePool pool) {
-        return pool.stats().writeLanes().borrowed();
+        return pool.stats().writeConnections().borrowed();
     }
 
     private static int borrowedToRead(SqlitePool pool) {
-        return pool.stats().readLanes().borrowed();
+        return pool.stats().readConnections().borrowed();
     }
 
     /** Whether another process could take the write lock now. */
@@ -71,7 +71,7 @@ class ConnectionTest {
                     .isEmpty();
             assertThat(borrowedToRead(pool)).isEqualTo(1);
             assertThat(borrowedToWrite(pool)).isZero();
-            assertThat(pool.stats().moves()).isZero();
+            assertThat(pool.stats().switches()).isZero();
 
             assertThat(connection.execute("INSERT INTO t VALUES (1, 'a')")).isEqualTo(1);
             assertThat(borrowedToRead(pool)).isZero();
@@ -82,7 +82,7 @@ class ConnectionTest {
                     .containsExactly(1, 2);
             connection.execute("PRAGMA user_version");
             assertThat(borrowedToWrite(pool)).isEqualTo(1);
-            assertThat(pool.stats().moves()).isEqualTo(1);
+            assertThat(pool.stats().switches()).isEqualTo(1);
         });
         assertThat(ids(pool)).containsExactly(1, 2);
     }
@@ -115,7 +115,7 @@ class ConnectionTest {
             connection.execute("COMMIT");
         });
         assertThat(ids(pool)).containsExactly(1, 2);
-        assertThat(pool.stats().moves()).isZero();
+        assertThat(pool.stats().switches()).isZero();
     }
 
     /** The keyword says nothing: SQLite refuses the statement on the read lane, and it is repeated on the write lane. */
@@ -132,7 +132,7 @@ class ConnectionTest {
                         row -> row.getInt(1)))
                 .containsExactly(3));
         assertThat(ids(pool)).containsExactly(1, 2, 3);
-        assertThat(pool.stats().moves()).isEqualTo(2);
+        assertThat(pool.stats().switches()).isEqualTo(2);
     }
 
     @ParameterizedTest
@@ -159,7 +159,7 @@ class ConnectionTest {
             connection.execute(sql);
             assertThat(borrowedToWrite(pool)).isEqualTo(1);
         });
-        assertThat(pool.stats().moves()).isEqualTo(1);
+        assertThat(pool.stats().switches()).isEqualTo(1);
         assertThat(pool.blocking().execute("INSERT INTO t VALUES (7, 'next')")).isEqualTo(1);
     }
 
@@ -320,7 +320,7 @@ class ConnectionTest {
                         .containsExactly(2);
                 assertThat(row.getInt(1)).isBetween(1, 2);
             });
-            assertThat(pool.stats().moves()).isZero();
+            assertThat(pool.stats().switches()).isZero();
             assertThat(connection.execute("INSERT INTO t VALUES (3, 'c')")).isEqualTo(1);
         });
         assertThat(ids(pool)).containsExactly(1, 2, 3);

@@ -249,10 +249,10 @@ class DataThatChangesConnectionTest {
         pool.blocking().execute("CREATE TABLE t (x, temp)");
         Lease lease = pool.acquire().join();
         lease.run(c -> c.execute(sql)).join();
-        assertThat(pool.stats().writeLanes().borrowed()).isZero();
+        assertThat(pool.stats().writeConnections().borrowed()).isZero();
         assertThat(pool.blocking().execute("INSERT INTO t (x) VALUES (1)")).isEqualTo(1);
         lease.run(c -> c.execute("CREATE TEMP TABLE mine (x)")).join();
-        assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
         lease.release().join();
         Pools.awaitIdle(pool);
     }

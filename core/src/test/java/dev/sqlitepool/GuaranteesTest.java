@@ -3,7 +3,7 @@ package dev.sqlitepool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sqlitepool.PoolStats.Lanes;
+import dev.sqlitepool.PoolStats.Connections;
 import dev.sqlitepool.internal.pool.TimedPools;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
@@ -80,7 +80,9 @@ class GuaranteesTest {
     }
 
     private static void awaitWriters(SqlitePool pool, int waiting) {
-        Pools.await(waiting + " wait to write", () -> pool.stats().writeLanes().waiting() == waiting);
+        Pools.await(
+                waiting + " wait to write",
+                () -> pool.stats().writeConnections().waiting() == waiting);
     }
 
     private static Throwable errorOf(CompletableFuture<?> future) {
@@ -172,7 +174,7 @@ class GuaranteesTest {
             }
             begun.open();
             written.awaitReached();
-            assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+            assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
             assertThat(writers).noneMatch(CompletableFuture::isDone);
             try (ResultSet seen = statement.executeQuery(COUNT)) {
                 assertThat(seen.getInt(1)).isZero();
@@ -182,7 +184,7 @@ class GuaranteesTest {
             assertThat(values(pool)).isEqualTo(expected);
         }
         assertThat(most).hasValue(1);
-        assertThat(pool.stats().writeLanes().max()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().max()).isEqualTo(1);
     }
 
     /**
@@ -720,7 +722,7 @@ class GuaranteesTest {
      */
     @Tag("slow")
     @Test
-    void noLostLanes() throws Exception {
+    void noLostConnections() throws Exception {
         int size = 4;
         SqlitePool pool = pools.open(settings -> settings.poolSize(size).acquireTimeout(Duration.ofMillis(5)));
         AtomicBoolean done = new AtomicBoolean();
@@ -728,7 +730,8 @@ class GuaranteesTest {
         Thread observer = new Thread(() -> {
             while (!done.get()) {
                 PoolStats stats = pool.stats();
-                boolean sound = Stream.of(stats.readLanes(), stats.writeLanes()).allMatch(GuaranteesTest::addsUp);
+                boolean sound = Stream.of(stats.readConnections(), stats.writeConnections())
+                        .allMatch(GuaranteesTest::addsUp);
                 if (!sound || stats.live() > size) {
                     wrong.add(stats);
                 }
@@ -789,7 +792,7 @@ class GuaranteesTest {
         holders.forEach(CompletableFuture::join);
     }
 
-    private static boolean addsUp(Lanes lanes) {
+    private static boolean addsUp(Connections lanes) {
         return lanes.live() <= lanes.max()
                 && IntStream.of(lanes.idle(), lanes.borrowed(), lanes.opening(), lanes.closing(), lanes.waiting())
                         .allMatch(number -> number >= 0);

@@ -115,7 +115,7 @@ class HardeningTest {
             System.gc();
             return result.get() == null;
         });
-        assertThat(pool.stats().readLanes().idle()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().idle()).isEqualTo(1);
     }
 
     private static WeakReference<?> result(SqlitePool pool) {
@@ -193,7 +193,8 @@ class HardeningTest {
         assertThat(reading).isCompletedExceptionally();
         assertThat(writing).isCompletedExceptionally();
         write.open();
-        Pools.await("the writer is closed", () -> pool.stats().writeLanes().live() == 0);
+        Pools.await(
+                "the writer is closed", () -> pool.stats().writeConnections().live() == 0);
         read.open();
         Pools.await("the reader is closed", () -> pool.stats().live() == 0);
     }

@@ -61,7 +61,7 @@ class JdbcBatchTest {
                 statement.addBatch("INSERT INTO t VALUES (1)");
                 assertThat(statement.executeBatch()).containsExactly(1);
                 assertThat(statement.executeBatch()).isEmpty();
-                assertThat(pool.stats().moves()).as("nothing to write").isEqualTo(1);
+                assertThat(pool.stats().switches()).as("nothing to write").isEqualTo(1);
             }
         });
         assertThat(ids()).containsExactly(1);
@@ -74,7 +74,7 @@ class JdbcBatchTest {
                 statement.addBatch("INSERT INTO t VALUES (1)");
                 statement.clearBatch();
                 assertThat(statement.executeBatch()).isEmpty();
-                assertThat(pool.stats().moves()).isZero();
+                assertThat(pool.stats().switches()).isZero();
             }
         });
         assertThat(ids()).isEmpty();

@@ -234,9 +234,9 @@ class JdbcReadOnlyTest {
                     assertThat(c.query("PRAGMA user_version", row -> row.getInt(1)))
                             .containsExactly(0);
                     assertThat(c.jdbc().unwrap(SQLiteConnection.class)).isNotNull();
-                    assertThat(pool.stats().writeLanes().borrowed()).isZero();
+                    assertThat(pool.stats().writeConnections().borrowed()).isZero();
                 })
                 .join();
-        assertThat(pool.stats().moves()).isZero();
+        assertThat(pool.stats().switches()).isZero();
     }
 }

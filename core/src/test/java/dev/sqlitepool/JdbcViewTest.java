@@ -209,7 +209,7 @@ class JdbcViewTest {
             }
             c.execute("INSERT INTO t VALUES (1, 'a')"); // nothing is open that would prevent the move
         });
-        assertThat(pool.stats().moves()).isEqualTo(1);
+        assertThat(pool.stats().switches()).isEqualTo(1);
     }
 
     // ---- autocommit
@@ -238,7 +238,7 @@ class JdbcViewTest {
                 assertThat(isLocked()).isFalse();
                 assertThat(ids(jdbc)).isEmpty();
                 assertThat(isLocked()).isTrue();
-                assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+                assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
                 run(jdbc, "INSERT INTO t VALUES (1, 'a')");
                 jdbc.commit();
                 assertThat(isLocked()).isFalse();
@@ -280,8 +280,8 @@ class JdbcViewTest {
             assertThat(jdbc.isReadOnly()).isTrue();
             jdbc.setAutoCommit(false);
             assertThat(ids(jdbc)).isEmpty();
-            assertThat(pool.stats().readLanes().borrowed()).isEqualTo(1);
-            assertThat(pool.stats().writeLanes().borrowed()).isZero();
+            assertThat(pool.stats().readConnections().borrowed()).isEqualTo(1);
+            assertThat(pool.stats().writeConnections().borrowed()).isZero();
             pool.blocking().execute("INSERT INTO t VALUES (1, 'a')");
             assertThat(ids(jdbc)).isEmpty();
             assertThatThrownBy(() -> run(jdbc, "INSERT INTO t VALUES (2, 'b')")).hasMessageContaining("is read-only");
@@ -484,11 +484,11 @@ class JdbcViewTest {
         pool.blocking().useConnection(c -> {
             try (PreparedStatement insert =
                     c.jdbc().prepareStatement("WITH n(i, v) AS (VALUES (?, ?)) INSERT INTO t SELECT i, v FROM n")) {
-                assertThat(pool.stats().moves()).isZero();
+                assertThat(pool.stats().switches()).isZero();
                 insert.setInt(1, 1);
                 insert.setString(2, "a");
                 assertThat(insert.executeUpdate()).isEqualTo(1);
-                assertThat(pool.stats().moves()).isEqualTo(1);
+                assertThat(pool.stats().switches()).isEqualTo(1);
                 insert.setInt(1, 2);
                 assertThat(insert.executeUpdate()).isEqualTo(1);
             }
@@ -587,7 +587,7 @@ class JdbcViewTest {
             }
         });
         assertThat(ids(pool)).containsExactly(2, 3, 5, 6);
-        assertThat(pool.stats().moves()).isEqualTo(2); // each batch is a transaction, and then gives the lane back
+        assertThat(pool.stats().switches()).isEqualTo(2); // each batch is a transaction, and then gives the lane back
     }
 
     @Test
@@ -604,7 +604,7 @@ class JdbcViewTest {
             }
         });
         assertThat(ids(pool)).containsExactly(1, 2, 3);
-        assertThat(pool.stats().moves()).isEqualTo(1);
+        assertThat(pool.stats().switches()).isEqualTo(1);
     }
 
     @Test
@@ -735,7 +735,7 @@ class JdbcViewTest {
             assertThat(jdbc.isWrapperFor(SQLiteConnection.class)).isTrue();
             assertThat(jdbc.isWrapperFor(Connection.class)).isTrue();
             assertThat(jdbc.unwrap(Connection.class)).isSameAs(jdbc);
-            assertThat(pool.stats().moves()).isZero();
+            assertThat(pool.stats().switches()).isZero();
             SQLiteConnection driver = jdbc.unwrap(SQLiteConnection.class);
             try (Statement statement = driver.createStatement()) {
                 statement.execute("PRAGMA foreign_keys = OFF");

@@ -41,15 +41,15 @@ class LeaseTest {
     void aTransactionSpansTheWorksOfALease() {
         SqlitePool pool = poolWithTable();
         Lease lease = pool.acquire().join();
-        assertThat(pool.stats().readLanes().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().borrowed()).isEqualTo(1);
         lease.run(c -> c.execute("BEGIN")).join();
-        assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
-        assertThat(pool.stats().readLanes().borrowed()).isZero();
+        assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().borrowed()).isZero();
         lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join();
         assertThat(count(pool)).isZero();
         lease.run(c -> c.execute("COMMIT")).join();
         assertThat(count(pool)).isEqualTo(1);
-        assertThat(pool.stats().writeLanes().borrowed()).isZero(); // a reader again
+        assertThat(pool.stats().writeConnections().borrowed()).isZero(); // a reader again
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
         assertThat(lease.run(c -> c.query("SELECT count(*) FROM t", row -> row.getInt(1)))
                         .join())
@@ -163,7 +163,7 @@ class LeaseTest {
         assertThat(lease.run(c -> c.query("SELECT x FROM mine", row -> row.getInt(1)))
                         .join())
                 .containsExactly(1);
-        assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
         lease.release().join();
         assertThatThrownBy(() -> pool.connection(c -> c.execute("INSERT INTO mine VALUES (2)"))
                         .join())

@@ -39,7 +39,7 @@ class MapperErrorsTest {
     void theErrorOfAnotherDatabaseIsHandedOnAndNothingRunsTwice(SQLiteErrorCode code) {
         SqlitePool pool = pools.open();
         pool.execute("CREATE TABLE t (x)").join();
-        long moves = pool.stats().moves();
+        long moves = pool.stats().switches();
         for (BiFunction<SqlitePool, RowMapper<Object>, CompletableFuture<?>> read : reads()) {
             AtomicInteger calls = new AtomicInteger();
             SQLiteException others = new SQLiteException("of another database", code);
@@ -51,7 +51,7 @@ class MapperErrorsTest {
                     .hasCause(others);
             assertThat(calls).hasValue(1);
         }
-        assertThat(pool.stats().moves()).isEqualTo(moves);
+        assertThat(pool.stats().switches()).isEqualTo(moves);
         assertThat(pool.query("SELECT x FROM t", row -> 1).join()).isEmpty();
     }
 }

@@ -128,7 +128,8 @@ class NonReentrancyTest {
             assertWouldWaitForItself(pool.useTransaction(tx -> {
                 CompletableFuture<?> mover = work.apply(pool);
                 moved.add(mover);
-                Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+                Pools.await(
+                        "it has moved", () -> pool.stats().writeConnections().waiting() == 1);
                 mover.join();
             }));
             Pools.await("it goes on when the transaction has ended", () -> moved.get(0)

@@ -133,7 +133,7 @@ class RefusedWaitTest {
         AtomicReference<CompletableFuture<?>> inner = new AtomicReference<>();
         CompletableFuture<Void> outer = pool.useTransaction(tx -> {
             inner.set(pool.connection(c -> c.execute("INSERT INTO t VALUES (1)")));
-            Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+            Pools.await("it has moved", () -> pool.stats().writeConnections().waiting() == 1);
             inner.get().join();
         });
         assertCalledOff(outer, inner);
@@ -144,7 +144,7 @@ class RefusedWaitTest {
         AtomicReference<CompletableFuture<?>> inner = new AtomicReference<>();
         CompletableFuture<Void> outer = pool.useTransaction(tx -> {
             inner.set(pool.query("WITH x(y) AS (SELECT 1) INSERT INTO t SELECT y FROM x RETURNING x", row -> 1));
-            Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+            Pools.await("it has moved", () -> pool.stats().writeConnections().waiting() == 1);
             inner.get().join();
         });
         assertCalledOff(outer, inner);
@@ -192,7 +192,7 @@ class RefusedWaitTest {
         AtomicReference<CompletableFuture<?>> inner = new AtomicReference<>();
         CompletableFuture<Void> outer = pool.useTransaction(tx -> {
             inner.set(lease.run(c -> c.execute("INSERT INTO t VALUES (1)")));
-            Pools.await("it has moved", () -> pool.stats().writeLanes().waiting() == 1);
+            Pools.await("it has moved", () -> pool.stats().writeConnections().waiting() == 1);
             inner.get().join();
         });
         assertCalledOff(outer, inner);

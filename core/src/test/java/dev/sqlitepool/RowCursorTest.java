@@ -421,7 +421,7 @@ class RowCursorTest {
         Lease lease = pool.acquire(Access.READ).join();
         lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join();
         clock.pass(Duration.ofMillis(100));
-        Pools.await("the lease is ended", () -> pool.stats().readLanes().borrowed() == 0);
+        Pools.await("the lease is ended", () -> pool.stats().readConnections().borrowed() == 0);
         assertThatThrownBy(() ->
                         lease.run(c -> c.query(NUMBERS, row -> row.getInt(1))).join())
                 .hasRootCauseInstanceOf(SQLTimeoutException.class);

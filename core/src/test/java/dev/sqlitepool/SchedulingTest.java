@@ -93,7 +93,7 @@ class SchedulingTest {
             gates.get(i).open();
             works.get(i).join();
         }
-        assertThat(pool.stats().readLanes().idle()).isEqualTo(3);
+        assertThat(pool.stats().readConnections().idle()).isEqualTo(3);
         for (int i = 0; i < 20; i++) {
             pool.query("SELECT 1", row -> row.getInt(1)).join();
         }
@@ -183,7 +183,7 @@ class SchedulingTest {
                 .hasMessageContaining("SchedulingTest");
         assertThat(((PoolTimeoutException) error.getCause())
                         .stats()
-                        .writeLanes()
+                        .writeConnections()
                         .borrowed())
                 .isEqualTo(1);
         gate.open();
@@ -262,7 +262,7 @@ class SchedulingTest {
         first.open(); // the first lane comes back, and serves it
         holder.join();
         assertThat(waiting.join()).containsExactly(2);
-        assertThat(pool.stats().readLanes().opening()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().opening()).isEqualTo(1);
         gate.open();
     }
 

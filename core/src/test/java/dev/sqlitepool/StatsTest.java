@@ -256,17 +256,17 @@ class StatsTest {
         Gate gate = new Gate();
         CompletableFuture<Void> work = pool.useTransaction(tx -> gate.pass());
         gate.awaitReached();
-        PoolStats.Lanes held = pool.stats().writeLanes();
+        PoolStats.Connections held = pool.stats().writeConnections();
         assertThat(held.holder()).isEqualTo("StatsTest");
         assertThat(held.longestHeld()).isPositive();
         assertThat(held.max()).isEqualTo(1);
         assertThat(held.live()).isEqualTo(1);
-        assertThat(pool.stats().readLanes().holder()).isEmpty();
-        assertThat(pool.stats().readLanes().longestHeld()).isZero();
+        assertThat(pool.stats().readConnections().holder()).isEmpty();
+        assertThat(pool.stats().readConnections().longestHeld()).isZero();
         gate.open();
         work.join();
         Pools.awaitIdle(pool);
-        assertThat(pool.stats().writeLanes().holder()).isEmpty();
+        assertThat(pool.stats().writeConnections().holder()).isEmpty();
         assertThat(pool.stats().waitTime()).isPositive(); // while the lane was opened
         assertThat(pool.stats().holdTime()).isPositive();
     }
@@ -274,8 +274,8 @@ class StatsTest {
     @Test
     void aPoolOfOneHasNoReadLanes() {
         SqlitePool pool = pools.open(b -> b.poolSize(1));
-        assertThat(pool.stats().readLanes().max()).isZero();
-        assertThat(pool.stats().writeLanes().max()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().max()).isZero();
+        assertThat(pool.stats().writeConnections().max()).isEqualTo(1);
         assertThat(pool.query("SELECT 1", row -> row.getLong(1)).join()).containsExactly(1L);
         assertThat(pool.stats().live()).isEqualTo(1);
     }

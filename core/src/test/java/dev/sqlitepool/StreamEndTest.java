@@ -43,7 +43,7 @@ class StreamEndTest {
     }
 
     private static void awaitRunning(SqlitePool pool) {
-        Pools.await("it runs", () -> pool.stats().readLanes().borrowed() == 1);
+        Pools.await("it runs", () -> pool.stats().readConnections().borrowed() == 1);
     }
 
     // ---- cancelled
@@ -407,7 +407,7 @@ class StreamEndTest {
         Probe<Long> idle = Probe.of(numbers(pool, 10), 1);
         idle.awaitRows(1);
         Probe<Long> running = Probe.of(endless(pool), 1);
-        Pools.await("it runs", () -> pool.stats().readLanes().borrowed() == 2);
+        Pools.await("it runs", () -> pool.stats().readConnections().borrowed() == 2);
         Gate gate = new Gate();
         Probe<Long> blocked = new Probe<>(Long.MAX_VALUE) {
             @Override

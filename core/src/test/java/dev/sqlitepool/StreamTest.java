@@ -106,8 +106,8 @@ class StreamTest {
         probe.awaitRows(4);
         assertNoThreadWorks(pool);
         assertThat(steps).hasValue(4);
-        assertThat(pool.stats().readLanes().borrowed()).isEqualTo(1);
-        assertThat(pool.stats().readLanes().holder()).startsWith("stream of WITH RECURSIVE");
+        assertThat(pool.stats().readConnections().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().holder()).startsWith("stream of WITH RECURSIVE");
         probe.subscription().cancel();
         Pools.awaitIdle(pool);
         assertThat(steps).hasValue(4);
@@ -174,7 +174,7 @@ class StreamTest {
             protected void subscribed(Flow.Subscription given) {
                 Pools.await(
                         "the stream has its lane",
-                        () -> pool.stats().readLanes().borrowed() == 1);
+                        () -> pool.stats().readConnections().borrowed() == 1);
                 assertThat(count()).isZero();
             }
         };

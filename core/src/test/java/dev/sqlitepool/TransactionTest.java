@@ -719,7 +719,7 @@ class TransactionTest {
                     .contains(i);
         }
         assertThat(ids(pool)).containsExactly(1, 2, 3, 4, 5);
-        assertThat(pool.stats().moves()).as("the verdict is remembered").isEqualTo(1);
+        assertThat(pool.stats().switches()).as("the verdict is remembered").isEqualTo(1);
     }
 
     @Test
@@ -729,7 +729,7 @@ class TransactionTest {
             String text = "WITH n(i) AS (VALUES (?)) INSERT INTO t SELECT i, 'n" + i % 2 + "' FROM n RETURNING id";
             assertThat(pool.queryOne(text, row -> row.getInt(1), i).join()).contains(i);
         }
-        assertThat(pool.stats().moves()).isEqualTo(2);
+        assertThat(pool.stats().switches()).isEqualTo(2);
     }
 
     @ParameterizedTest

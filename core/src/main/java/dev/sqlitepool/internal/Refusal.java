@@ -37,7 +37,7 @@ public final class Refusal {
 
     /** It has waited for as long as it may; {@code stats} is how the pool looked then. */
     public PoolTimeoutException timeout(Wanted wanted, PoolStats stats) {
-        PoolStats.Lanes lanes = wanted.access() == Access.WRITE ? stats.writeLanes() : stats.readLanes();
+        PoolStats.Connections lanes = wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
@@ -102,8 +102,8 @@ public final class Refusal {
     }
 
     private static String described(PoolStats stats) {
-        String described = writer(stats.writeLanes()) + ", " + stats.waiting() + " waiting";
-        PoolStats.Lanes read = stats.readLanes();
+        String described = writer(stats.writeConnections()) + ", " + stats.waiting() + " waiting";
+        PoolStats.Connections read = stats.readConnections();
         if (read.max() > 0) {
             described += ", read lanes " + read.borrowed() + "/" + read.max() + " busy";
         }
@@ -116,7 +116,7 @@ public final class Refusal {
         return described;
     }
 
-    private static String writer(PoolStats.Lanes write) {
+    private static String writer(PoolStats.Connections write) {
         if (write.borrowed() > 0) {
             return "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\"";
         }

@@ -14,8 +14,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class RefusalTest {
-    private static final PoolStats.Lanes NONE = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
-    private static final PoolStats.Lanes FREE = new PoolStats.Lanes(1, 1, 0, 0, 0, 0, Duration.ZERO, "");
+    private static final PoolStats.Connections NONE = new PoolStats.Connections(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+    private static final PoolStats.Connections FREE = new PoolStats.Connections(1, 1, 0, 0, 0, 0, Duration.ZERO, "");
 
     private final Settings settings = Pools.settings(
             SqlitePool.builder().databasePath(Path.of("unused.db")).acquireTimeout(Duration.ofMillis(2_500)));
@@ -28,7 +28,7 @@ class RefusalTest {
         return new Refusal(settings, () -> stats);
     }
 
-    private static PoolStats stats(PoolStats.Lanes read, PoolStats.Lanes write) {
+    private static PoolStats stats(PoolStats.Connections read, PoolStats.Connections write) {
         return new PoolStats(
                 "shop", read, write, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Map.of(), 0, 0, Duration.ZERO, Duration.ZERO, 0, 77);
     }
@@ -37,15 +37,15 @@ class RefusalTest {
         return new Refusal.Wanted("task", Access.READ, lease, effect);
     }
 
-    private String timeout(PoolStats.Lanes read, PoolStats.Lanes write) {
+    private String timeout(PoolStats.Connections read, PoolStats.Connections write) {
         return refusal().timeout(wanted(false, false), stats(read, write))
                 .getMessage();
     }
 
     @Test
     void aTimeoutSaysWhoHoldsTheLanesAndForHowLong() {
-        PoolStats.Lanes read = new PoolStats.Lanes(9, 0, 2, 0, 0, 3, Duration.ofMillis(1_250), "report");
-        PoolStats.Lanes write = new PoolStats.Lanes(1, 0, 1, 0, 0, 9, Duration.ofMillis(4_900), "checkout");
+        PoolStats.Connections read = new PoolStats.Connections(9, 0, 2, 0, 0, 3, Duration.ofMillis(1_250), "report");
+        PoolStats.Connections write = new PoolStats.Connections(1, 0, 1, 0, 0, 9, Duration.ofMillis(4_900), "checkout");
         PoolStats stats = stats(read, write);
         assertThat(refusal().timeout(wanted(false, false), stats))
                 .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
@@ -57,11 +57,11 @@ class RefusalTest {
     @Test
     void aTimeoutSaysWhatTheLanesDo() {
         assertThat(timeout(NONE, FREE)).contains(": write lane free, 0 waiting. ");
-        assertThat(timeout(NONE, new PoolStats.Lanes(1, 0, 0, 1, 0, 0, Duration.ZERO, "")))
+        assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 1, 0, 0, Duration.ZERO, "")))
                 .contains(": write lane opening, 0 waiting. ");
-        assertThat(timeout(NONE, new PoolStats.Lanes(1, 0, 0, 0, 1, 0, Duration.ZERO, "")))
+        assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 0, 1, 0, Duration.ZERO, "")))
                 .contains(": write lane closing, 0 waiting. ");
-        assertThat(timeout(new PoolStats.Lanes(4, 0, 0, 2, 0, 1, Duration.ZERO, ""), FREE))
+        assertThat(timeout(new PoolStats.Connections(4, 0, 0, 2, 0, 1, Duration.ZERO, ""), FREE))
                 .contains(": write lane free, 1 waiting, read lanes 0/4 busy, 2 opening. ");
     }
 
@@ -83,7 +83,7 @@ class RefusalTest {
 
     @Test
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
-        PoolStats stats = stats(NONE, new PoolStats.Lanes(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
+        PoolStats stats = stats(NONE, new PoolStats.Connections(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(refusal(stats).exhausted(false))
                 .hasMessageStartingWith(
                         settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
@@ -108,7 +108,7 @@ class RefusalTest {
 
     @Test
     void aLeaseThatFindsALaneFreeIsToldTheRule() {
-        PoolStats.Lanes read = new PoolStats.Lanes(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
+        PoolStats.Connections read = new PoolStats.Connections(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
         assertThat(refusal().timeout(wanted(true, false), stats(read, FREE)))
                 .hasMessageContaining("read lanes 1/2 busy")
                 .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
@@ -116,7 +116,7 @@ class RefusalTest {
 
     @Test
     void whereNobodyHoldsALaneTheOpeningIsToBlame() {
-        PoolStats.Lanes read = new PoolStats.Lanes(2, 0, 0, 2, 0, 2, Duration.ZERO, "");
+        PoolStats.Connections read = new PoolStats.Connections(2, 0, 0, 2, 0, 2, Duration.ZERO, "");
         assertThat(timeout(read, FREE))
                 .contains("A connection was still being opened: raise acquireTimeout")
                 .doesNotContain("Find what holds them");

@@ -315,7 +315,7 @@ class SettingsTest {
         assertThat(events).isEmpty();
         pool.blocking().execute("CREATE TABLE t (x)");
         assertThat(pool.stats().opened()).isEqualTo(1);
-        assertThat(pool.stats().readLanes().max()).isEqualTo(size - 1);
+        assertThat(pool.stats().readConnections().max()).isEqualTo(size - 1);
     }
 
     // ---- the builder

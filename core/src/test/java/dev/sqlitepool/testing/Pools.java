@@ -123,7 +123,7 @@ public final class Pools implements BeforeEachCallback, AfterEachCallback {
     }
 
     private static boolean isIdle(PoolStats stats) {
-        return Stream.of(stats.readLanes(), stats.writeLanes())
+        return Stream.of(stats.readConnections(), stats.writeConnections())
                 .allMatch(lanes -> lanes.idle() == lanes.live() && lanes.waiting() == 0);
     }
 

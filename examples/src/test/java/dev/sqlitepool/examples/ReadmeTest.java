@@ -184,7 +184,7 @@ class ReadmeTest {
     @Test
     void settingsAreTaken() {
         try (SqlitePool small = ReadmeSnippets.settings(directory.resolve("small.db"))) {
-            assertThat(small.stats().readLanes().max()).isEqualTo(3);
+            assertThat(small.stats().readConnections().max()).isEqualTo(3);
             assertThat(small.connection(conn -> conn.queryOne("PRAGMA cache_size", row -> row.getLong(1)))
                             .join())
                     .contains(-64_000L);

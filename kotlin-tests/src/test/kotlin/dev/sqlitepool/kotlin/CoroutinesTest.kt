@@ -101,7 +101,7 @@ class CoroutinesTest {
 
     private suspend fun awaitIdle() =
         withTimeout(60.seconds) {
-            while (listOf(pool.stats().readLanes(), pool.stats().writeLanes()).any { it.idle() < it.live() || it.waiting() > 0 }) {
+            while (listOf(pool.stats().readConnections(), pool.stats().writeConnections()).any { it.idle() < it.live() || it.waiting() > 0 }) {
                 yield()
             }
         }

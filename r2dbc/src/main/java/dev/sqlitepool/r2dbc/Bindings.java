@@ -59,7 +59,7 @@ final class Bindings {
                 values, part.first(), part.first() + part.names().size());
     }
 
-    /** The same with the contents of its Blobs and Clobs, which are collected before a lane is asked for. */
+    /** The same with the contents of its Blobs and Clobs, which are collected before a connection is asked for. */
     Mono<Bindings> collected() {
         List<Mono<Void>> contents = new ArrayList<>();
         Bindings all = new Bindings(script);

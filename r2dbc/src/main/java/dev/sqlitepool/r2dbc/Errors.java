@@ -48,7 +48,7 @@ final class Errors {
             return ofSql(refused, sql);
         } else if (error instanceof TimeoutException) {
             return new R2dbcTimeoutException(
-                    "Not done within the lock wait timeout, and given up; allow it more, or look at who holds the write lane.",
+                    "Gave up after the lock wait timeout. Raise the timeout, or find the transaction that holds the write connection.",
                     "55P03",
                     0,
                     sql,

@@ -31,9 +31,9 @@ final class Loan {
 
     @GuardedBy("this")
     private boolean ended;
-    /** What has run here has changed the connection, which is kept for that. Written by works of the lease, one after the other. */
+    /** What has run here has changed the connection, which is kept for that. Written by functions of the lease, one after the other. */
     private volatile boolean changed;
-    /** How to end the works that may be ended. Who adds one looks at {@link #aborted} then, and {@link #abort} sets that first. */
+    /** How to end the functions that may be ended. Adding one looks at {@link #aborted} afterwards, and {@link #abort} sets that first. */
     private final Set<Runnable> running = ConcurrentHashMap.newKeySet();
 
     private volatile boolean aborted;
@@ -90,7 +90,7 @@ final class Loan {
         }
     }
 
-    /** As {@link #end}, and ends what runs, but for works that run to their end. */
+    /** As {@link #end}, and ends what runs, except functions that run to their end. */
     void abort() {
         aborted = true;
         end();

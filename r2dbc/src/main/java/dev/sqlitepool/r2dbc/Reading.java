@@ -21,10 +21,10 @@ import reactor.core.publisher.FluxSink;
  * size, that many at a time. The sink keeps what was read too early.
  *
  * <p>At most one read is on its way ({@link #reading}); it is begun only by {@link #drain}, which one thread at a time runs, again
- * whenever {@link #missed} says that something has happened meanwhile: so no demand is forgotten, and no row is read twice.
+ * whenever {@link #missed} says that something has happened since: so no demand is forgotten, and no row is read twice.
  */
 final class Reading {
-    /** How many rows are read in one work, if there is demand for more. */
+    /** How many rows are read in one function, if there is demand for more. */
     private static final int CHUNK = 256;
 
     private final FluxSink<StoredRow> sink;
@@ -35,7 +35,7 @@ final class Reading {
     private final @Nullable Duration timeout;
     private final RowMapper<StoredRow> mapper = StoredRow.mapper();
     private final AtomicInteger missed = new AtomicInteger();
-    /** Of the works of the loan, which run one after the other. */
+    /** Confined to the functions of the loan, which run one after the other. */
     private @Nullable RowCursor<StoredRow> cursor;
 
     /** Rows that are asked for and not handed on; negative if more were read than asked for; {@link Long#MAX_VALUE} for no limit. */

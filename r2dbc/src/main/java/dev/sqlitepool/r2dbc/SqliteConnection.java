@@ -37,7 +37,7 @@ import reactor.core.publisher.SignalType;
 final class SqliteConnection implements Connection {
     private static final SqlWork<PoolConnection, Long, SQLException> ROLLBACK = c -> c.execute("ROLLBACK");
 
-    /** As good as for ever, and still so many nanoseconds that they can be counted. */
+    /** Longest duration whose nanoseconds fit a long. */
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
     private final SqlitePool pool;
@@ -82,7 +82,7 @@ final class SqliteConnection implements Connection {
         return current == null && statementTimeout == null && lockWaitTimeout == null;
     }
 
-    /** Borrows; whoever does must end the loan. */
+    /** Borrows; the caller must end the loan. */
     Loan lend(@Nullable Access access) {
         requireOpen();
         Loan loan = Loan.of(pool, access, lockWaitTimeout);
@@ -214,7 +214,7 @@ final class SqliteConnection implements Connection {
         if (kept != null && beginning.readOnly()) {
             return Mono.error(
                     new IllegalStateException("This connection has been changed by PRAGMA, ATTACH or a temporary table,"
-                            + " and so has the write lane; take another connection for a read-only transaction."));
+                            + " and so has the write connection; take another connection for a read-only transaction."));
         }
         Loan loan = kept != null ? kept : lend(beginning.readOnly() ? Access.READ : Access.WRITE);
         AtomicBoolean decided = new AtomicBoolean();

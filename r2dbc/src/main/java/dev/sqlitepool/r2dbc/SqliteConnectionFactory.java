@@ -13,7 +13,7 @@ import reactor.core.publisher.Mono;
  * Connections of R2DBC over a pool. Thread-safe; make one for each database file and process, share it, and close it at the end.
  *
  * <p>Its connections are logical ones, of which there may be any number: each has a connection of the pool only for a statement, or from the
- * beginning of a transaction to its end. So a pool on top, such as r2dbc-pool, is not needed; it works, and limits for nothing.
+ * beginning of a transaction to its end. So a pool on top, such as r2dbc-pool, is not needed: all it adds is a limit.
  */
 public final class SqliteConnectionFactory implements ConnectionFactory, Closeable {
     private final SqlitePool pool;
@@ -31,7 +31,7 @@ public final class SqliteConnectionFactory implements ConnectionFactory, Closeab
     }
 
     /**
-     * Connections over a pool that others use too, and that is closed by whoever made it.
+     * Connections over a pool that others use too, and that its maker closes.
      *
      * @param pool the pool
      * @return a factory whose {@link #close} does nothing

@@ -15,11 +15,11 @@ public final class SqliteTransactionDefinition implements TransactionDefinition 
     /**
      * How a transaction that writes begins: {@code IMMEDIATE}, the default, or {@code EXCLUSIVE}. {@code DEFERRED} means {@code IMMEDIATE}: a
      * transaction that asks for the write lock in its middle can fail there because of another process, and inside the pool it has the
-     * write lane from its beginning anyway.
+     * write connection from its beginning anyway.
      */
     public static final Option<String> MODE = Option.valueOf("sqliteTransactionMode");
 
-    /** Reads only: on a read lane, in one snapshot, beside the writers. Writes are refused. */
+    /** Reads only: on a read connection, in one snapshot, beside the writers. Writes are refused. */
     public static final SqliteTransactionDefinition READ_ONLY =
             new SqliteTransactionDefinition(Map.of(TransactionDefinition.READ_ONLY, true));
 
@@ -38,7 +38,7 @@ public final class SqliteTransactionDefinition implements TransactionDefinition 
     }
 
     /**
-     * The same with a limit of its own for the wait for a lane and for other processes.
+     * The same with its own limit for the wait for a connection and for other processes.
      *
      * @param limit positive, or zero for the one of the connection
      * @return another definition; this one does not change

@@ -152,7 +152,7 @@ final class Types {
     /**
      * A value as a type.
      *
-     * @throws SQLException if it does not have the form of the type
+     * @throws SQLException if it cannot be read as the type
      * @throws IllegalArgumentException if the type is not supported
      */
     static <T> @Nullable T as(Row row, int column, Class<T> type, R2dbcType declared) throws SQLException {

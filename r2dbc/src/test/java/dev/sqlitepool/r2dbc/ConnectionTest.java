@@ -68,8 +68,8 @@ class ConnectionTest {
     }
 
     private int borrowed() {
-        return files.pool().stats().readLanes().borrowed()
-                + files.pool().stats().writeLanes().borrowed();
+        return files.pool().stats().readConnections().borrowed()
+                + files.pool().stats().writeConnections().borrowed();
     }
 
     @Test
@@ -80,12 +80,12 @@ class ConnectionTest {
         run(connection, "INSERT INTO t VALUES (1)");
         Files.awaitIdle(files.pool());
         done(connection.beginTransaction());
-        assertThat(files.pool().stats().writeLanes().borrowed()).isEqualTo(1);
-        assertThat(files.pool().stats().readLanes().borrowed()).isZero();
+        assertThat(files.pool().stats().writeConnections().borrowed()).isEqualTo(1);
+        assertThat(files.pool().stats().readConnections().borrowed()).isZero();
         done(connection.commitTransaction());
         Files.awaitIdle(files.pool());
         done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
-        assertThat(files.pool().stats().readLanes().borrowed()).isEqualTo(1);
+        assertThat(files.pool().stats().readConnections().borrowed()).isEqualTo(1);
         done(connection.rollbackTransaction());
         Files.awaitIdle(files.pool());
         done(connection.close());
@@ -129,7 +129,7 @@ class ConnectionTest {
                         500)
                 .collectList()
                 .toFuture();
-        assertThat(files.pool().stats().writeLanes().waiting()).isEqualTo(500);
+        assertThat(files.pool().stats().writeConnections().waiting()).isEqualTo(500);
         assertThat(Thread.activeCount()).isLessThan(before + 10);
         done(holder.commitTransaction());
         assertThat(all.join()).hasSize(500);
@@ -426,7 +426,7 @@ class ConnectionTest {
                 .concatMap(result -> result.map(row -> row.get(0)))
                 .then()
                 .toFuture();
-        while (files.pool().stats().readLanes().borrowed() == 0) {
+        while (files.pool().stats().readConnections().borrowed() == 0) {
             LockSupport.parkNanos(100_000);
         }
         done(connection.close());

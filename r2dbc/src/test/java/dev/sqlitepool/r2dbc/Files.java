@@ -89,7 +89,7 @@ final class Files implements BeforeEachCallback, AfterEachCallback {
     }
 
     private static boolean isIdle(PoolStats stats) {
-        return Stream.of(stats.readLanes(), stats.writeLanes())
+        return Stream.of(stats.readConnections(), stats.writeConnections())
                 .allMatch(lanes -> lanes.idle() == lanes.live() && lanes.waiting() == 0);
     }
 

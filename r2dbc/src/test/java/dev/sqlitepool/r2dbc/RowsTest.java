@@ -201,7 +201,7 @@ class RowsTest {
         SqliteResult result =
                 Mono.from(connection.createStatement(NUMBERS).execute()).block();
         assertThat(seen).hasValue(0);
-        assertThat(files.pool().stats().readLanes().borrowed()).isZero();
+        assertThat(files.pool().stats().readConnections().borrowed()).isZero();
         StepVerifier.create(result.map(row -> row.get(0))).expectNextCount(1000).verifyComplete();
         StepVerifier.create(result.map(row -> row.get(0)))
                 .verifyErrorMessage("This result has been consumed; execute the statement again.");
@@ -214,8 +214,8 @@ class RowsTest {
         StepVerifier.create(numbers(connection, 0), 1)
                 .expectNext(1)
                 .then(() -> connection.close().block())
-                .then(() ->
-                        assertThat(files.pool().stats().readLanes().borrowed()).isZero())
+                .then(() -> assertThat(files.pool().stats().readConnections().borrowed())
+                        .isZero())
                 .thenRequest(1)
                 .verifyError();
     }

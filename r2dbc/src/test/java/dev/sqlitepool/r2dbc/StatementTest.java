@@ -220,8 +220,9 @@ class StatementTest {
         Flux<ByteBuffer> bytes = Flux.just("ab", "cd")
                 .map(text -> ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)))
                 .delayElements(Duration.ofMillis(20))
-                .doOnNext(buffer ->
-                        assertThat(files.pool().stats().writeLanes().borrowed()).isZero());
+                .doOnNext(buffer -> assertThat(
+                                files.pool().stats().writeConnections().borrowed())
+                        .isZero());
         connection
                 .createStatement("INSERT INTO t VALUES (1, ?), (2, ?)")
                 .bind(0, Blob.from(bytes))

@@ -254,7 +254,7 @@ final class Users {
         int held;
         do {
             PoolStats stats = pool.stats();
-            held = stats.readLanes().borrowed() + stats.writeLanes().borrowed();
+            held = stats.readConnections().borrowed() + stats.writeConnections().borrowed();
             TimeUnit.MILLISECONDS.sleep(1);
         } while (held > 0 && System.nanoTime() - deadline < 0);
         return held;

@@ -337,10 +337,10 @@ public final class Lanes implements Waiter.Place {
 
     // ---- what is said
 
-    public PoolStats.Lanes stats() {
+    public PoolStats.Connections stats() {
         LaneGroup.Snapshot now = group.snapshot();
         Loans.Loan oldest = now.oldest();
-        return new PoolStats.Lanes(
+        return new PoolStats.Connections(
                 group.max(),
                 now.idle(),
                 now.borrowed(),

@@ -116,7 +116,7 @@ public final class Parts implements Life, Checkpointer.Beside {
     }
 
     PoolStats stats() {
-        PoolStats.Lanes none = new PoolStats.Lanes(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
+        PoolStats.Connections none = new PoolStats.Connections(0, 0, 0, 0, 0, 0, Duration.ZERO, "");
         return telemetry.stats(read == write ? none : read.stats(), write.stats());
     }
 

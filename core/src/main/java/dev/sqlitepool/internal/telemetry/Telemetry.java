@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.PoolStats.Lanes;
+import dev.sqlitepool.PoolStats.Connections;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -162,7 +162,7 @@ public final class Telemetry {
     }
 
     /** All counters, with the lanes as they were seen. */
-    public PoolStats stats(Lanes read, Lanes write) {
+    public PoolStats stats(Connections read, Connections write) {
         Map<CloseReason, Long> byReason = new EnumMap<>(CloseReason.class);
         closed.forEach((reason, count) -> byReason.put(reason, count.sum()));
         return new PoolStats(

@@ -75,7 +75,7 @@ class ClaimTest {
     }
 
     private static void awaitMoving(SqlitePool pool) {
-        Pools.await("it moves", () -> pool.stats().writeLanes().waiting() == 1);
+        Pools.await("it moves", () -> pool.stats().writeConnections().waiting() == 1);
     }
 
     @Test
@@ -167,10 +167,10 @@ class ClaimTest {
     void theHolderOfTheLaneIsNamedAfterTheWorkThatHasMoved() {
         SqlitePool pool = pools.open();
         Lease lease = pool.acquire().join();
-        assertThat(pool.stats().readLanes().holder()).isEqualTo("lease");
+        assertThat(pool.stats().readConnections().holder()).isEqualTo("lease");
         Gate gate = new Gate();
         CompletableFuture<Void> work = beginIn(lease, gate);
-        assertThat(pool.stats().writeLanes().holder()).isEqualTo("ClaimTest");
+        assertThat(pool.stats().writeConnections().holder()).isEqualTo("ClaimTest");
         gate.open();
         work.join();
         lease.release().join();
@@ -217,7 +217,7 @@ class ClaimTest {
         Lease second = pool.acquire().join();
         first.run(c -> c.execute("COMMIT")).join();
         CompletableFuture<List<Integer>> back = first.run(c -> c.query("SELECT 1", row -> row.getInt(1)));
-        Pools.await("it waits", () -> pool.stats().readLanes().waiting() == 1);
+        Pools.await("it waits", () -> pool.stats().readConnections().waiting() == 1);
         assertThat(pool.query("SELECT 2", row -> row.getInt(1)).join()).containsExactly(2);
         assertThat(back).isNotDone();
         second.release().join();

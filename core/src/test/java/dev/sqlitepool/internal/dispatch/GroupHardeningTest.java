@@ -401,8 +401,8 @@ class GroupHardeningTest {
         gate.open();
         Pools.await(
                 "b runs",
-                () -> pool.stats().writeLanes().waiting() == 0
-                        && pool.stats().writeLanes().holder().contains("RECURSIVE"));
+                () -> pool.stats().writeConnections().waiting() == 0
+                        && pool.stats().writeConnections().holder().contains("RECURSIVE"));
         clock.addAndGet(TimeUnit.SECONDS.toNanos(11)); // b takes 11 s
         assertThat(b.cancel(true)).isTrue();
         assertThat(a.join()).isEqualTo(1);

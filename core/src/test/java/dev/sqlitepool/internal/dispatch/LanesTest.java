@@ -178,7 +178,7 @@ class LanesTest {
         Gate gate = new Gate();
         CompletableFuture<Void> work = hold(pool, Access.WRITE, gate);
         passed.addAndGet(TimeUnit.HOURS.toNanos(1));
-        assertThat(pool.stats().writeLanes().longestHeld()).isBetween(Duration.ofHours(1), Duration.ofHours(2));
+        assertThat(pool.stats().writeConnections().longestHeld()).isBetween(Duration.ofHours(1), Duration.ofHours(2));
         gate.open();
         work.join();
     }
@@ -302,7 +302,8 @@ class LanesTest {
         CompletableFuture<Void> closed = pool.closeAsync();
         writes.open();
         writer.join();
-        Pools.await("the write lane is back", () -> pool.stats().writeLanes().idle() == 1);
+        Pools.await(
+                "the write lane is back", () -> pool.stats().writeConnections().idle() == 1);
         reads.open();
         reader.join();
         Pools.await("it is closed", closed::isDone);

@@ -179,10 +179,10 @@ class JdbcEngineTest {
     void aConnectionBeginsAsAReaderAndMoves() throws SQLException {
         db.useConnection(c -> {
             c.query("SELECT id FROM users", row -> 1);
-            assertThat(pool.stats().moves()).isZero();
+            assertThat(pool.stats().switches()).isZero();
             c.execute("INSERT INTO users VALUES (1, 'Ann')");
         });
-        assertThat(pool.stats().moves()).isEqualTo(1);
+        assertThat(pool.stats().switches()).isEqualTo(1);
         assertThat(ids()).containsExactly(1L);
     }
 

@@ -232,7 +232,7 @@ class OpenFileTest {
         assertThat(elsewhere.takeTurn()).isTrue();
         SqlitePool second = pool(pools.file());
         CompletableFuture<Long> created = second.execute("CREATE TABLE t (x)");
-        Pools.await("it opens", () -> second.stats().writeLanes().opening() == 1 && first.isAwaited());
+        Pools.await("it opens", () -> second.stats().writeConnections().opening() == 1 && first.isAwaited());
         assertThat(created).isNotDone();
         first.endTurn();
         assertThat(created.join()).isZero();

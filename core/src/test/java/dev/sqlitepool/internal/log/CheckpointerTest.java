@@ -256,7 +256,7 @@ class CheckpointerTest {
         CompletableFuture<Void> reader = readAndFill(pool, gate);
         CompletableFuture<Void> writer =
                 pool.useTransaction(tx -> tx.execute("INSERT INTO t VALUES (?)", (Object) PAGE));
-        Pools.await("it waits", () -> pool.stats().writeLanes().borrowed() == 1);
+        Pools.await("it waits", () -> pool.stats().writeConnections().borrowed() == 1);
         assertThat(events).isEmpty();
         Pools.await("it has waited for too long", () -> {
             pass(Duration.ofHours(1));
@@ -282,13 +282,14 @@ class CheckpointerTest {
         for (int i = 1; i <= 2; i++) {
             int told = i;
             CompletableFuture<Long> writer = pool.execute("INSERT INTO t VALUES (?)", (Object) PAGE);
-            Pools.await("it waits", () -> pool.stats().writeLanes().borrowed() == 1);
+            Pools.await("it waits", () -> pool.stats().writeConnections().borrowed() == 1);
             Pools.await("told", () -> {
                 pass(Duration.ofMillis(1));
                 return events.size() == told;
             });
             assertThat(writer.cancel(true)).isTrue();
-            Pools.await("the lane is back", () -> pool.stats().writeLanes().borrowed() == 0);
+            Pools.await(
+                    "the lane is back", () -> pool.stats().writeConnections().borrowed() == 0);
         }
         assertThat(events).containsOnly("CheckpointerTesttruefalse");
         assertThat(logged.warnings())

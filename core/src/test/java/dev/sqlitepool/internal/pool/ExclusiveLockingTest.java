@@ -98,7 +98,7 @@ class ExclusiveLockingTest {
         gate.awaitReached();
         Path copy = pools.directory().resolve("copy.db");
         CompletableFuture<Void> backup = pool.backup(copy);
-        Pools.await("it waits", () -> pool.stats().writeLanes().waiting() == 1);
+        Pools.await("it waits", () -> pool.stats().writeConnections().waiting() == 1);
         assertThat(backup).isNotDone();
         gate.open();
         holder.join();

@@ -798,7 +798,7 @@ class ReplacedFileTest {
         LanePool pool = open();
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("INSERT INTO t VALUES ('old')").join();
-        assertThat(pool.stats().readLanes().live()).isZero();
+        assertThat(pool.stats().readConnections().live()).isZero();
         shell("rm '" + file + "-wal'");
         assertThat(read(pool)).containsExactly("old");
     }

@@ -260,7 +260,7 @@ class StormTest {
         while (!done.get()) {
             PoolStats stats = pool.stats();
             boolean sound = stats.live() <= poolSize
-                    && Stream.of(stats.readLanes(), stats.writeLanes())
+                    && Stream.of(stats.readConnections(), stats.writeConnections())
                             .allMatch(lanes -> lanes.live() <= lanes.max()
                                     && Math.min(
                                                     Math.min(lanes.idle(), lanes.borrowed()),

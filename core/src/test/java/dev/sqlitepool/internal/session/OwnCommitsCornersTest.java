@@ -310,7 +310,7 @@ class OwnCommitsCornersTest {
         open(3);
         pool.useConnection(c -> {
                     c.execute("WITH w AS (SELECT 1) INSERT INTO t SELECT * FROM w");
-                    assertThat(pool.stats().moves()).isEqualTo(1);
+                    assertThat(pool.stats().switches()).isEqualTo(1);
                     assertThat(level()).isEqualTo(2);
                 })
                 .join();

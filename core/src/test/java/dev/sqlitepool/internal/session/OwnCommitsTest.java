@@ -308,7 +308,7 @@ class OwnCommitsTest {
                     assertThat(rows.next()).isTrue();
                     c.execute("COMMIT");
                     assertThat(syncs).hasValue(before + 1);
-                    assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+                    assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
                     int sum = rows.getInt(1);
                     while (rows.next()) {
                         sum += rows.getInt(1);
@@ -336,10 +336,10 @@ class OwnCommitsTest {
         Lease lease = pool.acquire().join();
         lease.run(c -> c.execute("BEGIN")).join();
         lease.run(c -> c.execute(INSERT, 1)).join();
-        assertThat(pool.stats().writeLanes().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().borrowed()).isEqualTo(1);
         lease.run(c -> c.execute("COMMIT")).join();
         assertThat(syncs).hasValue(1);
-        assertThat(pool.stats().writeLanes().borrowed()).isZero();
+        assertThat(pool.stats().writeConnections().borrowed()).isZero();
         assertThat(lease.run(c -> number(c, "SELECT count(*) FROM t")).join()).isEqualTo(1);
         lease.run(c -> {
                     insert(c, 2);

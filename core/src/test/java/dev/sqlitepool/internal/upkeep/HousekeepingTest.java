@@ -178,7 +178,7 @@ class HousekeepingTest {
         gate.awaitReached();
         pass(Duration.ofHours(2));
         pool.parts().housekeeper().sweep();
-        assertThat(pool.stats().readLanes().borrowed()).isEqualTo(1);
+        assertThat(pool.stats().readConnections().borrowed()).isEqualTo(1);
         gate.open();
         assertThat(work.join()).isEqualTo(5);
         Pools.awaitIdle(pool);
@@ -322,7 +322,7 @@ class HousekeepingTest {
         dead = !answers;
         List<CompletableFuture<Long>> waiting = new ArrayList<>();
         meanwhile = () -> {
-            if (pool.stats().writeLanes().borrowed() == 1 && waiting.isEmpty()) {
+            if (pool.stats().writeConnections().borrowed() == 1 && waiting.isEmpty()) {
                 waiting.add(pool.execute("INSERT INTO t VALUES (1)"));
                 assertThat(pool.stats().waiting()).isEqualTo(1);
             }
@@ -337,7 +337,7 @@ class HousekeepingTest {
         LanePool pool = openRested();
         Gate gate = new Gate();
         meanwhile = () -> {
-            if (pool.stats().writeLanes().borrowed() == 1) {
+            if (pool.stats().writeConnections().borrowed() == 1) {
                 gate.pass();
             }
         };

@@ -405,7 +405,7 @@ class HooksTest {
         assertThat(opened.get(0).isClosed()).isTrue();
         well.set(true);
         pool.blocking().execute("CREATE TABLE t (x)");
-        assertThat(pool.stats().writeLanes().live()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().live()).isEqualTo(1);
     }
 
     @Test

@@ -739,7 +739,7 @@ class OpeningTest {
                     .isInstanceOf(PoolTimeoutException.class)
                     .hasMessageContaining("write lane opening");
         }
-        assertThat(pool.stats().writeLanes().opening()).isEqualTo(1);
+        assertThat(pool.stats().writeConnections().opening()).isEqualTo(1);
         gate.open();
         Pools.awaitIdle(pool);
         assertWorks(pool);

@@ -69,7 +69,8 @@ final class Database implements BeforeEachCallback, AfterEachCallback {
     /** Waits until no lane is on loan and nobody waits for one. */
     void awaitIdle() {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
-        while (!Stream.of(pool.stats().readLanes(), pool.stats().writeLanes()).allMatch(Database::isIdle)) {
+        while (!Stream.of(pool.stats().readConnections(), pool.stats().writeConnections())
+                .allMatch(Database::isIdle)) {
             assertThat(System.nanoTime() - deadline)
                     .as("lanes on loan: %s", pool.stats())
                     .isNegative();
@@ -77,7 +78,7 @@ final class Database implements BeforeEachCallback, AfterEachCallback {
         }
     }
 
-    private static boolean isIdle(PoolStats.Lanes lanes) {
+    private static boolean isIdle(PoolStats.Connections lanes) {
         return lanes.idle() == lanes.live() && lanes.waiting() == 0;
     }
 
