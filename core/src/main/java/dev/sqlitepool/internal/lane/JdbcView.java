@@ -186,7 +186,7 @@ final class JdbcView {
 
     private void requireOpen() throws SQLException {
         if (closed) {
-            throw new SQLException("This view of the connection is closed, or its work has returned.", "08003");
+            throw new SQLException("This view of the connection is closed, or its function has returned.", "08003");
         }
     }
 
@@ -322,7 +322,7 @@ final class JdbcView {
         if (session.form() != Form.CONNECTION) {
             throw new SQLException(
                     method + " is refused inside " + session.form().name().toLowerCase(Locale.ROOT)
-                            + "(…): the pool ends the transaction when the work returns. Use connection(…) to do it yourself.",
+                            + "(…): the pool ends the transaction when the function returns. Use connection(…) to do it yourself.",
                     "25001");
         }
     }

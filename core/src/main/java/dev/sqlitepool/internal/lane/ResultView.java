@@ -19,7 +19,7 @@ final class ResultView {
     static final String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
     static final String ENDED =
             "its statement writes, and since then a transaction has begun, or a savepoint or a transaction has ended";
-    static final String MOVED = "this work has gone on on another connection of the pool";
+    static final String MOVED = "this task has continued on another connection of the pool";
     static final String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
     static final String FAILED = "reading it has failed";
 

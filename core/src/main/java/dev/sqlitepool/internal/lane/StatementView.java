@@ -361,7 +361,7 @@ final class StatementView {
     private static void refuseDriverCommand(String text) throws SQLException {
         if (SqlText.startsWith(text, "BACKUP") || SqlText.startsWith(text, "RESTORE")) {
             throw new SQLException(
-                    "The driver's backup and restore commands are refused: they pass by the pool's rules."
+                    "The driver's backup and restore commands are refused: they bypass the pool's rules."
                             + " Use SqlitePool.backup, or unwrap the driver's connection.");
         }
     }

@@ -117,7 +117,7 @@ final class Claim extends Waiter {
             while (true) {
                 while (state() == State.QUEUED) {
                     if (session.ticket().isEnded() && withdraw()) {
-                        throw new CancellationException("The task was ended while it waited for the write lane.");
+                        throw new CancellationException("The task was ended while it waited for the write connection.");
                     }
                     boolean alone =
                             pool.workers().isShort(); // then the lane may be granted to somebody without a thread

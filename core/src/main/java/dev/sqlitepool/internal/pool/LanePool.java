@@ -312,8 +312,8 @@ public final class LanePool implements SqlitePool, Host {
     public void requireTrust(Lane lane) throws SQLException {
         if (lane.engine().walSize() >= 0 && gate.isBroken()) {
             throw new SQLException(
-                    "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
-                            + " Begin anew with another one.",
+                    "A sync of this database has failed, and nobody knows what is on disk: this connection no longer writes."
+                            + " Begin again with another one.",
                     "58030");
         }
     }

@@ -252,7 +252,7 @@ final class Task<T> extends Waiter implements PoolFuture.Origin, Runnable {
         }
         requireOthersHoldClaim();
         if (Held.by(this)) {
-            throw new IllegalStateException("The work, or a hook of its transaction, would wait for the end of its own"
+            throw new IllegalStateException("The function, or a hook of its transaction, would wait for the end of its own"
                     + " task, which comes after it.");
         }
     }

@@ -42,20 +42,20 @@ class RefusalTest {
         PoolStats stats = stats(read, write);
         assertThat(Refusal.timeout(settings, wanted(false, false), stats))
                 .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
-                        + " write lane busy 4.9 s with \"checkout\", 12 waiting, read lanes 2/9 busy,"
+                        + " write connection busy 4.9 s with \"checkout\", 12 waiting, read connections 2/9 busy,"
                         + " the longest 1.3 s with \"report\". ")
                 .satisfies(error -> assertThat(error.stats()).isSameAs(stats));
     }
 
     @Test
     void aTimeoutSaysWhatTheLanesDo() {
-        assertThat(timeout(NONE, FREE)).contains(": write lane free, 0 waiting. ");
+        assertThat(timeout(NONE, FREE)).contains(": write connection free, 0 waiting. ");
         assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 1, 0, 0, Duration.ZERO, "")))
-                .contains(": write lane opening, 0 waiting. ");
+                .contains(": write connection opening, 0 waiting. ");
         assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 0, 1, 0, Duration.ZERO, "")))
-                .contains(": write lane closing, 0 waiting. ");
+                .contains(": write connection closing, 0 waiting. ");
         assertThat(timeout(new PoolStats.Connections(4, 0, 0, 2, 0, 1, Duration.ZERO, ""), FREE))
-                .contains(": write lane free, 1 waiting, read lanes 0/4 busy, 2 opening. ");
+                .contains(": write connection free, 1 waiting, read connections 0/4 busy, 2 opening. ");
     }
 
     @Test
@@ -63,15 +63,15 @@ class RefusalTest {
         assertThat(Refusal.logFull(settings, "task", "a reader outside this pool", false, stats(NONE, FREE)))
                 .hasMessageStartingWith(
                         settings.name() + ": \"task\" could not write within 2.5 s: the write-ahead log has reached"
-                                + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write lane free");
+                                + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write connection free");
     }
 
     @Test
     void whoWaitsForItselfIsToldWhichLanesItHolds() {
         assertThat(Refusal.waitsForItself(settings, Access.WRITE, 1))
-                .hasMessageStartingWith("This work holds the only write lane of the pool " + settings.name() + ",");
+                .hasMessageStartingWith("This task holds the only write connection of the pool " + settings.name() + ",");
         assertThat(Refusal.waitsForItself(settings, Access.READ, 9))
-                .hasMessageStartingWith("This work holds all 9 read lanes of the pool " + settings.name() + ",");
+                .hasMessageStartingWith("This task holds all 9 read connections of the pool " + settings.name() + ",");
     }
 
     @Test
@@ -103,8 +103,8 @@ class RefusalTest {
     void aLeaseThatFindsALaneFreeIsToldTheRule() {
         PoolStats.Connections read = new PoolStats.Connections(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
         assertThat(Refusal.timeout(settings, wanted(true, false), stats(read, FREE)))
-                .hasMessageContaining("read lanes 1/2 busy")
-                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+                .hasMessageContaining("read connections 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read connections at once");
     }
 
     @Test
