@@ -28,7 +28,7 @@ class NonReentrancyTest {
                         .join())
                 .hasCauseInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("would wait for itself")
-                .hasMessageContaining("only write lane");
+                .hasMessageContaining("only write connection");
         assertThatThrownBy(() -> pool.useTransaction(
                                 tx -> pool.execute("CREATE TABLE u (x)").get(1, TimeUnit.HOURS))
                         .join())
@@ -106,7 +106,7 @@ class NonReentrancyTest {
     private static void assertWouldWaitForItself(CompletableFuture<?> outer) {
         assertThatThrownBy(() -> outer.get(10, TimeUnit.SECONDS))
                 .hasStackTraceContaining("would wait for itself")
-                .hasStackTraceContaining("only write lane");
+                .hasStackTraceContaining("only write connection");
     }
 
     /**
@@ -257,6 +257,6 @@ class NonReentrancyTest {
         Pools.await("it fails at once", work::isDone);
         assertThatThrownBy(work::join)
                 .hasMessageContaining("would wait for itself")
-                .hasMessageContaining("only write lane");
+                .hasMessageContaining("only write connection");
     }
 }

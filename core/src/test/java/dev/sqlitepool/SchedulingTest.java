@@ -179,7 +179,7 @@ class SchedulingTest {
         assertThat(error)
                 .hasCauseInstanceOf(PoolTimeoutException.class)
                 .hasMessageContaining("no connection within 0.5 s")
-                .hasMessageContaining("write lane busy")
+                .hasMessageContaining("write connection busy")
                 .hasMessageContaining("SchedulingTest");
         assertThat(((PoolTimeoutException) error.getCause())
                         .stats()

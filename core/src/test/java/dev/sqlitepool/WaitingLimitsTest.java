@@ -72,7 +72,7 @@ class WaitingLimitsTest {
             Pools.await("it is refused", refused::isDone);
             assertThatThrownBy(refused::join)
                     .hasCauseInstanceOf(PoolException.class)
-                    .hasMessageContaining("write lane busy")
+                    .hasMessageContaining("write connection busy")
                     .hasMessageContaining("Nothing of the task took effect.");
             gate.open();
             holder.join();
@@ -130,8 +130,8 @@ class WaitingLimitsTest {
         Lease first = pool.acquire().join();
         assertThatThrownBy(() -> pool.acquire().join())
                 .hasCauseInstanceOf(PoolTimeoutException.class)
-                .hasMessageContaining("read lanes 1/2 busy")
-                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+                .hasMessageContaining("read connections 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read connections at once");
         first.release().join();
     }
 

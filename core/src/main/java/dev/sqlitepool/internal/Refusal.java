@@ -41,7 +41,7 @@ public final class Refusal {
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
-                    + " read lanes at once, so that short reads get through. Give them back earlier, or raise poolSize.";
+                    + " read connections at once, so that short reads get through. Give them back earlier, or raise poolSize.";
         } else if (lanes.opening() > 0) {
             advice =
                     "A connection was still being opened: raise acquireTimeout, or find out why opening takes so long.";
@@ -58,7 +58,7 @@ public final class Refusal {
     /** What whoever thinks of running the task again must know. */
     private static String effect(boolean mayHaveHadEffect) {
         return mayHaveHadEffect
-                ? " What the task has committed by itself stays: look before you run it again."
+                ? " What the task has committed itself stays: look before you run it again."
                 : " Nothing of the task took effect.";
     }
 
@@ -95,9 +95,9 @@ public final class Refusal {
     public IllegalStateException waitsForItself(Access access, int lanes) {
         return new IllegalStateException("This work holds "
                 + (lanes == 1 ? "the only " : "all " + lanes + " ")
-                + (access == Access.WRITE ? "write" : "read") + " lane" + (lanes == 1 ? "" : "s")
+                + (access == Access.WRITE ? "write" : "read") + " connection" + (lanes == 1 ? "" : "s")
                 + " of the pool " + settings.name()
-                + ", and would wait for itself. Use the connection that the work was"
+                + ", and would wait for itself. Use the connection that its function was"
                 + " given, or submit without waiting.");
     }
 
@@ -105,7 +105,7 @@ public final class Refusal {
         String described = writer(stats.writeConnections()) + ", " + stats.waiting() + " waiting";
         PoolStats.Connections read = stats.readConnections();
         if (read.max() > 0) {
-            described += ", read lanes " + read.borrowed() + "/" + read.max() + " busy";
+            described += ", read connections " + read.borrowed() + "/" + read.max() + " busy";
         }
         if (read.opening() > 0) {
             described += ", " + read.opening() + " opening";
@@ -118,11 +118,11 @@ public final class Refusal {
 
     private static String writer(PoolStats.Connections write) {
         if (write.borrowed() > 0) {
-            return "write lane busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\"";
+            return "write connection busy " + seconds(write.longestHeld()) + " with \"" + write.holder() + "\"";
         }
         return write.opening() > 0
-                ? "write lane opening"
-                : write.closing() > 0 ? "write lane closing" : "write lane free";
+                ? "write connection opening"
+                : write.closing() > 0 ? "write connection closing" : "write connection free";
     }
 
     /** The thread of a work was interrupted while the work waited. */

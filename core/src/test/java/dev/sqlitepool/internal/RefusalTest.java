@@ -49,20 +49,20 @@ class RefusalTest {
         PoolStats stats = stats(read, write);
         assertThat(refusal().timeout(wanted(false, false), stats))
                 .hasMessageStartingWith(settings.name() + ": no connection within 2.5 s for \"task\":"
-                        + " write lane busy 4.9 s with \"checkout\", 12 waiting, read lanes 2/9 busy,"
+                        + " write connection busy 4.9 s with \"checkout\", 12 waiting, read connections 2/9 busy,"
                         + " the longest 1.3 s with \"report\". ")
                 .satisfies(error -> assertThat(error.stats()).isSameAs(stats));
     }
 
     @Test
     void aTimeoutSaysWhatTheLanesDo() {
-        assertThat(timeout(NONE, FREE)).contains(": write lane free, 0 waiting. ");
+        assertThat(timeout(NONE, FREE)).contains(": write connection free, 0 waiting. ");
         assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 1, 0, 0, Duration.ZERO, "")))
-                .contains(": write lane opening, 0 waiting. ");
+                .contains(": write connection opening, 0 waiting. ");
         assertThat(timeout(NONE, new PoolStats.Connections(1, 0, 0, 0, 1, 0, Duration.ZERO, "")))
-                .contains(": write lane closing, 0 waiting. ");
+                .contains(": write connection closing, 0 waiting. ");
         assertThat(timeout(new PoolStats.Connections(4, 0, 0, 2, 0, 1, Duration.ZERO, ""), FREE))
-                .contains(": write lane free, 1 waiting, read lanes 0/4 busy, 2 opening. ");
+                .contains(": write connection free, 1 waiting, read connections 0/4 busy, 2 opening. ");
     }
 
     @Test
@@ -70,7 +70,7 @@ class RefusalTest {
         assertThat(refusal(stats(NONE, FREE)).logFull("task", "a reader outside this pool", false))
                 .hasMessageStartingWith(
                         settings.name() + ": \"task\" could not write within 2.5 s: the write-ahead log has reached"
-                                + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write lane free");
+                                + " its limit, 77 bytes, and cannot shrink past a reader outside this pool: write connection free");
     }
 
     @Test

@@ -265,7 +265,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         public void requireOthersHoldLane() {
             if (Held.by(LaneLease.this)) {
                 throw new IllegalStateException(
-                        "A work of this lease would wait for the end of the lease, which comes after it."
+                        "A function of this lease would wait for the end of the lease, which comes after it."
                                 + " Release without waiting.");
             }
         }

@@ -157,7 +157,7 @@ final class LeaseWork<T> extends Request<T> {
     public void requireOthersHoldLane() {
         if (Held.by(lease)) {
             throw new IllegalStateException(
-                    "A work of this lease would wait for another work of the same lease, which runs"
+                    "A function of this lease would wait for another function of the same lease, which runs"
                             + " after it. Call the connection directly, or chain the future.");
         }
         requireOthersHoldClaim();

@@ -243,7 +243,7 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
             return refused;
         }
         IllegalStateException both = new IllegalStateException(
-                refused.getMessage() + " What this work has submitted and would wait for is called off.", refused);
+                refused.getMessage() + " What this function has submitted and would wait for is called off.", refused);
         return origin.end(null, both) ? both : refused;
     }
 

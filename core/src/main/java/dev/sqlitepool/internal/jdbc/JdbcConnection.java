@@ -134,7 +134,7 @@ public final class JdbcConnection implements JdbcView {
 
     private void requireOpen() throws SQLException {
         if (closed) {
-            throw new SQLException("This view of the connection is closed, or its work has returned.", "08003");
+            throw new SQLException("This view of the connection is closed, or its function has returned.", "08003");
         }
     }
 
@@ -270,7 +270,7 @@ public final class JdbcConnection implements JdbcView {
         if (session.form() != Form.CONNECTION) {
             throw new SQLException(
                     method + " is refused inside " + session.form().name().toLowerCase(Locale.ROOT)
-                            + "(…): the pool ends the transaction when the work returns. Use connection(…) to do it yourself.",
+                            + "(…): the pool ends the transaction when the function returns. Use connection(…) to do it yourself.",
                     "25001");
         }
     }

@@ -12,12 +12,12 @@ final class Misuse {
 
     static IllegalStateException returned() {
         return new IllegalStateException(
-                "This connection was returned to the pool when its work ended; use it only inside"
-                        + " the work, or acquire() a lease.");
+                "This connection was returned to the pool when its function returned; use it only inside"
+                        + " the function, or acquire() a lease.");
     }
 
     static IllegalStateException ofAnotherThread(@Nullable Thread owner) {
-        return new IllegalStateException("This connection belongs to the thread that runs the work, " + owner
+        return new IllegalStateException("This connection belongs to the thread that runs the function, " + owner
                 + "; it was used by " + Thread.currentThread() + ".");
     }
 
@@ -75,8 +75,8 @@ final class Misuse {
 
     static SQLException elsewhere() {
         return new SQLException(
-                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, on which this work has"
-                        + " changed nothing, or nothing since its last commit, after which it may go on on another. Ask before COMMIT,"
+                "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, on which this function has"
+                        + " changed nothing, or nothing since its last commit, after which it may continue on another. Ask before COMMIT,"
                         + " or use INSERT … RETURNING.",
                 "25000");
     }
@@ -90,7 +90,7 @@ final class Misuse {
 
     static SQLException underCursor() {
         return new SQLException(
-                "This statement needs the write lane, but a cursor of this connection is still open on its read lane. Read"
+                "This statement needs the write connection, but a cursor is still open on the read connection of this task. Read"
                         + " its rows to the end or close it first, or use transaction(…).",
                 "24000");
     }

@@ -110,7 +110,7 @@ final class SessionConnection implements Transaction {
     private void requireTransaction(String method) {
         session.requireAlive();
         if (session.form() != Form.TRANSACTION) {
-            throw new IllegalStateException(method + " is for the work of transaction(…).");
+            throw new IllegalStateException(method + " is for the function of transaction(…).");
         }
     }
 

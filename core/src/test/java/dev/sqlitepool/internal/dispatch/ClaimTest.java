@@ -90,7 +90,7 @@ class ClaimTest {
         assertThat(refusal.get())
                 .isInstanceOf(PoolTimeoutException.class)
                 .hasMessageContaining("for \"ClaimTest\"")
-                .hasMessageContaining("write lane busy");
+                .hasMessageContaining("write connection busy");
         endWriter();
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);
     }

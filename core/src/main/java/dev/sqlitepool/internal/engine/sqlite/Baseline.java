@@ -105,7 +105,7 @@ final class Baseline {
 
     /** Puts everything back. Goes as far as it can, and then fails if something is not as it was. */
     void restore() throws SQLException {
-        SQLException failed = new SQLException("What a work has changed in this connection could not all be put back.");
+        SQLException failed = new SQLException("Not all changes of a function to this connection could be undone.");
         engine.takeOver();
         engine.writtenTables().forget(); // found under other pragmas
         connection.getConnectionConfig().setTransactionIsolation(isolation);

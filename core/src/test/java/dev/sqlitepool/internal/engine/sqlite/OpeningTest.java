@@ -737,7 +737,7 @@ class OpeningTest {
         for (CompletableFuture<Long> each : List.of(first, second)) {
             assertThat(each.handle((value, error) -> error).join())
                     .isInstanceOf(PoolTimeoutException.class)
-                    .hasMessageContaining("write lane opening");
+                    .hasMessageContaining("write connection opening");
         }
         assertThat(pool.stats().writeConnections().opening()).isEqualTo(1);
         gate.open();
