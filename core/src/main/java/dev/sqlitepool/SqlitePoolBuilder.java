@@ -1,6 +1,7 @@
 package dev.sqlitepool;
 
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.file.UserPath;
 import dev.sqlitepool.internal.pool.LanePool;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -26,6 +27,8 @@ public final class SqlitePoolBuilder {
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
     private @Nullable Path databasePath;
+    private boolean fileMustExist;
+    private boolean readOnly;
     private boolean inMemory;
     private @Nullable ConnectionFactory connectionFactory;
     private @Nullable Integer poolSize;
@@ -57,16 +60,51 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The database file. Created when first used if it is absent; its directory must exist.
+     * The database file. Created when first used if it is absent, unless the pool is told not to ({@link #fileMustExist}, {@link #readOnly}); its
+     * directory must exist.
      *
-     * @param databasePath the file; a relative path is resolved against the working directory now
+     * @param databasePath a file of the operating system, not a URL; a relative path is resolved against the working directory now
      * @return this builder
      */
     public SqlitePoolBuilder databasePath(Path databasePath) {
-        if (databasePath.toString().isEmpty()) {
-            throw new IllegalArgumentException("databasePath was empty; it must name a file.");
-        }
-        this.databasePath = databasePath.toAbsolutePath();
+        this.databasePath = UserPath.database(databasePath);
+        return this;
+    }
+
+    /**
+     * The pool does not create the database file: as long as there is none, each opening fails with an {@link java.sql.SQLException} that says so. Use
+     * it where a wrong path must not become an empty database. The same as {@code mode=rw} in a URI of SQLite. Default: the file is created.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder fileMustExist() {
+        this.fileMustExist = true;
+        return this;
+    }
+
+    /**
+     * The pool changes nothing in the database, and works where nothing may be changed: a file or a directory without write permission, a read-only
+     * medium. The same as {@code mode=ro} in a URI of SQLite. Default: the pool may write.
+     *
+     * <ul>
+     *   <li>The file must exist. Its journal mode stays as it is; without this setting the first use changes it to WAL, for good.
+     *   <li>All connections of {@link #poolSize} read. There is none that writes, no sync and no checkpoint. {@link #durability}, {@link #walSizeLimit}
+     *       and the like have no effect.
+     *   <li>What needs to write fails at once with an {@link java.sql.SQLException} (SQLState 25006): {@code transaction}, {@code execute}, {@code
+     *       executeBatch}, {@code acquire(Access.WRITE)}, and a statement in {@code connection} that writes, begins a transaction, attaches a database or sets
+     *       a pragma. {@link SqlitePool#backup} works.
+     *   <li>Other processes may write to the file meanwhile, and each read sees what they have committed.
+     *   <li>To read a database in WAL mode, SQLite needs its {@code -wal} and {@code -shm}. It makes empty ones if they are absent, and the pool
+     *       removes them with its last connection. Where they can be neither found nor made the opening fails: before such a database is put
+     *       on a read-only medium, give it {@code PRAGMA journal_mode=DELETE}, or put a {@linkplain SqlitePool#backup backup} there, which has it.
+     * </ul>
+     *
+     * <p>With a {@link #connectionFactory}, the pool makes each connection refuse to write, and the factory decides the rest.
+     *
+     * @return this builder
+     */
+    public SqlitePoolBuilder readOnly() {
+        this.readOnly = true;
         return this;
     }
 
@@ -417,6 +455,19 @@ public final class SqlitePoolBuilder {
             throw new IllegalArgumentException("poolSize was " + poolSize
                     + " with inMemory(); a database in memory is one connection: leave it out.");
         }
+        if (inMemory && (readOnly || fileMustExist)) {
+            throw new IllegalArgumentException((readOnly ? "readOnly()" : "fileMustExist()")
+                    + " was set with inMemory(); a database in memory begins empty and has no file: leave one of them out.");
+        }
+        if (connectionFactory != null && fileMustExist) {
+            throw new IllegalArgumentException(
+                    "fileMustExist() was set with connectionFactory(…), which opens the file itself: leave one of them out.");
+        }
+        String journal = pragmas.get("journal_mode");
+        if (readOnly && !"wal".equalsIgnoreCase(journal)) {
+            throw new IllegalArgumentException(
+                    "journal_mode was " + journal + " with readOnly(), which changes nothing in the file: leave one of them out.");
+        }
         int size = inMemory ? 1 : poolSize == null ? 10 : poolSize;
         if (size > 1 && "exclusive".equalsIgnoreCase(pragmas.get("locking_mode"))) {
             throw new IllegalArgumentException("locking_mode was EXCLUSIVE with poolSize " + size
@@ -431,13 +482,14 @@ public final class SqlitePoolBuilder {
                     + " with externalCheckpointer(), which sets it to 0: leave one of them out.");
         }
         Map<String, String> effective = new LinkedHashMap<>(pragmas);
-        if (inMemory) {
-            effective.remove("journal_mode"); // always "memory"
+        if (inMemory || readOnly) {
+            effective.remove("journal_mode"); // always "memory", or the one that the file has
         }
         return new Settings(
                 name != null ? name : "sqlitepool-" + NUMBER.incrementAndGet(),
                 databasePath,
                 connectionFactory,
+                readOnly ? Settings.Opening.READ_ONLY : fileMustExist ? Settings.Opening.EXISTING : Settings.Opening.CREATE,
                 size,
                 acquireTimeout,
                 inMemory ? null : maxConnectionAge,

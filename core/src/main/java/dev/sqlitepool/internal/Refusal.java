@@ -91,6 +91,15 @@ public final class Refusal {
         return new PoolClosedException(settings.name() + " is closed." + effect(effect), stats(), effect);
     }
 
+    /** The pool is read-only. */
+    public SQLException readOnly(String task) {
+        return new SQLException(
+                settings.name() + " is read-only, and \"" + task + "\" needs a connection that may write. Nothing was run. Read with"
+                        + " query(…) or read(…), or build the pool without readOnly().",
+                "25006",
+                8);
+    }
+
     /** A work would wait for a lane that it holds itself. */
     public IllegalStateException waitsForItself(Access access, int lanes) {
         return new IllegalStateException("This work holds "

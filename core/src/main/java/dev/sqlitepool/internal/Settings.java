@@ -23,6 +23,7 @@ public record Settings(
         String name,
         @Nullable Path database,
         @Nullable ConnectionFactory factory,
+        Opening opening,
         int poolSize,
         Duration acquireTimeout,
         @Nullable Duration maxConnectionAge,
@@ -44,6 +45,16 @@ public record Settings(
         @Nullable Duration maxReadAge,
         boolean externalCheckpointer,
         Set<Part> parts) {
+
+    /** What the pool may do with the database file. */
+    public enum Opening {
+        /** Everything. */
+        CREATE,
+        /** Write to it, but not create it. */
+        EXISTING,
+        /** Read it. */
+        READ_ONLY
+    }
 
     /** What makes the engine fast, each to be switched off so that a benchmark can show what it brings. */
     public enum Part {
@@ -79,9 +90,14 @@ public record Settings(
         return parts.contains(part);
     }
 
+    /** Whether the pool never writes. */
+    public boolean readOnly() {
+        return opening == Opening.READ_ONLY;
+    }
+
     /** Whether the pool itself copies the write-ahead log into the database. */
     public boolean checkpoints() {
-        return uses(Part.CHECKPOINTS) && !externalCheckpointer && !inMemory();
+        return uses(Part.CHECKPOINTS) && !externalCheckpointer && !inMemory() && !readOnly();
     }
 
     /** From how many bytes of the log on it is copied into the database, and to how many its file shrinks afterwards. */

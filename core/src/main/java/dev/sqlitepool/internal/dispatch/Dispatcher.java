@@ -34,6 +34,9 @@ public final class Dispatcher {
 
     /** Lets a work in, and returns its future. */
     public <T> CompletableFuture<T> submit(Work<T> work) {
+        if (isRefused(work.access())) {
+            return CompletableFuture.failedFuture(means.refusal().readOnly(work.label()));
+        }
         means.life().used();
         Task<T> task = new Task<>(routes, work, null);
         routes.lanesFor(work).submit(task);
@@ -48,10 +51,18 @@ public final class Dispatcher {
 
     /** Asks for a lane on loan: all works see one snapshot, or each commits by itself; where it begins. */
     public CompletableFuture<Lease> lend(Form form, Access begins) {
+        if (isRefused(begins)) {
+            return CompletableFuture.failedFuture(means.refusal().readOnly("lease"));
+        }
         LaneLease lease = new LaneLease(routes, form);
         means.life().used();
         routes.lanes(begins).submit(lease);
         return lease.future();
+    }
+
+    /** Whether the pool has no lane that may write, and never will. */
+    private boolean isRefused(Access access) {
+        return access == Access.WRITE && means.settings().readOnly();
     }
 
     // ---- for a thread that waits
@@ -61,6 +72,9 @@ public final class Dispatcher {
      * hold. Returns its result, or throws what it has thrown.
      */
     public <T> T run(Work<T> work) {
+        if (isRefused(work.access())) {
+            throw Dispatcher.<RuntimeException>unchecked(means.refusal().readOnly(work.label()));
+        }
         boolean code = work instanceof Work.Code<T>;
         Lanes lanes = routes.lanesFor(work);
         means.life().used();

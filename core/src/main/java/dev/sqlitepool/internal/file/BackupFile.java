@@ -19,18 +19,28 @@ import java.util.concurrent.ThreadLocalRandom;
  * it drops the locks that SQLite holds (<a href="https://www.sqlite.org/howtocorrupt.html">How To Corrupt, 2.2</a>).
  */
 public final class BackupFile {
+    private static final String JOURNAL = "-journal";
+
     private final Path target;
     private final Path partial;
 
-    /** Writes nothing yet. */
+    /**
+     * Writes nothing yet.
+     *
+     * @param target absolute
+     */
     public BackupFile(Path target) {
-        this.target = target.toAbsolutePath();
+        this.target = target;
         String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
-        this.partial = beside("." + random + ".partial");
+        String suffix = "." + random + ".partial";
+        // A longer name has no room for the suffix, and for SQLite's own behind that: then the file is called by the suffix alone.
+        boolean fits = PathText.length(target.getFileName()) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_NAME
+                && PathText.length(target) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_PATH;
+        this.partial = fits ? beside(suffix) : target.resolveSibling(suffix);
     }
 
     private Path beside(String suffix) {
-        return target.resolveSibling(target.getFileName() + suffix);
+        return PathText.beside(target, suffix);
     }
 
     /** The temporary name. */
@@ -45,7 +55,7 @@ public final class BackupFile {
             throw new NoSuchFileException(
                     target.toString(), null, "there is no directory " + directory + "; create it first");
         }
-        for (Path name : List.of(target, beside("-wal"), beside("-journal"))) {
+        for (Path name : List.of(target, beside("-wal"), beside(JOURNAL))) {
             if (Files.exists(name, LinkOption.NOFOLLOW_LINKS)) {
                 throw exists(name);
             }
@@ -96,7 +106,7 @@ public final class BackupFile {
 
     /** Removes the files under the temporary name. SQLite has closed them. */
     public void delete() {
-        for (Path name : List.of(partial, partial.resolveSibling(partial.getFileName() + "-journal"))) {
+        for (Path name : List.of(partial, PathText.beside(partial, JOURNAL))) {
             try {
                 Files.deleteIfExists(name);
             } catch (IOException e) {

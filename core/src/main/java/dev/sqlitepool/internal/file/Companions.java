@@ -74,7 +74,7 @@ final class Companions {
     }
 
     private static Path beside(@Nullable Path file, String suffix) {
-        return Path.of(file + suffix);
+        return PathText.beside(file, suffix);
     }
 
     // ---- what older files have left
@@ -161,9 +161,9 @@ final class Companions {
     }
 
     private static Path free(Path file) {
-        Path free = Path.of(file + ".replaced");
+        Path free = PathText.beside(file, ".replaced");
         for (int i = 2; Files.exists(free); i++) {
-            free = Path.of(file + ".replaced-" + i);
+            free = PathText.beside(file, ".replaced-" + i);
         }
         return free;
     }

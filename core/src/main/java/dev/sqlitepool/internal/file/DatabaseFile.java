@@ -105,6 +105,11 @@ public final class DatabaseFile {
         return path;
     }
 
+    /** Whether a connection of this pool has the file open. */
+    synchronized boolean isOpen() {
+        return open > 0;
+    }
+
     synchronized boolean hasExisted() {
         return seen != null;
     }

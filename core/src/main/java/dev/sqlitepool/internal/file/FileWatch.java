@@ -64,6 +64,11 @@ public final class FileWatch {
         return file.path();
     }
 
+    /** Whether a connection of this pool has the file open. */
+    public boolean isOpen() {
+        return file.isOpen();
+    }
+
     /** Whether the file has been there since the pool was built. */
     public boolean hasExisted() {
         return file.hasExisted();

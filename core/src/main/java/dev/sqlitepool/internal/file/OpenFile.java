@@ -99,7 +99,7 @@ public final class OpenFile {
      */
     private static Set<String> names(Path file) {
         Set<String> names = new LinkedHashSet<>();
-        names.add(withoutLinks(file).toString());
+        names.add(PathText.of(withoutLinks(file)));
         try {
             Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
             if (key != null) {

@@ -39,7 +39,7 @@ public interface SyncedFile extends Closeable {
 
     /** Opens a file that exists, for the sync that reaches the disk here. */
     static SyncedFile open(Path file) throws IOException {
-        return needsFullSync()
+        return needsFullSync() || !PathText.isFile(file)
                 ? new Full(AsynchronousFileChannel.open(file, StandardOpenOption.WRITE))
                 : new Plain(new RandomAccessFile(file.toFile(), "rw"));
     }

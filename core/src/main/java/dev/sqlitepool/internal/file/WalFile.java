@@ -47,7 +47,7 @@ public final class WalFile {
 
     /** Opens the WAL. It exists: the connection has read its database. */
     public WalFile(Path database) throws IOException {
-        this.path = database.resolveSibling(database.getFileName() + "-wal");
+        this.path = PathText.beside(database, "-wal");
         identity = keyOf(path);
         open = SyncedFile.open(path);
         boolean done = false;

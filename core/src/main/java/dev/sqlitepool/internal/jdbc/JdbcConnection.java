@@ -43,7 +43,7 @@ public final class JdbcConnection implements JdbcView {
     public JdbcConnection(Session session) {
         this.session = session;
         this.autoCommit = session.form() == Form.CONNECTION;
-        this.readOnly = session.form() == Form.READ;
+        this.readOnly = session.form() == Form.READ || session.readOnly().isForAll();
         this.proxy = JdbcProxy.of(Connection.class, this::onConnection);
     }
 
@@ -304,6 +304,9 @@ public final class JdbcConnection implements JdbcView {
     private void setReadOnly(boolean wanted) throws SQLException {
         if (wanted == readOnly) {
             return;
+        }
+        if (session.readOnly().isForAll()) {
+            throw new SQLException("setReadOnly(false) is refused: the pool is read-only; build it without readOnly().", "25006");
         }
         refuseInside("setReadOnly(" + wanted + ")");
         if (session.transaction().isOpen()) {

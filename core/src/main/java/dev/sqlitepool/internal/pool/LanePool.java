@@ -15,6 +15,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.dispatch.Dispatcher;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.file.UserPath;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.SqlText;
@@ -204,11 +205,9 @@ public final class LanePool implements SqlitePool {
     }
 
     private CompletableFuture<Void> backUp(Path target, @Nullable Consumer<? super BackupProgress> progress) {
-        if (target.getFileName() == null || target.toString().isEmpty()) {
-            throw new IllegalArgumentException("target was \"" + target + "\"; it must name a file.");
-        }
+        Path file = UserPath.backup(target);
         parts.used();
-        return parts.backups().submit(target, progress);
+        return parts.backups().submit(file, progress);
     }
 
     @Override

@@ -58,11 +58,12 @@ public final class Parts implements Life, Checkpointer.Beside {
         gate = new SyncGate(means, waiting);
         checkpointer = new Checkpointer(means, opener, engines, gate, this);
         int size = settings.poolSize();
-        write = new Lanes(Access.WRITE, opener.writeLanes(), means, opener, engines, gate, checkpointer, waiting);
-        read = size == 1
+        int writers = opener.writeLanes();
+        write = new Lanes(Access.WRITE, writers, means, opener, engines, gate, checkpointer, waiting);
+        read = size == writers
                 ? write
-                : new Lanes(Access.READ, size - 1, means, opener, engines, gate, checkpointer, waiting);
-        List<Lanes> groups = size == 1 ? List.of(write) : List.of(read, write);
+                : new Lanes(Access.READ, size - writers, means, opener, engines, gate, checkpointer, waiting);
+        List<Lanes> groups = size == writers ? List.of(write) : List.of(read, write);
         routes = new Routes(means, read, write, gate, checkpointer, feed);
         dispatcher = new Dispatcher(routes);
         backups = new Backups(routes, opener, engines, write);

@@ -65,6 +65,15 @@ final class Misuse {
                 cause);
     }
 
+    static SQLException readOnlyPool(String what, @Nullable SQLException cause) {
+        return new SQLException(
+                what + " would write or lock the database, and the pool is read-only. Nothing was written. Read with query(…) or"
+                        + " read(…), or build the pool without readOnly().",
+                "25006",
+                8,
+                cause);
+    }
+
     static SQLException alone() {
         return new SQLException(
                 "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and this call runs on any of"

@@ -15,14 +15,26 @@ import org.jspecify.annotations.Nullable;
  * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
  */
 public final class ReadOnly {
+    /** The whole pool is read-only. */
+    private final boolean always;
     /** The user has made the JDBC view read-only. */
     private boolean on;
     /** The lane could write, and refuses to. */
     private boolean refusing;
 
-    /** Whether the user's JDBC view is read-only. */
+    /** Off, unless the whole pool is read-only. */
+    ReadOnly(boolean always) {
+        this.always = always;
+    }
+
+    /** Whether the pool, or the user's JDBC view, is read-only. */
     public boolean isOn() {
-        return on;
+        return on || always;
+    }
+
+    /** Whether the pool is read-only, so that nobody can switch this off. */
+    public boolean isForAll() {
+        return always;
     }
 
     /** The user's JDBC view becomes read-only, or is so no more, on the lane that the session has. Outside a transaction only. */
@@ -36,7 +48,7 @@ public final class ReadOnly {
 
     /** What a statement is where nothing may be written; fails if it cannot but write. */
     Verb check(SqlText sql, Verb verb, boolean inTransaction) throws SQLException {
-        if (!on) {
+        if (!isOn()) {
             return verb;
         }
         boolean asks = verb == Verb.MAINTENANCE && sql.onlyAsks();
@@ -52,14 +64,19 @@ public final class ReadOnly {
 
     /** Fails if nothing may be written. */
     public void requireOff(SqlText sql) throws SQLException {
-        if (on) {
-            throw Misuse.readOnly(sql.label(), null);
+        if (isOn()) {
+            throw error(sql.label(), null);
         }
+    }
+
+    /** The error of a statement that would write. */
+    SQLException error(String what, @Nullable SQLException cause) {
+        return always ? Misuse.readOnlyPool(what, cause) : Misuse.readOnly(what, cause);
     }
 
     /** Before a statement runs on a lane. */
     void keep(Lane own) throws SQLException {
-        if (on && !refusing && own.access() == Access.WRITE) {
+        if (isOn() && !refusing && own.access() == Access.WRITE) {
             refuse(own);
         }
     }

@@ -32,7 +32,7 @@ public abstract class Session extends LaneUser {
     private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
     private final OpenResults results = new OpenResults();
-    private final ReadOnly readOnly = new ReadOnly();
+    private final ReadOnly readOnly;
     private final LastChange lastChange = new LastChange();
     private final Statements statements = new Statements(this);
     /** Null if nobody asks for how long the session reads. */
@@ -58,6 +58,7 @@ public abstract class Session extends LaneUser {
         this.settings = settings;
         this.telemetry = telemetry;
         this.views = views;
+        this.readOnly = new ReadOnly(settings.readOnly());
         this.transaction = new TransactionScope(host, results, settings, telemetry);
         this.reading = reading;
     }

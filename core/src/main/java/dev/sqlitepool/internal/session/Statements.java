@@ -132,7 +132,7 @@ public final class Statements {
             refused = error;
         }
         SQLException failed = failed(current, error, verb);
-        return writes && session.readOnly().isOn() ? Misuse.readOnly("This statement", failed) : failed;
+        return writes && session.readOnly().isOn() ? session.readOnly().error("This statement", failed) : failed;
     }
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */

@@ -109,6 +109,9 @@ public final class Backups {
                 || !settings.beforePragmas().isEmpty()
                 || !settings.onConnect().isEmpty();
         boolean unknown = settings.poolSize() == 1 && opener.file() == null && foreign;
+        if (settings.readOnly()) {
+            return null; // there is no lane that could
+        }
         return settings.inMemory() || opener.isExclusive() || unknown ? lanes : null;
     }
 

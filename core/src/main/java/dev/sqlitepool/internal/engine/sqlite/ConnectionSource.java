@@ -27,6 +27,9 @@ interface ConnectionSource {
                 "sqlite-jdbc has returned a " + connection.getClass().getName() + ".");
     }
 
+    /** After the last connection of a pool that only reads: removes the empty log that it may have made. */
+    default void tidy(Path database) throws SQLException {}
+
     /** A connection is closed. */
     default void closed(Connection connection) {}
 }

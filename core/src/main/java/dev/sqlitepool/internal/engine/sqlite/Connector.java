@@ -5,6 +5,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.OpenFile;
+import dev.sqlitepool.internal.file.Permissions;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -112,6 +113,26 @@ final class Connector {
     void giveUp(SqliteEngine engine) {
         source.closed(engine.opened());
         closeQuietly(engine::close);
+    }
+
+    /** After the last connection of a pool that only reads: removes the empty log that it may have made. Never throws an {@code SQLException}. */
+    void tidy(Path database) {
+        OpenFile.Use use = new OpenFile.Use(COPY, owner, settings.name(), patienceNanos);
+        boolean mine = false;
+        try {
+            use.begin(database);
+            mine = use.takeTurn();
+            if (Permissions.hasEmptyLog(database)) {
+                source.tidy(database);
+            }
+        } catch (SQLException e) {
+            LOG.log(System.Logger.Level.DEBUG, "an empty log stays beside " + database, e);
+        } finally {
+            use.end();
+            if (mine) {
+                use.endTurn();
+            }
+        }
     }
 
     void close(Engine engine) throws SQLException {

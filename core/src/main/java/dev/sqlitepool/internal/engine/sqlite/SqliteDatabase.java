@@ -79,7 +79,7 @@ public final class SqliteDatabase implements Database {
     /** SQLite has one writer at a time. */
     @Override
     public int writeLanes() {
-        return 1;
+        return settings.readOnly() ? 0 : 1;
     }
 
     @Override
@@ -164,6 +164,7 @@ public final class SqliteDatabase implements Database {
         } finally {
             if (!done) {
                 connector.giveUp(engine);
+                tidy();
             }
         }
     }
@@ -267,6 +268,14 @@ public final class SqliteDatabase implements Database {
 
     // ---- afterwards
 
+    /** A connection is closed: the last of a pool that only reads leaves nothing behind. */
+    private void tidy() {
+        Path known = file.path();
+        if (settings.readOnly() && known != null && !file.isOpen()) {
+            connector.tidy(known);
+        }
+    }
+
     @Override
     public void restore(Engine engine) throws SQLException {
         Baseline wanted = baseline;
@@ -282,6 +291,7 @@ public final class SqliteDatabase implements Database {
         try {
             connector.close(engine);
         } finally {
+            tidy();
             look(); // SQLite has left the log where it was if the file was replaced by then
         }
     }

@@ -5,6 +5,7 @@ import dev.sqlitepool.internal.engine.InsertedKeys;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.engine.WrittenTables;
 import dev.sqlitepool.internal.file.OpenFile;
+import dev.sqlitepool.internal.file.PathText;
 import dev.sqlitepool.internal.file.Place;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -245,7 +246,7 @@ final class SqliteEngine implements Engine {
     @Override
     public void copyTo(Path file) throws SQLException {
         refuseWrites(false); // VACUUM INTO writes nothing here, but is refused
-        run("VACUUM INTO '" + file.toString().replace("'", "''") + "'");
+        run("VACUUM INTO '" + PathText.of(file).replace("'", "''") + "'");
     }
 
     @Override

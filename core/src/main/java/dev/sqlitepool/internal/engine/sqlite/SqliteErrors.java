@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.file.Permissions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -55,7 +56,8 @@ final class SqliteErrors {
         String reason;
         switch (code & 0xff) {
             case 14: // SQLITE_CANTOPEN
-                reason = Files.exists(database)
+                String tooLong = Permissions.tooLong(database);
+                reason = tooLong != null ? tooLong : Files.exists(database)
                         ? "no permission to read and write it, or to make files beside it in its directory"
                         : "no permission to create it in " + database.getParent();
                 break;

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.engine.sqlite;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.file.PathText;
 import dev.sqlitepool.internal.file.SyncedFile;
 import java.net.URI;
 import java.nio.file.Path;
@@ -166,7 +167,7 @@ final class SqliteSetup {
             while (databases.next()) {
                 if (databases.getString("name").equals("main")) {
                     String file = databases.getString("file");
-                    return file == null || file.isEmpty() ? null : Path.of(file);
+                    return file == null || file.isEmpty() ? null : PathText.found(file, settings.database());
                 }
             }
             return null;
@@ -180,7 +181,7 @@ final class SqliteSetup {
         int options = name.indexOf('?');
         name = options < 0 ? name : name.substring(0, options);
         try {
-            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : Path.of(name)).toAbsolutePath();
+            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : PathText.found(name, null)).toAbsolutePath();
         } catch (IllegalArgumentException e) {
             return found;
         }
