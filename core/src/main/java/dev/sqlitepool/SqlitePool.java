@@ -68,7 +68,7 @@ public interface SqlitePool extends AutoCloseable {
      *
      * <ol>
      *   <li>The function begins on a read connection.
-     *   <li>At its first statement that writes, begins a transaction or is a {@code PRAGMA}, {@code ATTACH} or the like, it switches to the write
+     *   <li>At its first statement that writes, begins a transaction or is a {@code PRAGMA} that sets or does something, {@code ATTACH} or the like, it switches to the write
      *       connection: it gives the read connection back, waits for the write connection, repeats the statement there and stays.
      *   <li>After its own {@code COMMIT} it gives the write connection back, continues when the commit is durable, and waits for a connection again
      *       when it needs one. Other transactions may run in between.
@@ -89,7 +89,9 @@ public interface SqlitePool extends AutoCloseable {
 
     /**
      * Runs a function in a transaction ({@code BEGIN IMMEDIATE}): commits when the function returns, rolls back on any throwable.
-     * {@code last_insert_rowid()} and the like are refused before its first change, as in {@link #connection}.
+     * {@code last_insert_rowid()} and the like are refused before its first change, as in {@link #connection}. A {@code PRAGMA} is allowed if it only
+     * asks, or if SQLite rolls back what it does: {@code user_version}, {@code application_id}, {@code schema_version}, {@code defer_foreign_keys}, {@code
+     * incremental_vacuum}, {@code optimize}. Others are refused, and so are transaction control, {@code ATTACH} and {@code VACUUM}.
      *
      * @param <T> the result
      * @param work runs at most once; never if the transaction could not begin
@@ -100,8 +102,8 @@ public interface SqlitePool extends AutoCloseable {
 
     /**
      * Runs a function that reads in one consistent snapshot, fixed at its first statement that reads a table. Never waits for
-     * writers; writes are refused with SQLite's {@code SQLITE_READONLY}, and so are transaction control, {@code PRAGMA},
-     * {@code ATTACH} and {@code VACUUM}.
+     * writers; writes are refused with SQLite's {@code SQLITE_READONLY}, and so are transaction control, a {@code PRAGMA}
+     * that does not only ask, {@code ATTACH} and {@code VACUUM}.
      *
      * @param <T> the result
      * @param work runs at most once

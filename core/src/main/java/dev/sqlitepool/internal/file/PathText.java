@@ -3,8 +3,6 @@ package dev.sqlitepool.internal.file;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -90,22 +88,5 @@ public final class PathText {
         String name = path.isAbsolute() ? uri : uri.substring(uri.lastIndexOf('/') + 1);
         int escapes = (int) name.chars().filter(c -> c == '%').count();
         return name.length() - 2 * escapes;
-    }
-
-    /**
-     * A path against the working directory. If Java has lost its name, the system is asked.
-     *
-     * @param path relative or not
-     */
-    public static Path absolute(Path path) {
-        Path absolute = path.toAbsolutePath();
-        if (path.isAbsolute() || UNICODE || Files.isDirectory(Path.of("").toAbsolutePath())) {
-            return absolute;
-        }
-        try {
-            return Path.of("/proc/self/cwd").toRealPath().resolve(path);
-        } catch (IOException | InvalidPathException e) {
-            return absolute;
-        }
     }
 }

@@ -19,7 +19,7 @@ public final class UserPath {
                 path,
                 "copy it to a file of the operating system with Files.copy, and open that",
                 "use inMemory() for a database in memory");
-        return PathText.absolute(path);
+        return path.toAbsolutePath();
     }
 
     /**
@@ -36,7 +36,7 @@ public final class UserPath {
         if (target.getFileName() == null) {
             throw new IllegalArgumentException("target was \"" + target + "\"; it must name a file.");
         }
-        return PathText.absolute(target);
+        return target.toAbsolutePath();
     }
 
     private static void requireFile(String setting, Path path, String elsewhere, String memory) {

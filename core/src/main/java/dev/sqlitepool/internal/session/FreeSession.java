@@ -171,7 +171,7 @@ public final class FreeSession extends Session {
 
     @Override
     Lane readyToHandOut() throws SQLException {
-        Lane lane = ready(SqlText.PRAGMA);
+        Lane lane = ready(SqlText.PRAGMA, Verb.MAINTENANCE);
         if (transaction().isOpen() && lane.engine().needsSync()) {
             throw new SQLException(
                     "unwrap is refused inside a transaction, which could then be committed behind the pool's back,"

@@ -26,11 +26,42 @@ final class Misuse {
     }
 
     static SQLException inside(Form form, SqlText sql) {
+        String promise = form.name().toLowerCase(Locale.ROOT) + "(…)";
         return new SQLException(
-                sql.label() + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
-                        + "(…): it would break or ignore what the form promises. Use connection(…) for it"
-                        + (sql.verb().isControl() ? ", or savepoint(…)." : "."),
+                sql.label() + " is refused inside " + promise + ": " + (sql.verb().isControl() ? control(form) : reason(form, sql)),
                 "25001");
+    }
+
+    private static String control(Form form) {
+        return form == Form.READ
+                ? "its snapshot begins and ends with the function. Use connection(…) to control a transaction yourself."
+                : "the pool begins and ends the transaction. To commit, let the function return; to roll back, let it throw, or call"
+                        + " rollbackOnly(). For a part of it use savepoint(…); to control a transaction yourself, connection(…).";
+    }
+
+    private static String reason(Form form, SqlText sql) {
+        String pragma = sql.pragma();
+        if (sql.isTransactionalPragma()) {
+            return "it writes, and everything here only reads. Use transaction(…) for it.";
+        }
+        switch (pragma) {
+            case "foreign_keys":
+                return "SQLite ignores it inside a transaction. Use connection(…), before a transaction begins, or"
+                        + " PRAGMA defer_foreign_keys=ON inside transaction(…).";
+            case "journal_mode":
+            case "synchronous":
+            case "temp_store":
+                return "SQLite does not change it inside a transaction. For all connections use the builder.";
+            case "wal_checkpoint":
+                return "SQLite makes no checkpoint inside a transaction. Use connection(…) for it; the pool also makes its own.";
+            case "":
+                return sql.startsWith("VACUUM")
+                        ? "SQLite cannot run it inside a transaction. Use connection(…) for it."
+                        : "it changes the connection, which others use afterwards, and no rollback undoes that. Use connection(…) for it.";
+            default:
+                return "it changes the connection, which others use afterwards, and no rollback undoes that. Use connection(…) for it, or"
+                        + " pragma(…) of the builder for all connections.";
+        }
     }
 
     static SQLException insideReadOnly(SqlText sql) {

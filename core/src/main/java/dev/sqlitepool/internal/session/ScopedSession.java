@@ -243,9 +243,19 @@ public final class ScopedSession extends Session {
 
     @Override
     void requireAllowed(SqlText sql, Verb verb) throws SQLException {
-        if (form != null && verb.isRefusedInside()) {
+        if (form != null && verb.isRefusedInside() && !isTransactional(sql, verb)) {
             throw Misuse.inside(form, sql);
         }
+    }
+
+    private boolean isTransactional(SqlText sql, Verb verb) {
+        return form == Form.TRANSACTION && verb == Verb.MAINTENANCE && sql.isTransactionalPragma();
+    }
+
+    /** SQLite itself ends {@code defer_foreign_keys} with the transaction; it writes nothing. */
+    @Override
+    Verb inForm(SqlText sql, Verb verb) {
+        return !isTransactional(sql, verb) ? verb : sql.pragma().equals("defer_foreign_keys") ? Verb.READ : Verb.SCHEMA;
     }
 
     /** A snapshot that has not begun yet is one of the file of now. */

@@ -215,9 +215,10 @@ public abstract class Session extends LaneUser {
         moveToWrite(ready(sql));
     }
 
-    private Lane ready(SqlText sql, Verb given, boolean runs) throws SQLException {
+    private Lane ready(SqlText sql, Verb first, boolean runs) throws SQLException {
         requireAlive();
-        requireAllowed(sql, given);
+        requireAllowed(sql, first);
+        Verb given = inForm(sql, first);
         if (!given.ends()) {
             transaction.requireStanding();
         }
@@ -253,6 +254,11 @@ public abstract class Session extends LaneUser {
 
     /** Fails if the form refuses the statement. */
     void requireAllowed(SqlText sql, Verb verb) throws SQLException {}
+
+    /** What an allowed statement counts as in the form. */
+    Verb inForm(SqlText sql, Verb verb) {
+        return verb;
+    }
 
     /** The lane on which a statement may run. */
     abstract Lane laneFor(Verb verb, Lane current) throws SQLException;

@@ -27,7 +27,14 @@ final class ConnectionChanges {
 
     /** Pragmas that do something without being given a value. */
     private static final Set<String> ACTING =
-            Set.of("incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint");
+            Set.of("cipher_migrate", "incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint");
+
+    /** Pragmas that look for errors; their argument is a table. */
+    private static final Set<String> CHECKS = Set.of("foreign_key_check", "integrity_check", "quick_check");
+
+    /** Pragmas whose effect SQLite undoes with the transaction in which they run: it is in the file, or ends with the transaction. */
+    private static final Set<String> TRANSACTIONAL = Set.of(
+            "application_id", "defer_foreign_keys", "incremental_vacuum", "optimize", "schema_version", "user_version");
 
     private ConnectionChanges() {}
 
@@ -62,6 +69,18 @@ final class ConnectionChanges {
     static boolean onlyAsks(String sql) {
         Tokens tokens = new Tokens(sql);
         return tokens.skip("PRAGMA") && Pragma.of(tokens).onlyAsks();
+    }
+
+    /** The name of a pragma; empty for any other statement. */
+    static String pragma(String sql) {
+        Tokens tokens = behindExplain(sql);
+        return tokens.skip("PRAGMA") ? Pragma.of(tokens).name : "";
+    }
+
+    /** Whether a statement is a pragma whose effect belongs to the transaction in which it runs. */
+    static boolean isTransactional(String sql) {
+        Tokens tokens = new Tokens(sql);
+        return tokens.skip("PRAGMA") && TRANSACTIONAL.contains(Pragma.of(tokens).name);
     }
 
     private static Tokens behindExplain(String sql) {
@@ -134,7 +153,7 @@ final class ConnectionChanges {
         }
 
         boolean onlyAsks() {
-            return lists() || name.endsWith("_check") || value == null && !ACTING.contains(name);
+            return lists() || CHECKS.contains(name) || value == null && !ACTING.contains(name);
         }
 
         boolean changesConnection() {

@@ -161,6 +161,16 @@ public final class SqlText {
         return ConnectionChanges.onlyAsks(text);
     }
 
+    /** Whether the statement is a pragma whose effect belongs to the transaction in which it runs: committed and rolled back with it. */
+    public boolean isTransactionalPragma() {
+        return ConnectionChanges.isTransactional(text);
+    }
+
+    /** The name of the pragma in lower case; empty if the statement is none. */
+    public String pragma() {
+        return ConnectionChanges.pragma(text);
+    }
+
     /** Whether the first statement begins with the word. */
     public boolean startsWith(String word) {
         return Lexer.startsWith(text, word);

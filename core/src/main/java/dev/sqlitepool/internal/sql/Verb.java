@@ -5,7 +5,7 @@ import java.util.Map;
 
 /** What the first keyword of a statement tells about it; an EXPLAIN is taken for what it explains. */
 public enum Verb {
-    /** SELECT, VALUES, EXPLAIN: reads. */
+    /** SELECT, VALUES, EXPLAIN, a PRAGMA that only asks: reads. */
     READ,
     /** WITH: reads or writes; SQLite will tell. */
     WITH,
@@ -13,7 +13,7 @@ public enum Verb {
     CHANGE,
     /** CREATE, DROP, ALTER, REINDEX, ANALYZE: writes, without a meaningful count; may stand in a transaction. */
     SCHEMA,
-    /** PRAGMA, VACUUM: reaches beyond a transaction, or cannot stand in one. */
+    /** A PRAGMA that sets or does something, VACUUM: reaches beyond a transaction, or cannot stand in one. */
     MAINTENANCE,
     /** ATTACH, DETACH, VACUUM INTO: as MAINTENANCE, but writes nothing into the database, so that an error leaves nothing in doubt. */
     OTHER_FILE,
@@ -71,6 +71,9 @@ public enum Verb {
             return word.equalsIgnoreCase("EXPLAIN")
                     ? explained(sql, at + word.length())
                     : at == sql.length() ? EMPTY : OTHER;
+        }
+        if (verb == MAINTENANCE && ConnectionChanges.onlyAsks(sql)) {
+            return READ;
         }
         if (verb == MAINTENANCE && word.equalsIgnoreCase("VACUUM") && Lexer.contains(sql, at, "INTO")) {
             return OTHER_FILE;
