@@ -274,7 +274,7 @@ class TransactionTest {
                 "/* hidden */ COMMIT",
                 "-- hidden\n;COMMIT;",
                 "\uFEFFcommit",
-                "PRAGMA user_version",
+                "PRAGMA cache_size = 100",
                 "PRAGMA foreign_keys = OFF",
                 "EXPLAIN PRAGMA foreign_keys = OFF",
                 "ATTACH ':memory:' AS other",
