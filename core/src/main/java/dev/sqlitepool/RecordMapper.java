@@ -130,7 +130,7 @@ final class RecordMapper<R extends Record> implements RowMapper<R> {
             }
         }
         throw new SQLException("No column for component " + component + " of " + type.getName() + "; the columns are "
-                + names + ". Give the column that name with AS.");
+                + ColumnLabel.of(names) + ". Give the column that name with AS.");
     }
 
     private static String folded(String name) {

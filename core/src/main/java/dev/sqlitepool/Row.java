@@ -125,7 +125,7 @@ public interface Row {
     default int getInt(int column) throws SQLException {
         long value = getLong(column);
         if ((int) value != value) {
-            throw new SQLException("column " + column + " (" + columnNames().get(column - 1)
+            throw new SQLException("Column " + column + " (" + ColumnLabel.of(columnNames().get(column - 1))
                     + ") holds an integer that does not fit an int; use getLong.");
         }
         return (int) value;

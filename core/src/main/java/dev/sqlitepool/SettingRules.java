@@ -1,5 +1,6 @@
 package dev.sqlitepool;
 
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -42,7 +43,7 @@ final class SettingRules {
 
     static Duration notNegative(String setting, Duration value) {
         if (value.isNegative()) {
-            throw new IllegalArgumentException(setting + " was " + value + "; it must not be negative.");
+            throw new IllegalArgumentException(setting + " was " + seconds(value) + "; it must not be negative.");
         }
         return value;
     }
@@ -50,8 +51,13 @@ final class SettingRules {
     static Duration positive(String setting, Duration value, String hint) {
         if (value.isNegative() || value.isZero()) {
             throw new IllegalArgumentException(
-                    setting + " was " + value + "; it must be more than zero; " + hint + ".");
+                    setting + " was " + seconds(value) + "; it must be more than zero; " + hint + ".");
         }
         return value;
+    }
+
+    private static String seconds(Duration value) {
+        BigDecimal seconds = BigDecimal.valueOf(value.getSeconds()).add(BigDecimal.valueOf(value.getNano(), 9));
+        return (seconds.signum() == 0 ? "0" : seconds.stripTrailingZeros().toPlainString()) + " s";
     }
 }

@@ -445,7 +445,7 @@ class RowCursorTest {
                         })
                         .join())
                 .hasRootCauseInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("statementTimeout was PT0S");
+                .hasMessageContaining("statementTimeout was 0 s");
         lease.release().join();
     }
 

@@ -167,7 +167,7 @@ class StreamEndTest {
                 .isInstanceOf(SQLException.class)
                 .hasMessageContaining("no such table");
         assertThat(Probe.of(pool.stream("SELECT ?", row -> 1), 1).awaitError())
-                .hasMessageContaining("1 parameters, but 0 values");
+                .hasMessageContaining("1 parameter, but 0 values");
         assertThat(Probe.of(pool.stream("SELECT 1; SELECT 2", row -> 1), 1).awaitError())
                 .isInstanceOf(SQLException.class);
         Probe<Integer> late =

@@ -761,7 +761,7 @@ class TransactionTest {
         pool.blocking().useTransaction(tx -> {
             assertThatThrownBy(() -> tx.execute(INSERT, 1, 2, 3)).hasMessageContaining("2 parameters, but 3 values");
             assertThatThrownBy(() -> tx.executeScript("INSERT INTO t VALUES (?, 1)"))
-                    .hasMessageContaining("1 parameters");
+                    .hasMessageContaining("1 parameter, but");
             tx.execute(INSERT, 1, "a");
         });
         assertThat(ids(pool)).containsExactly(1);

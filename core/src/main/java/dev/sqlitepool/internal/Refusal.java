@@ -7,7 +7,6 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.function.Supplier;
 
 /** What the pool says to those who get no lane: who holds them, for how long, and what to do. Immutable. */
@@ -79,8 +78,8 @@ public final class Refusal {
     public PoolExhaustedException exhausted(boolean effect) {
         PoolStats stats = stats();
         return new PoolExhaustedException(
-                settings.name() + ": " + settings.maxWaiters()
-                        + " tasks wait already, which is all that maxWaiters allows: " + described(stats)
+                settings.name() + ": " + Words.count(settings.maxWaiters(), "task waits", "tasks wait")
+                        + " already, which is all that maxWaiters allows: " + described(stats)
                         + ". Submit less at once, or raise maxWaiters." + effect(effect),
                 stats,
                 effect);
@@ -141,6 +140,6 @@ public final class Refusal {
     }
 
     private static String seconds(Duration duration) {
-        return String.format(Locale.ROOT, "%.1f s", duration.toNanos() / 1e9);
+        return Words.time(duration);
     }
 }

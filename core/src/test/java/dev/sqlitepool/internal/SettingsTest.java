@@ -113,7 +113,7 @@ class SettingsTest {
                 "busyTimeout", SqlitePoolBuilder::busyTimeout,
                 "closeGrace", SqlitePoolBuilder::closeGrace);
         positive.forEach((name, setter) -> {
-            refusals.add(refusal(b -> setter.apply(b, Duration.ZERO), name + " was PT0S", "more than zero"));
+            refusals.add(refusal(b -> setter.apply(b, Duration.ZERO), name + " was 0 s", "more than zero"));
             refusals.add(refusal(b -> setter.apply(b, Duration.ofNanos(-1)), name + " was PT-0.000000001S"));
         });
         notNegative.forEach((name, setter) -> refusals.add(

@@ -59,6 +59,13 @@ public interface Engine {
     /** The meaning of an error of this connection. */
     Failure failure(SQLException error);
 
+    /** The same error with more words; an error that says more than its message stays as it is. */
+    default SQLException said(SQLException error, String message) {
+        return error.getClass() == SQLException.class
+                ? new SQLException(message, error.getSQLState(), error.getErrorCode(), error)
+                : error;
+    }
+
     /** Whether the connection is open and can read its database. Never throws. */
     boolean probe();
 

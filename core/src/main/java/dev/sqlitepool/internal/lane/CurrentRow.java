@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Row;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
 import java.sql.SQLException;
 import java.util.List;
@@ -55,7 +56,8 @@ public final class CurrentRow implements Row {
                 return i + 1;
             }
         }
-        throw new SQLException("There is no column " + column + "; the columns are " + all + ".");
+        throw new SQLException("There is no column " + column + "; the columns are "
+                + all.stream().map(SqlText::columnLabel).toList() + ".");
     }
 
     @Override

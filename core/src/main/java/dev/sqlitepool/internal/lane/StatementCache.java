@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
+import dev.sqlitepool.internal.Words;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.sql.SqlText;
@@ -105,8 +106,9 @@ public final class StatementCache {
     /** Fails if the statement cannot be run as is wanted, before it runs. */
     public static void check(Prepared prepared, @Nullable Object[] values, boolean needsRows) throws SQLException {
         if (values.length != prepared.parameterCount()) {
-            throw new SQLException("The statement has " + prepared.parameterCount() + " parameters, but "
-                    + values.length + " values were given.");
+            throw new SQLException("The statement has "
+                    + Words.count(prepared.parameterCount(), "parameter", "parameters") + ", but "
+                    + Words.count(values.length, "value was given.", "values were given."));
         }
         if (needsRows && !prepared.returnsRows()) {
             throw new SQLException("The statement returns no rows and was not run; use execute, or add RETURNING.");

@@ -7,6 +7,7 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Words;
 import dev.sqlitepool.internal.sql.Lexer;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
@@ -58,7 +59,7 @@ final class SessionConnection implements Transaction {
     @Override
     public void statementTimeout(Duration timeout) {
         if (timeout.isZero() || timeout.isNegative()) {
-            throw new IllegalArgumentException("statementTimeout was " + timeout + "; it must be positive.");
+            throw new IllegalArgumentException("statementTimeout was " + Words.time(timeout) + "; it must be positive.");
         }
         session.statementTimeout(Settings.nanos(timeout));
     }

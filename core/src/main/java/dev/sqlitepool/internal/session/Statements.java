@@ -131,8 +131,20 @@ public final class Statements {
         if (writes && unread) {
             refused = error;
         }
-        SQLException failed = failed(current, error, verb);
+        SQLException failed = withHint(current, failed(current, error, verb));
         return writes && session.readOnly().isOn() ? session.readOnly().error("This statement", failed) : failed;
+    }
+
+    /** SQLite says only that something is unsafe, and not what decides on it. */
+    private static SQLException withHint(Lane lane, SQLException error) {
+        String message = String.valueOf(error.getMessage());
+        return message.contains("unsafe use of ")
+                ? lane.engine().said(
+                        error,
+                        message + ". With trusted_schema=OFF, which the pool sets, a view, trigger, index, default or check of the schema"
+                                + " may not use a function or virtual table that might do harm. If nobody else can change the schema, set"
+                                + " pragma(\"trusted_schema\", \"ON\") of the builder.")
+                : error;
     }
 
     /** Whether the statement leaves the transaction open when somebody holds the database, so that it may be ended again. */
@@ -177,9 +189,21 @@ public final class Statements {
     long[] runAll(SqlText sql, @Nullable Object[][] rows) throws SQLException {
         long[] changes = new long[rows.length];
         for (int i = 0; i < rows.length; i++) {
-            changes[i] = run(sql, rows[i], null, false);
+            try {
+                changes[i] = run(sql, rows[i], null, false);
+            } catch (SQLException e) {
+                throw inBatch(e, i + 1, rows.length);
+            }
         }
         return changes;
+    }
+
+    /** The error of one row, which the message names. The pool itself needs one with which a read lane has refused the statement unchanged. */
+    private SQLException inBatch(SQLException error, int row, int rows) {
+        Lane lane = session.lane();
+        return lane == null || rows == 1 || wasRefused(error)
+                ? error
+                : lane.engine().said(error, error.getMessage() + " (row " + row + " of " + rows + " of the batch)");
     }
 
     <T> List<T> collect(SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values) throws SQLException {

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.sql;
 
 import java.sql.SQLException;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +32,7 @@ public final class SqlText {
     private @Nullable Boolean asksForLastChange;
 
     private SqlText(String text) {
-        this.text = text;
+        this.text = Objects.requireNonNull(text, "sql");
         this.verb = Verb.of(text);
     }
 
@@ -200,6 +201,11 @@ public final class SqlText {
             throw new SQLException("The SQL text holds more than one statement (it begins with " + label()
                     + "); give one at a time, or use executeScript.");
         }
+    }
+
+    /** A column's name for messages: one that SQLite has made is the text of an expression, and may hold literals. */
+    public static String columnLabel(String name) {
+        return of(name).label();
     }
 
     /** The beginning of the statement on one line for messages, every literal replaced by a question mark. */

@@ -13,8 +13,11 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.temporal.ChronoField;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -54,7 +57,16 @@ public final class Values {
 
     /** As {@link #encode(Object[])} for the rows of a batch. */
     public static @Nullable Object[][] encodeRows(Collection<? extends Object[]> rows) {
-        return rows.stream().map(Values::encode).toArray(Object[][]::new);
+        Objects.requireNonNull(rows, "rows");
+        List<@Nullable Object[]> encoded = new ArrayList<>(rows.size());
+        for (Object[] row : rows) {
+            try {
+                encoded.add(encode(row));
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("Row " + (encoded.size() + 1) + " of the batch: " + e.getMessage(), e);
+            }
+        }
+        return encoded.toArray(Object[][]::new);
     }
 
     private static @Nullable Object encode(@Nullable Object value, int position) {
@@ -98,7 +110,33 @@ public final class Values {
             return time.format(TIME);
         }
         throw new IllegalArgumentException("Parameter " + position + " is of the unsupported type "
-                + value.getClass().getName() + "; convert it to a number, String, byte[] or a type of java.time.");
+                + value.getClass().getName() + "; " + advice(value) + ".");
+    }
+
+    private static String advice(Object value) {
+        if (value instanceof Iterable || value.getClass().isArray() || value instanceof java.util.Map) {
+            return "a parameter is one value. For IN write IN (SELECT value FROM json_each(?)) and give the values as the text of a JSON"
+                    + " array; for many rows use executeBatch";
+        }
+        if (value instanceof java.util.Optional) {
+            return "give orElse(null)";
+        }
+        if (value instanceof java.time.Duration || value instanceof java.time.Period) {
+            return "give a number, such as toMillis(), or toString() as text";
+        }
+        if (value instanceof java.math.BigInteger) {
+            return "give longValueExact(), or toString() as text if it may be larger than a long";
+        }
+        if (value instanceof java.util.Date) {
+            return "give an Instant, or another type of java.time";
+        }
+        if (value instanceof Character || value instanceof CharSequence) {
+            return "give toString()";
+        }
+        if (value instanceof Number) {
+            return "give longValue(), doubleValue() or toString()";
+        }
+        return "convert it to a number, String, byte[] or a type of java.time";
     }
 
     private static String utc(Instant instant, int position) {
@@ -224,10 +262,14 @@ public final class Values {
     private static SQLException unfit(Row row, int column, Class<?> type) {
         String kinds = type.isEnum() ? ", one of " + Arrays.toString(type.getEnumConstants()) : "";
         return new SQLException(
-                "Column " + name(row, column) + " holds a value that is not a " + type.getSimpleName() + kinds + ".");
+                "Column " + name(row, column) + " holds a value that is not " + article(type) + type.getSimpleName() + kinds + ".");
+    }
+
+    private static String article(Class<?> type) {
+        return "aeiouAEIOU".indexOf(type.getSimpleName().charAt(0)) >= 0 && type != UUID.class ? "an " : "a ";
     }
 
     private static String name(Row row, int column) {
-        return column + " (" + row.columnNames().get(column - 1) + ")";
+        return column + " (" + SqlText.columnLabel(row.columnNames().get(column - 1)) + ")";
     }
 }

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.upkeep;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Words;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Waiter;
@@ -194,7 +195,7 @@ public final class Housekeeper {
             Runnable settle = end ? holder.endRead(ended -> tooOld(limit)) : null;
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
                 String label = holder.label();
-                telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);
+                telemetry.warn("\"" + label + "\" has read for " + Words.time(held) + (end ? " and is ended" : ""), null);
                 telemetry.tell(listener -> listener.readTooOld(label, held, end));
             }
             if (settle != null) {
@@ -206,8 +207,8 @@ public final class Housekeeper {
 
     private static SQLTimeoutException tooOld(Duration limit) {
         return new SQLTimeoutException(
-                "The read was ended because it held its snapshot for longer than maxReadAge, " + limit.toNanos() / 1e9
-                        + " s: the write-ahead log cannot shrink past it. Read in smaller parts, or allow more.",
+                "The read was ended because it held its snapshot for longer than maxReadAge, " + Words.time(limit)
+                        + ": the write-ahead log cannot shrink past it. Read in smaller parts, or allow more.",
                 "57014");
     }
 
@@ -233,7 +234,7 @@ public final class Housekeeper {
             Throwable trace = holder.submittedAt();
             if (trace != null && loan.getValue().compareTo(threshold) > 0 && reported.add(holder)) {
                 String label = holder.label();
-                telemetry.warn("a connection has been held for " + loan.getValue() + " by \"" + label + "\"", trace);
+                telemetry.warn("a connection has been held for " + Words.time(loan.getValue()) + " by \"" + label + "\"", trace);
                 telemetry.tell(listener -> listener.leakSuspected(lanes.access(), label, loan.getValue(), trace));
             }
         }

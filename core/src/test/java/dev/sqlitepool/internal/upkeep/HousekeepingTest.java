@@ -519,7 +519,7 @@ class HousekeepingTest {
         assertThat(logged.warnings())
                 .singleElement()
                 .asString()
-                .endsWith("a connection has been held for PT11S by \"HousekeepingTest\"");
+                .endsWith("a connection has been held for 11.0 s by \"HousekeepingTest\"");
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(1);
         Pools.await("told", () -> events.contains("leak WRITE HousekeepingTest PT11S true"));

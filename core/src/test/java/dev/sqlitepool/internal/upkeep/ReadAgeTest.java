@@ -106,14 +106,14 @@ class ReadAgeTest {
         clock.addAndGet(1);
         pool.parts().housekeeper().sweep();
         pool.parts().housekeeper().sweep();
-        assertThat(logged.warnings()).singleElement().asString().endsWith("has read for PT1H");
+        assertThat(logged.warnings()).singleElement().asString().endsWith("has read for 3600.0 s");
         clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(1);
         clock.addAndGet(1);
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(2);
-        assertThat(logged.warnings().get(1)).endsWith("has read for PT2H and is ended");
+        assertThat(logged.warnings().get(1)).endsWith("has read for 7200.0 s and is ended");
         gate.open();
         assertTooOld(reads);
         lease.release().join();

@@ -15,6 +15,7 @@ import java.sql.Statement;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
+import org.sqlite.SQLiteException;
 
 /**
  * SQLite through sqlite-jdbc. Owned by the lane's owner; {@link #interrupt} by any thread.
@@ -261,6 +262,16 @@ final class SqliteEngine implements Engine {
     @Override
     public Failure failure(SQLException error) {
         return SqliteErrors.failure(error, this);
+    }
+
+    @Override
+    public SQLException said(SQLException error, String message) {
+        if (!(error instanceof SQLiteException sqlite)) {
+            return Engine.super.said(error, message);
+        }
+        SQLException said = new SQLiteException(message, sqlite.getResultCode());
+        said.initCause(error);
+        return said;
     }
 
     @Override

@@ -44,6 +44,10 @@ record SqliteVersion(int major, int minor, int patch) {
         }
     }
 
+    boolean isBefore(SqliteVersion other) {
+        return major != other.major ? major < other.major : minor != other.minor ? minor < other.minor : patch < other.patch;
+    }
+
     @Override
     public String toString() {
         return major + "." + minor + "." + patch;

@@ -36,7 +36,7 @@ final class Warnings {
             warn(
                     "SQLite " + version
                             + " has the WAL-reset bug, which can damage a database that several connections write and"
-                            + " checkpoint. Update sqlite-jdbc, to one with SQLite 3.51.3 or later (3.50.7 and 3.44.6 are sound too).");
+                            + " checkpoint. Update sqlite-jdbc, to 3.51.3.0 or later.");
         }
     }
 
