@@ -185,7 +185,7 @@ class RowCursorTest {
                 "INSERT INTO t VALUES (1) RETURNING x",
                 "WITH w AS (SELECT 1) INSERT INTO t SELECT 1 FROM w RETURNING x",
                 "; WITH w AS (SELECT 1) INSERT INTO t SELECT 1 FROM w RETURNING x",
-                "PRAGMA user_version")) {
+                "PRAGMA user_version = 1")) {
             assertThatThrownBy(() -> pool.connection(c -> c.cursor(sql, row -> row.getInt(1)))
                             .join())
                     .as(sql)

@@ -640,7 +640,7 @@ class TransactionTest {
         SqlitePool pool = open(3);
         assertThatThrownBy(() -> pool.blocking().executeBatch(INSERT, List.of(new Object[] {1, "a"}, new Object[] {2})))
                 .isInstanceOf(SQLException.class)
-                .hasMessageContaining("2 parameters, but 1 values");
+                .hasMessageContaining("2 parameters, but 1 value");
         assertThat(ids(pool)).isEmpty();
     }
 
@@ -755,9 +755,9 @@ class TransactionTest {
         SqlitePool pool = open(3);
         assertThatThrownBy(() -> pool.blocking().execute(INSERT, 1))
                 .isInstanceOf(SQLException.class)
-                .hasMessageContaining("2 parameters, but 1 values");
+                .hasMessageContaining("2 parameters, but 1 value");
         assertThatThrownBy(() -> pool.blocking().query("SELECT 1", row -> 1, "x"))
-                .hasMessageContaining("0 parameters, but 1 values");
+                .hasMessageContaining("0 parameters, but 1 value");
         pool.blocking().useTransaction(tx -> {
             assertThatThrownBy(() -> tx.execute(INSERT, 1, 2, 3)).hasMessageContaining("2 parameters, but 3 values");
             assertThatThrownBy(() -> tx.executeScript("INSERT INTO t VALUES (?, 1)"))

@@ -146,7 +146,7 @@ class WaitingLimitsTest {
                 .acquireTimeout(Duration.ofMillis(50)));
         CompletableFuture<List<Integer>> read = pool.query("SELECT 1", row -> 1);
         assertThatThrownBy(read::join)
-                .hasMessageContaining("no connection within 0.1 s")
+                .hasMessageContaining("no connection within 50 ms")
                 .hasMessageNotContaining("Find what holds them");
         gate.open();
     }

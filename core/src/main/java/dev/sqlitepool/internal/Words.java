@@ -13,11 +13,12 @@ public final class Words {
         if (seconds == 0) {
             return "0 s";
         }
-        return Math.abs(seconds) >= 0.1
-                ? String.format(Locale.ROOT, "%.1f s", seconds)
-                : Math.abs(seconds) >= 0.001
-                        ? String.format(Locale.ROOT, "%.0f ms", seconds * 1e3)
-                        : String.format(Locale.ROOT, "%.6f ms", seconds * 1e3);
+        double size = Math.abs(seconds);
+        if (size < 0.000_01) {
+            return "under 0.01 ms";
+        }
+        String form = size >= 0.1 ? "%.1f s" : size >= 0.001 ? "%.0f ms" : "%.2f ms";
+        return String.format(Locale.ROOT, form, size >= 0.1 ? seconds : seconds * 1e3);
     }
 
     /** A number of things. */

@@ -114,10 +114,10 @@ class SettingsTest {
                 "closeGrace", SqlitePoolBuilder::closeGrace);
         positive.forEach((name, setter) -> {
             refusals.add(refusal(b -> setter.apply(b, Duration.ZERO), name + " was 0 s", "more than zero"));
-            refusals.add(refusal(b -> setter.apply(b, Duration.ofNanos(-1)), name + " was PT-0.000000001S"));
+            refusals.add(refusal(b -> setter.apply(b, Duration.ofNanos(-1)), name + " was -0.000000001 s"));
         });
         notNegative.forEach((name, setter) -> refusals.add(
-                refusal(b -> setter.apply(b, Duration.ofNanos(-1)), name + " was PT-0.000000001S", "not be negative")));
+                refusal(b -> setter.apply(b, Duration.ofNanos(-1)), name + " was -0.000000001 s", "not be negative")));
         return refusals.stream();
     }
 

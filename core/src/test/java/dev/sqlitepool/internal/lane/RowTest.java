@@ -200,7 +200,7 @@ class RowTest {
                 .hasMessageContaining("1 (n)")
                 .hasMessageContaining("getLong")
                 .hasMessageNotContaining("2147483648");
-        assertRefused("-2147483649 AS n", row -> row.get("n", int.class)).hasMessageContaining("not a int");
+        assertRefused("-2147483649 AS n", row -> row.get("n", int.class)).hasMessageContaining("not an int");
         assertRefused("32768", row -> row.get(1, Short.class)).hasMessageContaining("not a Short");
         assertRefused("128", row -> row.get(1, byte.class)).hasMessageContaining("not a byte");
     }
