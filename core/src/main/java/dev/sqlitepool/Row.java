@@ -125,8 +125,9 @@ public interface Row {
     default int getInt(int column) throws SQLException {
         long value = getLong(column);
         if ((int) value != value) {
-            throw new SQLException("Column " + column + " (" + ColumnLabel.of(columnNames().get(column - 1))
-                    + ") holds an integer that does not fit an int; use getLong.");
+            throw new SQLException(
+                    "Column " + column + " (" + ColumnLabel.of(columnNames().get(column - 1))
+                            + ") holds an integer that does not fit an int; use getLong.");
         }
         return (int) value;
     }

@@ -456,8 +456,9 @@ public final class SqlitePoolBuilder {
                     + " with inMemory(); a database in memory is one connection: leave it out.");
         }
         if (inMemory && (readOnly || fileMustExist)) {
-            throw new IllegalArgumentException((readOnly ? "readOnly()" : "fileMustExist()")
-                    + " was set with inMemory(); a database in memory begins empty and has no file: leave one of them out.");
+            throw new IllegalArgumentException(
+                    (readOnly ? "readOnly()" : "fileMustExist()")
+                            + " was set with inMemory(); a database in memory begins empty and has no file: leave one of them out.");
         }
         if (connectionFactory != null && fileMustExist) {
             throw new IllegalArgumentException(
@@ -465,8 +466,8 @@ public final class SqlitePoolBuilder {
         }
         String journal = pragmas.get("journal_mode");
         if (readOnly && !"wal".equalsIgnoreCase(journal)) {
-            throw new IllegalArgumentException(
-                    "journal_mode was " + journal + " with readOnly(), which changes nothing in the file: leave one of them out.");
+            throw new IllegalArgumentException("journal_mode was " + journal
+                    + " with readOnly(), which changes nothing in the file: leave one of them out.");
         }
         int size = inMemory ? 1 : poolSize == null ? 10 : poolSize;
         if (size > 1 && "exclusive".equalsIgnoreCase(pragmas.get("locking_mode"))) {
@@ -489,7 +490,9 @@ public final class SqlitePoolBuilder {
                 name != null ? name : "sqlitepool-" + NUMBER.incrementAndGet(),
                 databasePath,
                 connectionFactory,
-                readOnly ? Settings.Opening.READ_ONLY : fileMustExist ? Settings.Opening.EXISTING : Settings.Opening.CREATE,
+                readOnly
+                        ? Settings.Opening.READ_ONLY
+                        : fileMustExist ? Settings.Opening.EXISTING : Settings.Opening.CREATE,
                 size,
                 acquireTimeout,
                 inMemory ? null : maxConnectionAge,

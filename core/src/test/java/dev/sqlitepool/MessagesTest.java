@@ -50,12 +50,16 @@ class MessagesTest {
                         .join())
                 .cause()
                 .hasMessage("Column 1 (coalesce(NULL, ?)) holds a value that is not a Long.");
-        assertThatThrownBy(() -> pool.query("SELECT 1e300 + 98765432101", row -> row.getInt(1)).join())
-                .satisfies(error -> assertThat(String.valueOf(error.getMessage())).doesNotContain("98765432101"));
-        assertThatThrownBy(() -> pool.query("SELECT 98765432101", row -> row.getInt(1)).join())
+        assertThatThrownBy(() -> pool.query("SELECT 1e300 + 98765432101", row -> row.getInt(1))
+                        .join())
+                .satisfies(
+                        error -> assertThat(String.valueOf(error.getMessage())).doesNotContain("98765432101"));
+        assertThatThrownBy(() ->
+                        pool.query("SELECT 98765432101", row -> row.getInt(1)).join())
                 .cause()
                 .hasMessage("Column 1 (?) holds an integer that does not fit an int; use getLong.");
-        assertThatThrownBy(() -> pool.query("SELECT 98765432101 AS big", row -> row.getInt(1)).join())
+        assertThatThrownBy(() -> pool.query("SELECT 98765432101 AS big", row -> row.getInt(1))
+                        .join())
                 .cause()
                 .hasMessageStartingWith("Column 1 (big) holds");
     }
@@ -63,13 +67,15 @@ class MessagesTest {
     @Test
     void articlesAndPluralsFit() {
         SqlitePool pool = pools.open();
-        assertThatThrownBy(() -> pool.query("SELECT 'x' AS a", row -> row.get(1, Instant.class)).join())
+        assertThatThrownBy(() -> pool.query("SELECT 'x' AS a", row -> row.get(1, Instant.class))
+                        .join())
                 .cause()
                 .hasMessage("Column 1 (a) holds a value that is not an Instant.");
         assertThatThrownBy(() -> pool.query("SELECT ?", row -> row.getLong(1)).join())
                 .cause()
                 .hasMessage("The statement has 1 parameter, but 0 values were given.");
-        assertThatThrownBy(() -> pool.query("SELECT ?, ?", row -> row.getLong(1), 1).join())
+        assertThatThrownBy(() ->
+                        pool.query("SELECT ?, ?", row -> row.getLong(1), 1).join())
                 .cause()
                 .hasMessage("The statement has 2 parameters, but 1 value was given.");
     }
@@ -90,30 +96,46 @@ class MessagesTest {
     @Test
     void noSqlIsSaidToBeNoSql() {
         SqlitePool pool = pools.open();
-        assertThatThrownBy(() -> pool.query(null, row -> 1)).isInstanceOf(NullPointerException.class).hasMessage("sql");
-        assertThatThrownBy(() -> pool.execute(null)).isInstanceOf(NullPointerException.class).hasMessage("sql");
+        assertThatThrownBy(() -> pool.query(null, row -> 1))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("sql");
+        assertThatThrownBy(() -> pool.execute(null))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("sql");
         assertThatThrownBy(() -> pool.executeBatch("SELECT 1", null))
                 .isInstanceOf(NullPointerException.class)
                 .hasMessage("rows");
-        assertThatThrownBy(() -> pool.transaction(tx -> tx.execute(null)).join()).cause().hasMessage("sql");
+        assertThatThrownBy(() -> pool.transaction(tx -> tx.execute(null)).join())
+                .cause()
+                .hasMessage("sql");
     }
 
     @Test
     void anUnsupportedParameterComesWithAdviceThatFits() {
         SqlitePool pool = pools.open();
         Map.<Object, String>of(
-                        Duration.ofSeconds(1), "toMillis()",
-                        BigInteger.TEN, "longValueExact()",
-                        List.of(1, 2), "json_each(?)",
-                        new int[] {1}, "json_each(?)",
-                        Optional.of(1), "orElse(null)",
-                        new java.util.Date(0), "Instant",
-                        'c', "toString()",
-                        new StringBuilder("secret"), "toString()",
-                        new java.util.concurrent.atomic.AtomicLong(), "longValue()")
+                        Duration.ofSeconds(1),
+                        "toMillis()",
+                        BigInteger.TEN,
+                        "longValueExact()",
+                        List.of(1, 2),
+                        "json_each(?)",
+                        new int[] {1},
+                        "json_each(?)",
+                        Optional.of(1),
+                        "orElse(null)",
+                        new java.util.Date(0),
+                        "Instant",
+                        'c',
+                        "toString()",
+                        new StringBuilder("secret"),
+                        "toString()",
+                        new java.util.concurrent.atomic.AtomicLong(),
+                        "longValue()")
                 .forEach((value, advice) -> assertThatThrownBy(() -> pool.execute("SELECT ?", value))
                         .isInstanceOf(IllegalArgumentException.class)
-                        .hasMessageStartingWith("Parameter 1 is of the unsupported type " + value.getClass().getName())
+                        .hasMessageStartingWith("Parameter 1 is of the unsupported type "
+                                + value.getClass().getName())
                         .hasMessageContaining(advice)
                         .hasMessageNotContaining("secret"));
     }
@@ -126,8 +148,10 @@ class MessagesTest {
         String insert = "INSERT INTO t VALUES (?)";
         for (Throwable error : List.of(
                 catchThrowable(() -> pool.executeBatch(insert, rows).join()),
-                catchThrowable(() -> pool.transaction(tx -> tx.executeBatch(insert, rows)).join()),
-                catchThrowable(() -> pool.connection(tx -> tx.executeBatch(insert, rows)).join()))) {
+                catchThrowable(() ->
+                        pool.transaction(tx -> tx.executeBatch(insert, rows)).join()),
+                catchThrowable(() ->
+                        pool.connection(tx -> tx.executeBatch(insert, rows)).join()))) {
             assertThat(error).isInstanceOf(CompletionException.class);
             assertThat(error.getCause())
                     .isInstanceOf(SQLiteException.class)
@@ -136,13 +160,17 @@ class MessagesTest {
             assertThat(((SQLiteException) error.getCause()).getResultCode())
                     .isEqualTo(SQLiteErrorCode.SQLITE_CONSTRAINT_PRIMARYKEY);
         }
-        assertThatThrownBy(() -> pool.executeBatch(insert, List.of(new Object[] {5}, new Object[] {6, 7})).join())
+        assertThatThrownBy(() -> pool.executeBatch(insert, List.of(new Object[] {5}, new Object[] {6, 7}))
+                        .join())
                 .cause()
                 .hasMessage("The statement has 1 parameter, but 2 values were given. (row 2 of 2 of the batch)");
         assertThatThrownBy(() -> pool.executeBatch(insert, List.of(new Object[] {5}, new Object[] {Duration.ZERO})))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageStartingWith("Row 2 of the batch: Parameter 1 is of the unsupported type java.time.Duration");
-        assertThat(pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1)).join()).contains(0L);
+                .hasMessageStartingWith(
+                        "Row 2 of the batch: Parameter 1 is of the unsupported type java.time.Duration");
+        assertThat(pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                        .join())
+                .contains(0L);
     }
 
     @Test

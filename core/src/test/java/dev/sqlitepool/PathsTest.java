@@ -34,8 +34,10 @@ class PathsTest {
     private static String classPath() {
         List<String> places = new ArrayList<>(List.of(System.getProperty("java.class.path")));
         for (Class<?> each : List.of(PathsTest.class, SqlitePool.class, org.sqlite.JDBC.class)) {
-            places.add(Path.of(URI.create(
-                            each.getProtectionDomain().getCodeSource().getLocation().toString()))
+            places.add(Path.of(URI.create(each.getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toString()))
                     .toString());
         }
         return String.join(File.pathSeparator, places);
@@ -53,15 +55,20 @@ class PathsTest {
                     pool.blocking().execute("CREATE TABLE t (x)");
                     pool.blocking().transaction(tx -> tx.execute("INSERT INTO t VALUES (1)"));
                     System.out.println("rows "
-                            + pool.blocking().queryOne("SELECT count(*) FROM t", row -> row.getLong(1)).orElseThrow());
-                    System.out.println("log " + (pool.stats().walSize() > 0 ? "opened by the pool" : "not opened by the pool"));
-                    pool.backup(directory.resolve("copy-of-" + database.getFileName())).join();
+                            + pool.blocking()
+                                    .queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                                    .orElseThrow());
+                    System.out.println(
+                            "log " + (pool.stats().walSize() > 0 ? "opened by the pool" : "not opened by the pool"));
+                    pool.backup(directory.resolve("copy-of-" + database.getFileName()))
+                            .join();
                 }
             }
             Path named = Path.of(URI.create(arguments[0] + "%C3%BC.db")); // the name of the file, too
             try (SqlitePool pool = SqlitePool.open(named)) {
                 pool.blocking().execute("CREATE TABLE t (x)");
-                pool.backup(Path.of(URI.create(arguments[0] + "copy-of-%C3%BC.db"))).join();
+                pool.backup(Path.of(URI.create(arguments[0] + "copy-of-%C3%BC.db")))
+                        .join();
             }
             System.out.println("done");
         }
@@ -80,14 +87,16 @@ class PathsTest {
         builder.environment().put("LC_ALL", locale);
         Process child = builder.start();
         String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS)).isTrue();
+        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS))
+                .isTrue();
         return output;
     }
 
     /** As in a Docker image without a locale: Java loses what is not ASCII in the text of a path, and the driver does not. */
     @Test
     void aDirectoryThatIsNotAsciiOpensWithoutALocale() throws Exception {
-        assumeTrue(File.separatorChar == '/' && "UTF-8".equals(System.getProperty("sun.jnu.encoding")), "UTF-8 on Unix");
+        assumeTrue(
+                File.separatorChar == '/' && "UTF-8".equals(System.getProperty("sun.jnu.encoding")), "UTF-8 on Unix");
         Path directory = Files.createDirectory(pools.directory().resolve("d\u00e9p\u00f4t \u65e5\u672c 100%"));
         String output = inLocale("C", directory);
         assertThat(output.lines().filter(line -> !line.startsWith("SLF4J") && !line.startsWith("encoding")))
@@ -96,12 +105,7 @@ class PathsTest {
         try (Stream<Path> files = Files.list(directory)) {
             assertThat(files.map(file -> file.getFileName().toString()))
                     .containsExactlyInAnyOrder(
-                            "one.db",
-                            "two.db",
-                            "\u00fc.db",
-                            "copy-of-one.db",
-                            "copy-of-two.db",
-                            "copy-of-\u00fc.db");
+                            "one.db", "two.db", "\u00fc.db", "copy-of-one.db", "copy-of-two.db", "copy-of-\u00fc.db");
         }
         assertThat(count(directory.resolve("copy-of-two.db"))).isEqualTo(1);
     }
@@ -119,7 +123,8 @@ class PathsTest {
     private Path ofLength(int bytes) throws Exception {
         Path directory = pools.directory();
         while (directory.toString().length() < bytes - 130) {
-            directory = directory.resolve("d".repeat(Math.min(100, bytes - 120 - directory.toString().length())));
+            directory = directory.resolve(
+                    "d".repeat(Math.min(100, bytes - 120 - directory.toString().length())));
         }
         Files.createDirectories(directory);
         return directory.resolve("f".repeat(bytes - directory.toString().length() - 1));
@@ -144,7 +149,8 @@ class PathsTest {
     @Test
     void aNameThatIsTooLongIsSaidToBeTooLong() throws Exception {
         assumeTrue(File.separatorChar == '/', "as on Unix");
-        SqlitePool longest = pools.build(SqlitePool.builder().databasePath(pools.directory().resolve("n".repeat(247))));
+        SqlitePool longest =
+                pools.build(SqlitePool.builder().databasePath(pools.directory().resolve("n".repeat(247))));
         longest.execute("CREATE TABLE t (x)").join();
         Path tooLong = pools.directory().resolve("m" + "\u00e9".repeat(125)); // bytes count, not letters
         SqlitePool pool = pools.build(SqlitePool.builder().databasePath(tooLong));
@@ -165,7 +171,8 @@ class PathsTest {
             pool.backup(target).join();
             assertThat(target).isRegularFile();
             try (Stream<Path> files = Files.list(pools.directory())) {
-                assertThat(files.map(file -> file.getFileName().toString())).noneMatch(name -> name.contains("partial"));
+                assertThat(files.map(file -> file.getFileName().toString()))
+                        .noneMatch(name -> name.contains("partial"));
             }
         }
         Path deep = ofLength(504);
@@ -250,7 +257,10 @@ class PathsTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("readOnly() was set with inMemory()");
         ConnectionFactory factory = access -> DriverManager.getConnection("jdbc:sqlite:x.db");
-        assertThatThrownBy(() -> SqlitePool.builder().connectionFactory(factory).fileMustExist().build())
+        assertThatThrownBy(() -> SqlitePool.builder()
+                        .connectionFactory(factory)
+                        .fileMustExist()
+                        .build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("fileMustExist() was set with connectionFactory");
     }

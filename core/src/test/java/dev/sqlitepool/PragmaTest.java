@@ -45,8 +45,9 @@ class PragmaTest {
 
     private SqlitePool filled() {
         SqlitePool pool = pools.open();
-        pool.useTransaction(tx -> tx.executeScript(
-                        "CREATE TABLE t (id INTEGER PRIMARY KEY, p REFERENCES t DEFERRABLE); CREATE INDEX i ON t (p); INSERT INTO t VALUES (1, NULL)"))
+        pool.useTransaction(
+                        tx -> tx.executeScript(
+                                "CREATE TABLE t (id INTEGER PRIMARY KEY, p REFERENCES t DEFERRABLE); CREATE INDEX i ON t (p); INSERT INTO t VALUES (1, NULL)"))
                 .join();
         return pool;
     }
@@ -59,12 +60,22 @@ class PragmaTest {
     void whatOnlyAsksIsAllowedEverywhere() {
         SqlitePool pool = filled();
         for (String sql : ASKING) {
-            List<Object> inTransaction = pool.<List<Object>>transaction(tx -> tx.query(sql, row -> row.getObject(1))).join();
-            assertThat(pool.<List<Object>>read(tx -> tx.query(sql, row -> row.getObject(1))).join()).as(sql).hasSameSizeAs(inTransaction);
-            assertThat(pool.<Object>query(sql, row -> row.getObject(1)).join()).as(sql).hasSameSizeAs(inTransaction);
-            assertThat(pool.<List<Object>>connection(tx -> tx.query(sql, row -> row.getObject(1))).join()).as(sql).hasSameSizeAs(inTransaction);
+            List<Object> inTransaction = pool.<List<Object>>transaction(tx -> tx.query(sql, row -> row.getObject(1)))
+                    .join();
+            assertThat(pool.<List<Object>>read(tx -> tx.query(sql, row -> row.getObject(1)))
+                            .join())
+                    .as(sql)
+                    .hasSameSizeAs(inTransaction);
+            assertThat(pool.<Object>query(sql, row -> row.getObject(1)).join())
+                    .as(sql)
+                    .hasSameSizeAs(inTransaction);
+            assertThat(pool.<List<Object>>connection(tx -> tx.query(sql, row -> row.getObject(1)))
+                            .join())
+                    .as(sql)
+                    .hasSameSizeAs(inTransaction);
         }
-        assertThat(pool.stats().closed().getOrDefault(PoolStats.CloseReason.CHANGED, 0L)).isZero();
+        assertThat(pool.stats().closed().getOrDefault(PoolStats.CloseReason.CHANGED, 0L))
+                .isZero();
     }
 
     @Test
@@ -73,8 +84,10 @@ class PragmaTest {
         SqlitePool maker = filled();
         for (String sql : ASKING) {
             pool.query(sql, row -> row.getObject(1)).join();
-            pool.read(connection -> connection.query(sql, row -> row.getObject(1))).join();
-            pool.connection(connection -> connection.query(sql, row -> row.getObject(1))).join();
+            pool.read(connection -> connection.query(sql, row -> row.getObject(1)))
+                    .join();
+            pool.connection(connection -> connection.query(sql, row -> row.getObject(1)))
+                    .join();
         }
         pool.close();
         maker.close();
@@ -117,7 +130,8 @@ class PragmaTest {
     @Test
     void deferredForeignKeysAreCheckedAtTheCommitAndAreImmediateInTheNextTransaction() {
         SqlitePool pool = pools.open();
-        pool.useTransaction(tx -> tx.executeScript("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p)"))
+        pool.useTransaction(tx ->
+                        tx.executeScript("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p)"))
                 .join();
         pool.useTransaction(tx -> {
                     tx.execute("PRAGMA defer_foreign_keys = ON");
@@ -125,7 +139,8 @@ class PragmaTest {
                     tx.execute("INSERT INTO p VALUES (1)");
                 })
                 .join();
-        assertThatThrownBy(() -> pool.transaction(tx -> tx.execute("INSERT INTO c VALUES (2)")).join())
+        assertThatThrownBy(() -> pool.transaction(tx -> tx.execute("INSERT INTO c VALUES (2)"))
+                        .join())
                 .hasMessageContaining("FOREIGN KEY");
         assertThatThrownBy(() -> pool.useTransaction(tx -> {
                             tx.execute("PRAGMA defer_foreign_keys = ON");
@@ -138,8 +153,10 @@ class PragmaTest {
                     tx.rollbackOnly();
                 })
                 .join();
-        assertThatThrownBy(() -> pool.execute("INSERT INTO c VALUES (4)").join()).hasMessageContaining("FOREIGN KEY");
-        assertThat(pool.stats().closed().getOrDefault(PoolStats.CloseReason.CHANGED, 0L)).isZero();
+        assertThatThrownBy(() -> pool.execute("INSERT INTO c VALUES (4)").join())
+                .hasMessageContaining("FOREIGN KEY");
+        assertThat(pool.stats().closed().getOrDefault(PoolStats.CloseReason.CHANGED, 0L))
+                .isZero();
     }
 
     @Test
@@ -173,7 +190,8 @@ class PragmaTest {
                     .cause()
                     .hasMessageContaining("everything here only reads. Use transaction(…)");
         }
-        assertThat(pool.read(read -> number(read, "PRAGMA cell_size_check")).join()).isZero();
+        assertThat(pool.read(read -> number(read, "PRAGMA cell_size_check")).join())
+                .isZero();
     }
 
     @Test

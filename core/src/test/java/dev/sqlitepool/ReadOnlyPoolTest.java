@@ -48,7 +48,9 @@ class ReadOnlyPoolTest {
     }
 
     private static long count(SqlitePool pool) {
-        return pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1)).join().orElseThrow();
+        return pool.queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                .join()
+                .orElseThrow();
     }
 
     private TreeSet<String> files() throws IOException {
@@ -98,7 +100,8 @@ class ReadOnlyPoolTest {
         byte[] log = Files.readAllBytes(Path.of(database + "-wal"));
         byte[] file = Files.readAllBytes(database);
         pools.filesMayStay();
-        SqlitePool pool = pools.build(SqlitePool.builder().databasePath(database).readOnly());
+        SqlitePool pool =
+                pools.build(SqlitePool.builder().databasePath(database).readOnly());
         assertThat(count(pool)).isEqualTo(2);
         pool.close();
         assertThat(Files.readAllBytes(Path.of(database + "-wal"))).isEqualTo(log);
@@ -149,7 +152,9 @@ class ReadOnlyPoolTest {
             for (int i = 0; i < size; i++) {
                 reads.add(pool.read(connection -> {
                     together.await(30, TimeUnit.SECONDS);
-                    return connection.queryOne("SELECT count(*) FROM t", row -> row.getLong(1)).orElseThrow();
+                    return connection
+                            .queryOne("SELECT count(*) FROM t", row -> row.getLong(1))
+                            .orElseThrow();
                 }));
             }
             reads.forEach(read -> assertThat(read.join()).isEqualTo(1));
@@ -165,7 +170,9 @@ class ReadOnlyPoolTest {
                 .healthCheckInterval(java.time.Duration.ofMillis(10)));
         for (int i = 0; i < 3; i++) {
             assertThat(count(pool)).isEqualTo(1);
-            Pools.await("idle connections are closed", () -> pool.stats().readConnections().live() == 0);
+            Pools.await(
+                    "idle connections are closed",
+                    () -> pool.stats().readConnections().live() == 0);
             Pools.await("nothing is left", () -> {
                 try {
                     return files().size() == 1;
@@ -195,14 +202,13 @@ class ReadOnlyPoolTest {
     // ---- what it refuses
 
     private static void assertRefused(ThrowingCallable write) {
-        assertThatThrownBy(write)
-                .satisfies(error -> {
-                    Throwable cause = error instanceof SQLException ? error : error.getCause();
-                    assertThat(cause).isInstanceOf(SQLException.class).hasMessageContaining("read-only");
-                    assertThat(((SQLException) cause).getSQLState()).isEqualTo("25006");
-                    assertThat(((SQLException) cause).getErrorCode()).isEqualTo(8);
-                    assertThat(cause.getMessage()).contains("without readOnly()").doesNotContain("setReadOnly");
-                });
+        assertThatThrownBy(write).satisfies(error -> {
+            Throwable cause = error instanceof SQLException ? error : error.getCause();
+            assertThat(cause).isInstanceOf(SQLException.class).hasMessageContaining("read-only");
+            assertThat(((SQLException) cause).getSQLState()).isEqualTo("25006");
+            assertThat(((SQLException) cause).getErrorCode()).isEqualTo(8);
+            assertThat(cause.getMessage()).contains("without readOnly()").doesNotContain("setReadOnly");
+        });
     }
 
     @Test
@@ -214,15 +220,19 @@ class ReadOnlyPoolTest {
         assertThat(pool.execute(insert)).isCompletedExceptionally(); // at once: nothing is opened for it
         assertThat(pool.stats().live()).isZero();
         assertRefused(() -> pool.execute(insert).join());
-        assertRefused(() -> pool.executeBatch("INSERT INTO t VALUES (?)", List.of(new Object[] {2}, new Object[] {3})).join());
+        assertRefused(() -> pool.executeBatch("INSERT INTO t VALUES (?)", List.of(new Object[] {2}, new Object[] {3}))
+                .join());
         assertRefused(() -> pool.transaction(tx -> tx.execute(insert)).join());
-        assertRefused(() -> pool.query(insert + " RETURNING x", row -> row.getLong(1)).join());
-        assertRefused(() -> pool.query("WITH w(a) AS (SELECT 2) INSERT INTO t SELECT a FROM w RETURNING x", row -> row.getLong(1))
+        assertRefused(
+                () -> pool.query(insert + " RETURNING x", row -> row.getLong(1)).join());
+        assertRefused(() -> pool.query(
+                        "WITH w(a) AS (SELECT 2) INSERT INTO t SELECT a FROM w RETURNING x", row -> row.getLong(1))
                 .join());
         assertRefused(() -> pool.acquire(Access.WRITE).join());
         assertRefused(() -> pool.blocking().execute(insert));
         assertRefused(() -> pool.blocking().transaction(tx -> tx.execute(insert)));
-        assertRefused(() -> pool.query("PRAGMA user_version = 3", row -> row.getLong(1)).join());
+        assertRefused(() ->
+                pool.query("PRAGMA user_version = 3", row -> row.getLong(1)).join());
         for (String sql : List.of(
                 insert,
                 "BEGIN",
@@ -233,7 +243,8 @@ class ReadOnlyPoolTest {
                 "PRAGMA query_only = OFF",
                 "PRAGMA wal_checkpoint",
                 "WITH w(a) AS (SELECT 2) INSERT INTO t SELECT a FROM w")) {
-            assertRefused(() -> pool.connection(connection -> connection.execute(sql)).join());
+            assertRefused(
+                    () -> pool.connection(connection -> connection.execute(sql)).join());
         }
         assertRefused(() -> pool.useConnection(connection ->
                         connection.executeBatch("INSERT INTO t VALUES (?)", List.<Object[]>of(new Object[] {2})))
@@ -259,7 +270,8 @@ class ReadOnlyPoolTest {
                             .hasMessageContaining("the pool is read-only");
                     jdbc.setAutoCommit(false);
                     try (Statement statement = jdbc.createStatement()) {
-                        assertThat(statement.executeQuery("SELECT x FROM t").getLong(1)).isEqualTo(1);
+                        assertThat(statement.executeQuery("SELECT x FROM t").getLong(1))
+                                .isEqualTo(1);
                         assertRefused(() -> statement.executeUpdate("INSERT INTO t VALUES (2)"));
                     }
                     jdbc.rollback();
@@ -332,8 +344,10 @@ class ReadOnlyPoolTest {
         }
         List<String> places = new ArrayList<>(List.of(System.getProperty("java.class.path")));
         for (Class<?> each : List.of(ReadOnlyPoolTest.class, SqlitePool.class, org.sqlite.JDBC.class)) {
-            places.add(Path.of(URI.create(
-                            each.getProtectionDomain().getCodeSource().getLocation().toString()))
+            places.add(Path.of(URI.create(each.getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toString()))
                     .toString());
         }
         command.addAll(List.of(
@@ -351,9 +365,11 @@ class ReadOnlyPoolTest {
             return List.of();
         }
         String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS)).isTrue();
+        assertThat(child.waitFor(Pools.PATIENCE.toMillis(), TimeUnit.MILLISECONDS))
+                .isTrue();
         assumeTrue(child.exitValue() != 127 && !output.contains("setpriv:"), "setpriv is not allowed here: " + output);
-        List<String> found = output.lines().filter(line -> line.startsWith("probe: ")).toList();
+        List<String> found =
+                output.lines().filter(line -> line.startsWith("probe: ")).toList();
         assertThat(found).as(output).hasSize(files.length);
         return found;
     }

@@ -244,7 +244,8 @@ class StreamTest {
         assertThatThrownBy(() -> numbers(pool, 1).subscribe(null)).isInstanceOf(NullPointerException.class);
         assertThatThrownBy(() -> pool.stream("SELECT ?", row -> 1, new Object()))
                 .isInstanceOf(IllegalArgumentException.class);
-        for (String sql : List.of("INSERT INTO t VALUES (1) RETURNING x", "PRAGMA user_version = 1", "BEGIN", "VACUUM")) {
+        for (String sql :
+                List.of("INSERT INTO t VALUES (1) RETURNING x", "PRAGMA user_version = 1", "BEGIN", "VACUUM")) {
             assertThatThrownBy(() -> pool.stream(sql, row -> 1))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("only reads")

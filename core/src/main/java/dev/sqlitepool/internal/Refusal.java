@@ -36,7 +36,8 @@ public final class Refusal {
 
     /** It has waited for as long as it may; {@code stats} is how the pool looked then. */
     public PoolTimeoutException timeout(Wanted wanted, PoolStats stats) {
-        PoolStats.Connections lanes = wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
+        PoolStats.Connections lanes =
+                wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()
@@ -93,7 +94,8 @@ public final class Refusal {
     /** The pool is read-only. */
     public SQLException readOnly(String task) {
         return new SQLException(
-                settings.name() + " is read-only, and \"" + task + "\" needs a connection that may write. Nothing was run. Read with"
+                settings.name() + " is read-only, and \"" + task
+                        + "\" needs a connection that may write. Nothing was run. Read with"
                         + " query(…) or read(…), or build the pool without readOnly().",
                 "25006",
                 8);

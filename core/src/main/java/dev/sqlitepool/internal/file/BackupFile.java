@@ -33,9 +33,11 @@ public final class BackupFile {
         this.target = target;
         String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
         String suffix = "." + random + ".partial";
-        // A longer name has no room for the suffix, and for SQLite's own behind that: then the file is called by the suffix alone.
-        boolean fits = PathText.length(target.getFileName()) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_NAME
-                && PathText.length(target) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_PATH;
+        // A longer name has no room for the suffix, and for SQLite's own behind that: then the file is called by the
+        // suffix alone.
+        boolean fits =
+                PathText.length(target.getFileName()) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_NAME
+                        && PathText.length(target) + suffix.length() + JOURNAL.length() <= Permissions.LONGEST_PATH;
         this.partial = fits ? beside(suffix) : target.resolveSibling(suffix);
     }
 

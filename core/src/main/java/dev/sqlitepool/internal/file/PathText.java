@@ -47,13 +47,18 @@ public final class PathText {
                 return named;
             }
         }
-        return text.startsWith("/") && !isFaithful(text) ? Path.of(URI.create("file://" + escaped(text))) : Path.of(text);
+        return text.startsWith("/") && !isFaithful(text)
+                ? Path.of(URI.create("file://" + escaped(text)))
+                : Path.of(text);
     }
 
     private static String escaped(String text) {
         StringBuilder escaped = new StringBuilder();
         for (byte each : text.getBytes(StandardCharsets.UTF_8)) {
-            boolean plain = each == '/' || each >= '0' && each <= '9' || each >= 'A' && each <= 'Z' || each >= 'a' && each <= 'z';
+            boolean plain = each == '/'
+                    || each >= '0' && each <= '9'
+                    || each >= 'A' && each <= 'Z'
+                    || each >= 'a' && each <= 'z';
             escaped.append(plain ? Character.toString((char) each) : String.format("%%%02X", each & 0xff));
         }
         return escaped.toString();

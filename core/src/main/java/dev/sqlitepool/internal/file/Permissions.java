@@ -35,7 +35,8 @@ public final class Permissions {
         }
         if (!mayCreate && Files.notExists(database)) {
             throw new SQLException(
-                    "Cannot open " + database + ": there is no such file, and the pool was told not to create it. Check the"
+                    "Cannot open " + database
+                            + ": there is no such file, and the pool was told not to create it. Check the"
                             + " path, or leave out fileMustExist() or readOnly().",
                     "08001",
                     14);
@@ -68,7 +69,8 @@ public final class Permissions {
      * nobody could ever write to them.
      */
     public static boolean cannotMakeLog(Path found) {
-        boolean missing = Files.notExists(PathText.beside(found, "-wal")) || Files.notExists(PathText.beside(found, "-shm"));
+        boolean missing =
+                Files.notExists(PathText.beside(found, "-wal")) || Files.notExists(PathText.beside(found, "-shm"));
         Path directory = found.getParent();
         return missing && (isReadOnly(found) || directory != null && !Files.isWritable(directory));
     }
@@ -76,7 +78,8 @@ public final class Permissions {
     /** The error of an opening for which {@link #cannotMakeLog} is true of a database in WAL mode. */
     public static SQLException noLog(Path found) {
         return new SQLException(
-                "Cannot open " + found + ": it is in WAL mode, and the -wal and -shm that SQLite reads it with are not beside it and must"
+                "Cannot open " + found
+                        + ": it is in WAL mode, and the -wal and -shm that SQLite reads it with are not beside it and must"
                         + " not be made there. Before it becomes read-only, give it PRAGMA journal_mode=DELETE, or put a backup(…) of it"
                         + " here, which needs no other files.",
                 "08001",

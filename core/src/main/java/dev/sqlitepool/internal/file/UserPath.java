@@ -45,15 +45,15 @@ public final class UserPath {
             throw new IllegalArgumentException(setting + " was empty; it must name a file.");
         }
         if (path.getFileSystem() != FileSystems.getDefault()) {
-            throw new IllegalArgumentException(
-                    setting + " was \"" + text + "\" in a file system of the kind \""
-                            + path.getFileSystem().provider().getScheme()
-                            + "\"; SQLite opens only files of the operating system: " + elsewhere + ".");
+            throw new IllegalArgumentException(setting + " was \"" + text + "\" in a file system of the kind \""
+                    + path.getFileSystem().provider().getScheme()
+                    + "\"; SQLite opens only files of the operating system: " + elsewhere + ".");
         }
         String lower = text.toLowerCase(Locale.ROOT);
         boolean url = lower.startsWith("jdbc:") || lower.startsWith("file:");
         if (lower.contains(":memory:") && (url || lower.equals(":memory:"))) {
-            throw new IllegalArgumentException(setting + " was \"" + text + "\", which is not the path of a file; " + memory + ".");
+            throw new IllegalArgumentException(
+                    setting + " was \"" + text + "\", which is not the path of a file; " + memory + ".");
         }
         if (url) {
             throw new IllegalArgumentException(

@@ -306,7 +306,8 @@ public final class JdbcConnection implements JdbcView {
             return;
         }
         if (session.readOnly().isForAll()) {
-            throw new SQLException("setReadOnly(false) is refused: the pool is read-only; build it without readOnly().", "25006");
+            throw new SQLException(
+                    "setReadOnly(false) is refused: the pool is read-only; build it without readOnly().", "25006");
         }
         refuseInside("setReadOnly(" + wanted + ")");
         if (session.transaction().isOpen()) {

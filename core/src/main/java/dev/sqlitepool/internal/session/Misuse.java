@@ -28,7 +28,8 @@ final class Misuse {
     static SQLException inside(Form form, SqlText sql) {
         String promise = form.name().toLowerCase(Locale.ROOT) + "(…)";
         return new SQLException(
-                sql.label() + " is refused inside " + promise + ": " + (sql.verb().isControl() ? control(form) : reason(form, sql)),
+                sql.label() + " is refused inside " + promise + ": "
+                        + (sql.verb().isControl() ? control(form) : reason(form, sql)),
                 "25001");
     }
 
@@ -98,7 +99,8 @@ final class Misuse {
 
     static SQLException readOnlyPool(String what, @Nullable SQLException cause) {
         return new SQLException(
-                what + " would write or lock the database, and the pool is read-only. Nothing was written. Read with query(…) or"
+                what
+                        + " would write or lock the database, and the pool is read-only. Nothing was written. Read with query(…) or"
                         + " read(…), or build the pool without readOnly().",
                 "25006",
                 8,

@@ -59,7 +59,8 @@ final class SessionConnection implements Transaction {
     @Override
     public void statementTimeout(Duration timeout) {
         if (timeout.isZero() || timeout.isNegative()) {
-            throw new IllegalArgumentException("statementTimeout was " + Words.time(timeout) + "; it must be positive.");
+            throw new IllegalArgumentException(
+                    "statementTimeout was " + Words.time(timeout) + "; it must be positive.");
         }
         session.statementTimeout(Settings.nanos(timeout));
     }

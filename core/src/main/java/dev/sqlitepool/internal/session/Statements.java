@@ -139,11 +139,13 @@ public final class Statements {
     private static SQLException withHint(Lane lane, SQLException error) {
         String message = String.valueOf(error.getMessage());
         return message.contains("unsafe use of ")
-                ? lane.engine().said(
-                        error,
-                        message + ". With trusted_schema=OFF, which the pool sets, a view, trigger, index, default or check of the schema"
-                                + " may not use a function or virtual table that might do harm. If nobody else can change the schema, set"
-                                + " pragma(\"trusted_schema\", \"ON\") of the builder.")
+                ? lane.engine()
+                        .said(
+                                error,
+                                message
+                                        + ". With trusted_schema=OFF, which the pool sets, a view, trigger, index, default or check of the schema"
+                                        + " may not use a function or virtual table that might do harm. If nobody else can change the schema, set"
+                                        + " pragma(\"trusted_schema\", \"ON\") of the builder.")
                 : error;
     }
 

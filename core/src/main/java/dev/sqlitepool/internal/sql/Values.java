@@ -63,7 +63,8 @@ public final class Values {
             try {
                 encoded.add(encode(row));
             } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException("Row " + (encoded.size() + 1) + " of the batch: " + e.getMessage(), e);
+                throw new IllegalArgumentException(
+                        "Row " + (encoded.size() + 1) + " of the batch: " + e.getMessage(), e);
             }
         }
         return encoded.toArray(Object[][]::new);
@@ -261,8 +262,8 @@ public final class Values {
 
     private static SQLException unfit(Row row, int column, Class<?> type) {
         String kinds = type.isEnum() ? ", one of " + Arrays.toString(type.getEnumConstants()) : "";
-        return new SQLException(
-                "Column " + name(row, column) + " holds a value that is not " + article(type) + type.getSimpleName() + kinds + ".");
+        return new SQLException("Column " + name(row, column) + " holds a value that is not " + article(type)
+                + type.getSimpleName() + kinds + ".");
     }
 
     private static String article(Class<?> type) {

@@ -195,7 +195,8 @@ public final class Housekeeper {
             Runnable settle = end ? holder.endRead(ended -> tooOld(limit)) : null;
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
                 String label = holder.label();
-                telemetry.warn("\"" + label + "\" has read for " + Words.time(held) + (end ? " and is ended" : ""), null);
+                telemetry.warn(
+                        "\"" + label + "\" has read for " + Words.time(held) + (end ? " and is ended" : ""), null);
                 telemetry.tell(listener -> listener.readTooOld(label, held, end));
             }
             if (settle != null) {
@@ -234,7 +235,9 @@ public final class Housekeeper {
             Throwable trace = holder.submittedAt();
             if (trace != null && loan.getValue().compareTo(threshold) > 0 && reported.add(holder)) {
                 String label = holder.label();
-                telemetry.warn("a connection has been held for " + Words.time(loan.getValue()) + " by \"" + label + "\"", trace);
+                telemetry.warn(
+                        "a connection has been held for " + Words.time(loan.getValue()) + " by \"" + label + "\"",
+                        trace);
                 telemetry.tell(listener -> listener.leakSuspected(lanes.access(), label, loan.getValue(), trace));
             }
         }

@@ -31,7 +31,9 @@ final class OwnConnections implements ConnectionSource {
     @Override
     public Connection open(Access access) throws SQLException {
         Path database = settings.database();
-        return database == null ? JDBC.createConnection("jdbc:sqlite::memory:", flags(true)) : connectTo(database, access);
+        return database == null
+                ? JDBC.createConnection("jdbc:sqlite::memory:", flags(true))
+                : connectTo(database, access);
     }
 
     private Connection connectTo(Path database, Access access) throws SQLException {
@@ -81,9 +83,7 @@ final class OwnConnections implements ConnectionSource {
     private Properties flags(boolean writes) {
         // NOMUTEX: a lane has one owner, and the driver has a monitor of its own.
         int mutex = settings.uses(Part.DRIVER) ? SQLiteOpenMode.NOMUTEX.flag : SQLiteOpenMode.FULLMUTEX.flag;
-        int access = writes
-                ? SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.CREATE.flag
-                : SQLiteOpenMode.READONLY.flag;
+        int access = writes ? SQLiteOpenMode.READWRITE.flag | SQLiteOpenMode.CREATE.flag : SQLiteOpenMode.READONLY.flag;
         int flags = access | mutex;
         Properties properties = new Properties();
         properties.setProperty("open_mode", Integer.toString(flags));

@@ -57,9 +57,11 @@ final class SqliteErrors {
         switch (code & 0xff) {
             case 14: // SQLITE_CANTOPEN
                 String tooLong = Permissions.tooLong(database);
-                reason = tooLong != null ? tooLong : Files.exists(database)
-                        ? "no permission to read and write it, or to make files beside it in its directory"
-                        : "no permission to create it in " + database.getParent();
+                reason = tooLong != null
+                        ? tooLong
+                        : Files.exists(database)
+                                ? "no permission to read and write it, or to make files beside it in its directory"
+                                : "no permission to create it in " + database.getParent();
                 break;
             case 8: // SQLITE_READONLY
                 reason = "it is read-only, or its directory is; the pool needs to write, even to read in WAL mode";

@@ -181,7 +181,8 @@ final class SqliteSetup {
         int options = name.indexOf('?');
         name = options < 0 ? name : name.substring(0, options);
         try {
-            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : PathText.found(name, null)).toAbsolutePath();
+            return (name.startsWith("file:/") ? Path.of(URI.create(name)) : PathText.found(name, null))
+                    .toAbsolutePath();
         } catch (IllegalArgumentException e) {
             return found;
         }

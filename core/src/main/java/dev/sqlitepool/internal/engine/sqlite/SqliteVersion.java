@@ -45,7 +45,9 @@ record SqliteVersion(int major, int minor, int patch) {
     }
 
     boolean isBefore(SqliteVersion other) {
-        return major != other.major ? major < other.major : minor != other.minor ? minor < other.minor : patch < other.patch;
+        return major != other.major
+                ? major < other.major
+                : minor != other.minor ? minor < other.minor : patch < other.patch;
     }
 
     @Override

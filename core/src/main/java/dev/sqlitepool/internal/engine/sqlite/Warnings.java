@@ -33,10 +33,9 @@ final class Warnings {
     /** The version of SQLite has the WAL-reset bug. */
     void old(SqliteVersion version) {
         if (saidOld.compareAndSet(false, true)) {
-            warn(
-                    "SQLite " + version
-                            + " has the WAL-reset bug, which can damage a database that several connections write and"
-                            + " checkpoint. Update sqlite-jdbc, to 3.51.3.0 or later.");
+            warn("SQLite " + version
+                    + " has the WAL-reset bug, which can damage a database that several connections write and"
+                    + " checkpoint. Update sqlite-jdbc, to 3.51.3.0 or later.");
         }
     }
 
