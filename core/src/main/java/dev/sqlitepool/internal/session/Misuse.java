@@ -29,7 +29,7 @@ final class Misuse {
         String promise = form.name().toLowerCase(Locale.ROOT) + "(…)";
         return new SQLException(
                 sql.label() + " is refused inside " + promise + ": "
-                        + (sql.verb().isControl() ? control(form) : reason(form, sql)),
+                        + (sql.verb().isControl() ? control(form) : reason(sql)),
                 "25001");
     }
 
@@ -40,7 +40,7 @@ final class Misuse {
                         + " rollbackOnly(). For a part of it use savepoint(…); to control a transaction yourself, connection(…).";
     }
 
-    private static String reason(Form form, SqlText sql) {
+    private static String reason(SqlText sql) {
         String pragma = sql.pragma();
         if (sql.isTransactionalPragma()) {
             return "it writes, and everything here only reads. Use transaction(…) for it.";
