@@ -179,7 +179,8 @@ class ReplacedFileTest {
             case PASS:
                 clock.addAndGet(TimeUnit.SECONDS.toNanos(6));
                 pool.parts().checkpointer().look();
-                Pools.await("the pass is over", () -> !pool.parts().checkpointer().isRunning());
+                Pools.await(
+                        "the pass is over", () -> !pool.parts().checkpointer().isRunning());
                 return List.of("backup");
             case READ:
                 pass();
