@@ -291,7 +291,7 @@ public final class SyncGate {
     }
 
     /** Sees to it that somebody drives, on another thread. */
-    void driveElsewhere() {
+    public void driveElsewhere() {
         lock();
         try {
             if (driven || called || entries.isEmpty()) {
