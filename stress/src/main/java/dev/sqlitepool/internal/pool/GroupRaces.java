@@ -6,7 +6,6 @@ import dev.sqlitepool.internal.dispatch.LaneGroup;
 import dev.sqlitepool.internal.dispatch.WaitQueue;
 import dev.sqlitepool.internal.dispatch.Waiter;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.LongAdder;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -17,7 +16,13 @@ import org.openjdk.jcstress.infra.results.LL_Result;
 
 /** The queue of a group with one lane: nobody is left waiting beside an idle lane, nobody is overtaken. What is not listed is forbidden. */
 public final class GroupRaces {
-    private static final LongAdder NANOS = new LongAdder();
+    private static final Loans.Listener NOBODY = new Loans.Listener() {
+        @Override
+        public void acquired(Waiter holder, long waitedNanos) {}
+
+        @Override
+        public void released(Waiter holder, long heldNanos) {}
+    };
 
     private GroupRaces() {}
 
@@ -39,7 +44,7 @@ public final class GroupRaces {
 
     /** A group whose only lane is lent to the first guest. */
     private static final class Lent {
-        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NOBODY);
 
         Lent() {
             submit(new Guest());
@@ -177,7 +182,7 @@ public final class GroupRaces {
     @Outcome(id = "OPEN, first", expect = ACCEPTABLE, desc = "came after it")
     @State
     public static class ComesAgainstOpenFailed {
-        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NOBODY);
         private final Guest first = new Guest();
 
         /** The first one waits for the lane that is opening. */
