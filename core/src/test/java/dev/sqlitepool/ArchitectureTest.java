@@ -39,7 +39,7 @@ class ArchitectureTest {
                 .that()
                 .resideInAPackage(ENGINE)
                 .should()
-                .dependOnClassesThat(resideInAnyPackage(POOL, LANE, TELEMETRY))
+                .dependOnClassesThat(resideInAnyPackage(POOL, LANE))
                 .check(CLASSES);
     }
 
@@ -59,7 +59,7 @@ class ArchitectureTest {
                 .that()
                 .resideInAPackage(FILE)
                 .should()
-                .dependOnClassesThat(resideInAnyPackage(POOL, LANE, ENGINE, TELEMETRY))
+                .dependOnClassesThat(resideInAnyPackage(POOL, LANE, ENGINE))
                 .check(CLASSES);
     }
 

@@ -60,7 +60,7 @@ final class Backup extends Request<Void> {
         this.routes = routes;
         this.backups = backups;
         this.opener = opener;
-        this.file = new BackupFile(target);
+        this.file = new BackupFile(target, means.telemetry());
         this.reports = progress == null ? null : new BackupReports(means, this, file, progress);
     }
 

@@ -64,7 +64,7 @@ class LaneGroupTest {
     @BeforeAll
     static void open() throws SQLException {
         settings = Pools.settings(SqlitePool.builder().databasePath(directory.resolve("test.db")));
-        engine = new SqliteDatabase(settings, event -> {}).open(Access.WRITE);
+        engine = new SqliteDatabase(settings, TELEMETRY).open(Access.WRITE);
     }
 
     @AfterAll

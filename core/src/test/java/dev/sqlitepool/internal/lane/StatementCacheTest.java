@@ -45,7 +45,7 @@ class StatementCacheTest {
                             Pools.settings(SqlitePool.builder()
                                     .databasePath(directory.resolve("my.db"))
                                     .poolSize(1)),
-                            event -> {})
+                            telemetry)
                     .open(Access.WRITE);
         }
 

@@ -64,7 +64,7 @@ public final class Ground {
                 pool.settings(),
                 pool.telemetry(),
                 pool.workers(),
-                new SqliteDatabase(pool.settings(), pool.telemetry()::tell),
+                new SqliteDatabase(pool.settings(), pool.telemetry()),
                 new AtomicInteger());
     }
 }
