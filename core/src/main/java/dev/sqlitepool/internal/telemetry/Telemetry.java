@@ -13,7 +13,6 @@ import java.util.Deque;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -257,20 +256,6 @@ public final class Telemetry {
             LOG.log(level, () -> pool + ": " + what, error);
         } catch (OutOfMemoryError | InternalError e) {
             // not worth a lane
-        }
-    }
-
-    /** Counts as well as memory allows: what counts must not fail for that. */
-    private static final class Counter extends LongAdder {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        public void add(long n) {
-            try {
-                super.add(n);
-            } catch (OutOfMemoryError | InternalError e) {
-                // one cell more for less contention
-            }
         }
     }
 
