@@ -32,7 +32,7 @@ public final class Patience {
 
     /** Never the same time twice. An interrupt of the thread does not shorten the next wait, and is not lost. */
     public void park() {
-        telemetry.busyRetries.increment();
+        telemetry.retried();
         boolean interrupted = Thread.interrupted();
         LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
         if (interrupted) {

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal;
 
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Queue;
@@ -266,17 +267,9 @@ public final class Workers implements Executor {
             } catch (OutOfMemoryError | InternalError e) {
                 pause();
             } catch (Throwable e) { // futures keep what stages throw
-                failed(failure, e);
+                Telemetry.error(failure, e);
                 return;
             }
-        }
-    }
-
-    private static void failed(String what, Throwable error) {
-        try {
-            System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, what, error);
-        } catch (Throwable e) {
-            // nobody could be told
         }
     }
 

@@ -93,10 +93,10 @@ final class Expiry {
 
     /** What somebody is told whose time is up. */
     PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
-        telemetry.timeouts.increment();
+        telemetry.timedOut(access, waiter);
         Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
         PoolTimeoutException timeout = means.refusal().timeout(wanted, stats);
-        telemetry.tell(listener -> listener.acquireTimedOut(timeout));
+        telemetry.timedOut(timeout);
         return timeout;
     }
 }

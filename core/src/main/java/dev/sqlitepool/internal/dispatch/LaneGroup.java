@@ -9,8 +9,6 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -67,7 +65,7 @@ final class LaneGroup {
 
     private final int max;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Loans.Lock lock;
 
     @GuardedBy("lock")
     private final Deque<Lane> idle;
@@ -90,10 +88,11 @@ final class LaneGroup {
     @GuardedBy("lock")
     private boolean forced;
 
-    LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
+    LaneGroup(int max, WaitQueue queue, Loans.Listener told) {
         this.max = max;
         this.queue = queue;
-        this.borrowed = new Loans(max, waitNanos, holdNanos);
+        this.borrowed = new Loans(max);
+        this.lock = new Loans.Lock(borrowed, told);
         this.idle = new ArrayDeque<>(Math.min(max, Loans.MOST_AT_ONCE) + 1); // so that it does not grow
     }
 

@@ -145,7 +145,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     public boolean end(@Nullable Object value, @Nullable Throwable error) {
         if (move(State.QUEUED, State.ENDED)) {
             Objects.requireNonNull(place()).withdrawn();
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
             future().settleHere(value, error);
             return true;
         }

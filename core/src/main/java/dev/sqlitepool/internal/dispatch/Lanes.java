@@ -59,7 +59,7 @@ public final class Lanes implements Waiter.Place {
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
-        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
+        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), new Told(access, telemetry));
         this.expiry = new Expiry(access, means, group);
         this.openings = new Openings(access, means, opener, engines, gate, checkpointer, group);
     }
@@ -132,7 +132,7 @@ public final class Lanes implements Waiter.Place {
     }
 
     private PoolExhaustedException exhausted(Waiter waiter) {
-        telemetry.refused.increment();
+        telemetry.refused(waiter);
         return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 
@@ -359,6 +359,19 @@ public final class Lanes implements Waiter.Place {
      * @param again whether the waiter waits again; if not it has ended meanwhile
      */
     public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
+
+    /** Tells the loans of one access. */
+    private record Told(Access access, Telemetry telemetry) implements Loans.Listener {
+        @Override
+        public void acquired(Waiter holder, long waitedNanos) {
+            telemetry.acquired(access, holder, waitedNanos);
+        }
+
+        @Override
+        public void released(Waiter holder, long heldNanos) {
+            telemetry.released(access, holder, heldNanos);
+        }
+    }
 
     /** The holder of a lane that the pool itself looks at. Waits for nothing. */
     private static final class Maintenance extends Waiter {

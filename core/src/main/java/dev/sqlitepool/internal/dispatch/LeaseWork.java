@@ -85,7 +85,7 @@ final class LeaseWork<T> extends Request<T> {
         if (!done()) {
             return () -> {};
         }
-        (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+        means.telemetry().served(this, error);
         return settle;
     }
 

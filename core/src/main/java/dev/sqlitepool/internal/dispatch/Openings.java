@@ -173,12 +173,7 @@ final class Openings {
             return;
         }
         long now = lane.openedAt();
-        telemetry.opened.increment();
-        try {
-            telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.opened(access, now - started);
         LaneGroup.Opened result = group.opened(lane, now);
         if (result.close()) {
             close(lane, CloseReason.POOL_CLOSED);
@@ -213,12 +208,7 @@ final class Openings {
     }
 
     private void openFailed(Throwable error) {
-        telemetry.openFailures.increment();
-        try {
-            telemetry.tell(listener -> listener.openFailed(access, error));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.openFailed(access, error);
         LaneGroup.OpenFailed failed = group.openFailed();
         if (failed.open()) {
             startOpening();
@@ -258,13 +248,7 @@ final class Openings {
         } catch (Throwable e) {
             telemetry.warn("a connection could not be closed", e);
         }
-        telemetry.closed(reason);
-        try {
-            Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
-            telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
-        } catch (Throwable e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.closed(access, reason, lane.openedAt());
     }
 
     private void beforeClose(CloseReason reason, Lane lane) {

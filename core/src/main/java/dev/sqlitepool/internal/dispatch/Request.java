@@ -71,7 +71,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
                         if (where != null) {
                             where.withdrawn();
                         }
-                        means.telemetry().cancelled.increment();
+                        means.telemetry().cancelled(this);
                         leftQueue();
                         future.settleHere(value, error);
                         wake();
@@ -95,7 +95,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     final boolean revoked() {
         boolean mine = move(State.RUNNING, State.REVOKED);
         if (mine) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
             stop();
         }
         return mine;
@@ -110,7 +110,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     @Override
     @Nullable
     public Runnable failed(Throwable error) {
-        means.telemetry().failed.increment();
+        means.telemetry().failed(this, error);
         return settling(error);
     }
 
@@ -122,7 +122,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
 
     /** Ends one that nobody knows yet, since it is not let in. */
     public final void refuse(RuntimeException error) {
-        means.telemetry().refused.increment();
+        means.telemetry().refused(this);
         move(State.QUEUED, State.ENDED);
         future.settle(null, error);
     }

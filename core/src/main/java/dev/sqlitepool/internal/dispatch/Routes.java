@@ -142,7 +142,7 @@ public final class Routes {
             }
             writers.add(data.sql());
         }
-        means.telemetry().moves.increment();
+        means.telemetry().switched(task);
         write.submit(task);
         if (task.isAwaitedInside(write)) {
             task.end(null, write.waitsForItself());
@@ -151,7 +151,7 @@ public final class Routes {
 
     /** Interrupts what an ended waiter runs, until it has left its session. */
     void interrupt(Session session, Waiter waiter) {
-        means.telemetry().interrupts.increment();
+        means.telemetry().interrupted(waiter);
         while (true) {
             try {
                 interruptAgain(session, waiter);

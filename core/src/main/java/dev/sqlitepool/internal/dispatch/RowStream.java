@@ -147,9 +147,10 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     public void request(long n) {
         StackRoom.require();
         if (n <= 0) {
-            if (end(End.of(new IllegalArgumentException(
-                    "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).")))) {
-                means.telemetry().failed.increment();
+            Throwable error = new IllegalArgumentException(
+                    "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).");
+            if (end(End.of(error))) {
+                means.telemetry().failed(this, error);
             }
             return;
         }
@@ -174,7 +175,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     public void cancel() {
         StackRoom.require();
         if (end(End.CANCELLED)) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
         }
     }
 
@@ -184,7 +185,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Nullable
     public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         if (end(End.of(why.apply(this)))) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
         }
         return null;
     }
@@ -192,7 +193,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Override
     @Nullable
     public Runnable failed(Throwable error) {
-        means.telemetry().failed.increment();
+        means.telemetry().failed(this, error);
         ended(End.of(error));
         return null;
     }
@@ -457,7 +458,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         End end = fetched.end();
         if (end != null && move(State.RUNNING, State.DONE)) {
-            (end.error() == null ? means.telemetry().completed : means.telemetry().failed).increment();
+            means.telemetry().served(this, end.error());
             lock.lock();
             try {
                 farewell = end;

@@ -597,7 +597,7 @@ final class Task<T> extends Request<T> implements Runnable {
             }
             if (!counted) {
                 counted = true;
-                (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+                means.telemetry().served(Task.this, error);
             }
             Session served = session;
             if (served != null && (error == null || error instanceof OutcomeUnknownException)) {

@@ -323,6 +323,7 @@ public abstract class Waiter implements Ticket {
     }
 
     /** What it is called in messages. */
+    @Override
     public abstract String label();
 
     /** Whether it has been ended from outside while it has a lane, which it gives back only when its code returns. */

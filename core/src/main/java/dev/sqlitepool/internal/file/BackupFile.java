@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.file;
 
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -21,9 +22,11 @@ import java.util.concurrent.ThreadLocalRandom;
 public final class BackupFile {
     private final Path target;
     private final Path partial;
+    private final Telemetry telemetry;
 
     /** Writes nothing yet. */
-    public BackupFile(Path target) {
+    public BackupFile(Path target, Telemetry telemetry) {
+        this.telemetry = telemetry;
         this.target = target.toAbsolutePath();
         String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
         this.partial = beside("." + random + ".partial");
@@ -91,7 +94,7 @@ public final class BackupFile {
             Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
         }
         delete();
-        WalFile.syncDirectory(target);
+        WalFile.syncDirectory(target, telemetry);
     }
 
     /** Removes the files under the temporary name. SQLite has closed them. */
@@ -100,7 +103,7 @@ public final class BackupFile {
             try {
                 Files.deleteIfExists(name);
             } catch (IOException e) {
-                System.getLogger("dev.sqlitepool").log(System.Logger.Level.WARNING, "cannot delete " + name, e);
+                telemetry.warn("cannot delete " + name, e);
             }
         }
     }

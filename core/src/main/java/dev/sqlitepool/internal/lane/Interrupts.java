@@ -246,7 +246,7 @@ public final class Interrupts {
             if (left <= 0) {
                 if (!timedOut) {
                     timedOut = true;
-                    telemetry.interrupts.increment();
+                    telemetry.interrupted(ticket);
                 }
                 engine.interrupt();
                 left = PERIOD_NANOS;

@@ -116,10 +116,10 @@ public final class StatementCache {
     private Prepared find(SqlText sql) throws SQLException {
         Prepared cached = kept.get(sql.text());
         if (cached != null && !isTaken(cached) && !cached.isClosed()) {
-            telemetry.statementHits.increment();
+            telemetry.statementHit();
             return cached;
         }
-        telemetry.statementMisses.increment();
+        telemetry.statementMiss();
         sql.requireSingle();
         if (sql.answersFromSchema()) {
             engine.lookAtSchema();

@@ -111,7 +111,7 @@ public final class Checkpointer {
 
     private volatile boolean wrote;
     private volatile long writtenAt;
-    /** When {@code telemetry.walSize} was found. */
+    /** When the size of the log was found. */
     private volatile long lookedAt;
 
     /** When it was last said in the log that writes wait. */
@@ -190,14 +190,14 @@ public final class Checkpointer {
 
     /** The size of the log, or what it was a moment ago if it cannot have reached the limit since; negative if there is no log. */
     private long size(Lane lane, long now) {
-        long known = telemetry.walSize;
+        long known = telemetry.walSize();
         if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
             return known;
         }
         WriteAheadLog log = lane.engine().log();
         long size = log == null ? -1 : log.size();
         if (size >= 0) {
-            telemetry.walSize = size;
+            telemetry.walSize(size);
             lookedAt = now;
         }
         return size;
@@ -235,7 +235,7 @@ public final class Checkpointer {
             }
             copied = copied || checkpoint(lane, false);
             if (copied && checkpoint(lane, true)) {
-                telemetry.walSize = 0;
+                telemetry.walSize(0);
                 threshold = settings.checkpointSize();
                 dirty = false;
                 return;
@@ -259,7 +259,7 @@ public final class Checkpointer {
     private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
         try {
             Checkpoint done = log(lane.engine()).checkpoint(truncate);
-            telemetry.checkpoints.increment();
+            telemetry.checkpointed(done.complete());
             return done.complete();
         } catch (SQLException e) {
             requireCurrent(lane);
@@ -291,10 +291,10 @@ public final class Checkpointer {
     }
 
     private PoolTimeoutException timedOut(Ticket writer) {
-        telemetry.timeouts.increment();
+        telemetry.timedOut(Access.WRITE, writer);
         PoolTimeoutException error =
                 means.refusal().logFull(beside.label(writer), reader(), beside.mayHaveHadEffect(writer));
-        telemetry.tell(listener -> listener.acquireTimedOut(error));
+        telemetry.timedOut(error);
         return error;
     }
 
@@ -306,7 +306,7 @@ public final class Checkpointer {
     }
 
     private void tell() {
-        long size = telemetry.walSize;
+        long size = telemetry.walSize();
         long now = telemetry.now();
         if (now - warnedAt > WARN_PERIOD_NANOS) {
             warnedAt = now;
@@ -319,7 +319,7 @@ public final class Checkpointer {
         Reader oldest = beside.oldestReader();
         String reader = oldest == null ? "" : oldest.label();
         Duration held = oldest == null ? Duration.ZERO : oldest.held();
-        telemetry.tell(listener -> listener.walLimitReached(size, reader, held));
+        telemetry.walLimitReached(size, reader, held);
     }
 
     // ---- beside the writers
@@ -378,17 +378,17 @@ public final class Checkpointer {
             } else if (dirty && !means.life().isClosed() && !(quiet && isNotWorthIt())) {
                 dirty = false;
                 Checkpoint done = log(connection()).checkpoint(false);
-                telemetry.checkpoints.increment();
+                telemetry.checkpointed(done.complete());
                 if (!done.complete()) {
                     dirty = true;
                 }
                 failures.set(0);
-                threshold = telemetry.walSize + step;
+                threshold = telemetry.walSize() + step;
             }
         } catch (Throwable e) {
             dirty = true;
             failed(e);
-            threshold = telemetry.walSize + step;
+            threshold = telemetry.walSize() + step;
             notBefore = telemetry.now() + backoff();
             closeConnection();
         } finally {
@@ -406,7 +406,7 @@ public final class Checkpointer {
 
     /** A small log is recovered in no time, and a database whose write lane is closed was copied when it closed, or will be. */
     private boolean isNotWorthIt() {
-        boolean not = telemetry.walSize < SMALL_LOG || !beside.isWriterOpen();
+        boolean not = telemetry.walSize() < SMALL_LOG || !beside.isWriterOpen();
         if (not) {
             dirty = false;
         }

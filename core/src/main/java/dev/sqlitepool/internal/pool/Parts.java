@@ -52,7 +52,7 @@ public final class Parts implements Life, Checkpointer.Beside {
         workers = new Workers(settings.name(), settings.executor());
         telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
         means = new Means(settings, telemetry, workers, new Refusal(settings, this::stats), this);
-        Database opener = new SqliteDatabase(settings, telemetry::tell);
+        Database opener = new SqliteDatabase(settings, telemetry);
         feed = new ChangeFeed(means);
         AtomicInteger waiting = new AtomicInteger();
         gate = new SyncGate(means, waiting);

@@ -86,7 +86,7 @@ public final class FreeSession extends Session {
         }
         results().closeThoseOfJdbc(JdbcView.MOVED);
         from.leave();
-        telemetry.moves.increment();
+        telemetry.switched(ticket());
         return take(from, Access.WRITE);
     }
 

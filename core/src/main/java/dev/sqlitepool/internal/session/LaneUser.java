@@ -42,6 +42,11 @@ abstract class LaneUser {
         public boolean beginCommit() {
             return false;
         }
+
+        @Override
+        public String label() {
+            return "";
+        }
     }
 
     /** Takes a lane; null for a lease that has none at the moment. The calling thread becomes the owner. */

@@ -60,7 +60,7 @@ final class Backup extends Request<Void> {
         this.routes = routes;
         this.backups = backups;
         this.opener = opener;
-        this.file = new BackupFile(target);
+        this.file = new BackupFile(target, means.telemetry());
         this.reports = progress == null ? null : new BackupReports(means, this, file, progress);
     }
 
@@ -218,7 +218,7 @@ final class Backup extends Request<Void> {
             } finally {
                 leave();
             }
-            means.telemetry().busyRetries.increment();
+            means.telemetry().retried();
             file.delete();
             LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
         }
@@ -279,7 +279,7 @@ final class Backup extends Request<Void> {
         boolean mine = done();
         backups.left(this);
         if (mine) {
-            (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+            means.telemetry().served(this, error);
             future().settle(null, error);
         }
     }

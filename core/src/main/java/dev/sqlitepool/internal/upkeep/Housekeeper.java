@@ -193,9 +193,7 @@ public final class Housekeeper {
             // At once, before anything is told: the next work of a lease must not be ended for what this one has read.
             Runnable settle = end ? holder.endRead(ended -> tooOld(limit)) : null;
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
-                String label = holder.label();
-                telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);
-                telemetry.tell(listener -> listener.readTooOld(label, held, end));
+                telemetry.readTooOld(holder.label(), held, end);
             }
             if (settle != null) {
                 settles.add(settle);
@@ -232,9 +230,7 @@ public final class Housekeeper {
             Waiter holder = loan.getKey();
             Throwable trace = holder.submittedAt();
             if (trace != null && loan.getValue().compareTo(threshold) > 0 && reported.add(holder)) {
-                String label = holder.label();
-                telemetry.warn("a connection has been held for " + loan.getValue() + " by \"" + label + "\"", trace);
-                telemetry.tell(listener -> listener.leakSuspected(lanes.access(), label, loan.getValue(), trace));
+                telemetry.leaked(lanes.access(), holder.label(), loan.getValue(), trace);
             }
         }
     }

@@ -2,16 +2,21 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.internal.lane.Lane;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.LongAdder;
 
 /**
  * A group with one lane, and the calls that race for it. The races of the stress module run it: what they need of this package is
  * package-private.
  */
 public final class RacedGroup {
-    private static final LongAdder NANOS = new LongAdder();
+    private static final Loans.Listener NOBODY = new Loans.Listener() {
+        @Override
+        public void acquired(Waiter holder, long waitedNanos) {}
 
-    private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+        @Override
+        public void released(Waiter holder, long heldNanos) {}
+    };
+
+    private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NOBODY);
     private final Lane lane;
 
     /** The lane is not open yet. */

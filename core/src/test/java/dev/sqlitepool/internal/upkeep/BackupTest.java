@@ -361,10 +361,10 @@ class BackupTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                new SqliteDatabase(pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
-        BackupFile file = new BackupFile(target());
+        BackupFile file = new BackupFile(target(), pool.parts().means().telemetry());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
         Gate gate = new Gate();
@@ -400,12 +400,13 @@ class BackupTest {
     @Test
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
-        Database opener = new SqliteDatabase(pool.parts().means().settings(), event -> {});
+        Database opener = new SqliteDatabase(
+                pool.parts().means().settings(), pool.parts().means().telemetry());
         Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
         BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+                new BackupReports(pool.parts().means(), backup, new BackupFile(target(), pool.parts().means().telemetry()), progress -> gate.pass());
         reports.end(() -> false);
         CompletableFuture<Void> last =
                 CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));

@@ -79,7 +79,7 @@ final class Ground {
                 Access.WRITE,
                 1,
                 means,
-                new SqliteDatabase(means.settings(), means.telemetry()::tell),
+                new SqliteDatabase(means.settings(), means.telemetry()),
                 engine -> engine,
                 parts.gate(),
                 parts.checkpointer(),

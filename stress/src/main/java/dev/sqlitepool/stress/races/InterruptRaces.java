@@ -27,6 +27,11 @@ public final class InterruptRaces {
         public boolean beginCommit() {
             return false;
         }
+
+        @Override
+        public String label() {
+            return "";
+        }
     }
 
     /** A task is interrupted while its owner leaves the lane and the next one enters it. */

@@ -5,6 +5,7 @@ import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.OpenFile;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -15,14 +16,13 @@ import org.sqlite.core.NativeDB;
 
 /** Opens connections that have claimed their file and have not looked at its content yet. Thread-safe. */
 final class Connector {
-    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
-
     /** The copy of SQLite that this class uses: the driver's class that is bound to it, by identity. */
     private static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
 
     private final Settings settings;
     private final ConnectionSource source;
     private final long patienceNanos;
+    private final Telemetry telemetry;
     /** Distinguishes the pool from every other pool of this process, whatever its class loader. */
     private final String owner = UUID.randomUUID().toString();
     /** The file of the first connection, even if it could not be used. */
@@ -33,10 +33,11 @@ final class Connector {
      *
      * @param patienceNanos the longest wait for a turn
      */
-    Connector(Settings settings, ConnectionSource source, long patienceNanos) {
+    Connector(Settings settings, ConnectionSource source, long patienceNanos, Telemetry telemetry) {
         this.settings = settings;
         this.source = source;
         this.patienceNanos = patienceNanos;
+        this.telemetry = telemetry;
     }
 
     /** The file as the user named it, or as the first connection has found it; null as long as neither is known. */
@@ -126,11 +127,11 @@ final class Connector {
         void run() throws SQLException;
     }
 
-    private static void closeQuietly(Close connection) {
+    private void closeQuietly(Close connection) {
         try {
             connection.run();
         } catch (SQLException | RuntimeException e) {
-            LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+            telemetry.debug("closing a half-open connection failed", e);
         }
     }
 }
