@@ -6,6 +6,7 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.internal.log.Outcome;
 import dev.sqlitepool.internal.log.SyncGate;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -68,7 +69,7 @@ public final class GateRaces {
     }
 
     /** Notes when it is settled. */
-    private static final class Noted implements SyncGate.Outcome {
+    private static final class Noted implements Outcome {
         private final boolean written;
         /** What had begun before it was added does not cover it. */
         private final long begunBefore = BEGUN.get();
