@@ -40,7 +40,7 @@ final class LeaseWork<T> extends Request<T> {
         return commits;
     }
 
-    /** Reacknowledgements what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+    /** Returns what settles its future; null if its commit is at the gate, whose outcome calls {@link #durable} then, or has already. */
     @Nullable
     Runnable serve() {
         T value = null;
