@@ -14,8 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 record JdbcRun(List<SqlText> texts, Method method, @Nullable Object[] arguments) {
     /** @param prepared the text of a prepared statement; null if the call or the batch names the texts */
-    static JdbcRun of(
-            @Nullable SqlText prepared, JdbcReplay calls, Method method, @Nullable Object[] arguments) {
+    static JdbcRun of(@Nullable SqlText prepared, JdbcReplay calls, Method method, @Nullable Object[] arguments) {
         List<SqlText> texts = prepared != null
                 ? List.of(prepared)
                 : isBatch(method)
@@ -45,8 +44,11 @@ record JdbcRun(List<SqlText> texts, Method method, @Nullable Object[] arguments)
         return texts.stream().anyMatch(text -> text.verb().isControl());
     }
 
-    boolean isMaintenance() {
-        return texts.stream().anyMatch(text -> text.verb().isMaintenance());
+    /** Whether it is a batch that may run in a transaction of its own. */
+    boolean mayBeWhole() {
+        return isBatch()
+                && !texts.isEmpty()
+                && texts.stream().noneMatch(text -> text.verb().isMaintenance());
     }
 
     /** Whether a result of it may keep it writing. */

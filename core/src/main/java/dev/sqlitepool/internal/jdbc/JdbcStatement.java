@@ -241,10 +241,10 @@ final class JdbcStatement {
             session.transaction().endLost(lane, run.verb() == Verb.ROLLBACK);
             return JdbcTexts.nothingDone(method.getReturnType());
         }
-        boolean whole = run.isBatch() && !run.texts().isEmpty() && !session.transaction().isOpen();
+        boolean whole = run.mayBeWhole() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && !run.isMaintenance()
+            answer = whole
                     ? atomically(run)
                     : session.statements().attempt(lane, run.verb(), current -> attempt(current, run, asksForKeys));
         } catch (Throwable e) {
@@ -255,7 +255,8 @@ final class JdbcStatement {
             throw e;
         }
         Lane ran = session.lane();
-        for (SqlText text : ran == null ? List.<SqlText>of() : run.texts()) { // without a lane it has committed as a whole
+        // Without a lane it has committed as a whole.
+        for (SqlText text : ran == null ? List.<SqlText>of() : run.texts()) {
             session.succeeded(ran, text.verb());
         }
         if (run.isBatch()) {
@@ -283,8 +284,7 @@ final class JdbcStatement {
         }
         if (run.isBatch() && run.isControl()) {
             session.notBegun();
-            throw new SQLException(
-                    "Transaction control is refused in a batch; use the methods of Connection.", "25001");
+            throw JdbcTexts.controlInBatch();
         }
         if (!run.isControl()) {
             view.beginIfNeeded();

@@ -157,20 +157,14 @@ public final class TransactionScope {
     /** What the user's own statement, which succeeded, has done to the transaction. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
-            case BEGIN, SAVEPOINT:
-                began();
-                break;
-            case ROLLBACK:
+            case BEGIN, SAVEPOINT -> began();
+            case ROLLBACK -> {
                 written.rolledBack();
                 ended();
-                break;
-            case COMMIT:
-                ended();
-                break;
-            case RELEASE:
-                refresh(lane);
-                break;
-            default:
+            }
+            case COMMIT -> ended();
+            case RELEASE -> refresh(lane);
+            default -> {}
         }
     }
 

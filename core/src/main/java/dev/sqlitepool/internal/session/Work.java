@@ -37,7 +37,8 @@ public sealed interface Work<T> {
 
         @Override
         public String label() {
-            String name = named instanceof Verb verb ? verb.name() : named.getClass().getName();
+            String name =
+                    named instanceof Verb verb ? verb.name() : named.getClass().getName();
             int lambda = name.indexOf("$$");
             name = lambda < 0 ? name : name.substring(0, lambda);
             return name.substring(name.lastIndexOf('.') + 1);

@@ -53,7 +53,13 @@ public final class Housekeeper {
     private volatile long optimizedAt;
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    public Housekeeper(Means means, Database opener, Checkpointer checkpointer, QuietPass quietPass, Lanes write, List<Lanes> groups) {
+    public Housekeeper(
+            Means means,
+            Database opener,
+            Checkpointer checkpointer,
+            QuietPass quietPass,
+            Lanes write,
+            List<Lanes> groups) {
         this.means = means;
         this.settings = means.settings();
         this.telemetry = means.telemetry();
