@@ -114,7 +114,7 @@ final class LaneHost implements Host {
     }
 
     @Override
-    public void written(Writes writes) {
+    public void tell(Writes writes) {
         feed.publish(writes);
     }
 

@@ -116,7 +116,7 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     private void goesOn(Runnable settle) {
-        routes.written(session.written());
+        routes.written(session.writes());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {

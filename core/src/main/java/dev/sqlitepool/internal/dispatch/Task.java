@@ -600,7 +600,7 @@ final class Task<T> extends Request<T> implements Runnable {
             }
             Session served = session;
             if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
-                routes.written(served.written());
+                routes.written(served.writes());
             }
             List<Runnable> hooks = served != null && error == null ? served.afterCommit() : List.of();
             if (hooks.isEmpty()) {

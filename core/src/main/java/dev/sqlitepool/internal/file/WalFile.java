@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.file;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -130,7 +129,7 @@ public final class WalFile {
     }
 
     private static Object keyOf(Path file) throws IOException {
-        Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        Object key = FileIdentity.inode(file);
         return key == null ? file : key;
     }
 

@@ -39,8 +39,6 @@ final class JdbcStatement {
     /** The last run may have written. */
     private boolean writing;
 
-    private boolean closesOnCompletion;
-
     /** It has run, and its result, its count or its keys may still be asked for. */
     private boolean mayBeAsked;
 
@@ -48,6 +46,7 @@ final class JdbcStatement {
     /** For whom this statement runs at this moment. */
     private volatile @Nullable Ticket executing;
 
+    private boolean closesOnCompletion;
     private boolean closed;
 
     JdbcStatement(JdbcConnection view, Method maker, @Nullable Object[] making) throws Throwable {

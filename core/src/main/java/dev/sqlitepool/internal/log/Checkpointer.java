@@ -121,7 +121,7 @@ public final class Checkpointer {
         if (!settings.checkpoints()) {
             return;
         }
-        quietPass.written(now);
+        quietPass.willWrite(now);
         if (size > settings.walSizeLimit() && !beside.isBackupCopying()) {
             empty(lane, writer, now);
         } else if (size <= settings.checkpointSize()) {

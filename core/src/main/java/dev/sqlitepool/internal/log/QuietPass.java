@@ -84,7 +84,7 @@ public final class QuietPass {
     }
 
     /** A transaction that writes is about to begin. */
-    void written(long now) {
+    void willWrite(long now) {
         dirty = true;
         writtenAt = now;
         watch(Pace.QUIET_NANOS);

@@ -58,7 +58,7 @@ public interface Host {
     boolean isWatched();
 
     /** Tells those who watch what was written and committed; runs nothing of theirs here. */
-    void written(Writes writes);
+    void tell(Writes writes);
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();

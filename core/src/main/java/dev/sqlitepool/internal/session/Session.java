@@ -91,7 +91,7 @@ public abstract class Session extends LaneUser {
     }
 
     /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
-    public Writes written() {
+    public Writes writes() {
         return transaction.written().due();
     }
 
