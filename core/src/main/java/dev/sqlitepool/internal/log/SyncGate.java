@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.log;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.SureLock;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
 import java.util.ArrayList;
@@ -10,7 +11,6 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -40,7 +40,7 @@ public final class SyncGate {
 
     private final Means means;
     private final AtomicInteger waitingInPool;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final SureLock lock = new SureLock();
     private final Condition quiet = lock.newCondition();
 
     @GuardedBy("lock")
@@ -116,7 +116,7 @@ public final class SyncGate {
         while (!isAdded(engine, written, committed, outcome)) {
             Workers.pause();
         }
-        lock();
+        lock.lock();
         try {
             watch = !watched;
             watched = true;
@@ -131,7 +131,7 @@ public final class SyncGate {
     private boolean isAdded(Engine engine, boolean written, boolean committed, Outcome outcome) {
         try {
             Entry entry = new Entry(engine, written, committed, outcome, waitingInPool, settleNext);
-            lock();
+            lock.lock();
             try {
                 entries.add(entry);
                 waitingInPool.incrementAndGet();
@@ -141,18 +141,6 @@ public final class SyncGate {
             return true;
         } catch (OutOfMemoryError | InternalError e) {
             return false; // nothing has happened
-        }
-    }
-
-    /** Waiting for a lock takes memory in some releases of Java. */
-    private void lock() {
-        while (true) {
-            try {
-                lock.lock();
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
         }
     }
 
@@ -175,7 +163,7 @@ public final class SyncGate {
 
     /** Sees to it that somebody drives, on another thread. */
     void driveElsewhere() {
-        lock();
+        lock.lock();
         try {
             if (driven || called || entries.isEmpty()) {
                 return;
@@ -197,7 +185,7 @@ public final class SyncGate {
     public boolean driveBefore(Runnable rest) {
         List<Entry> mine = empty();
         Entry only = null;
-        lock();
+        lock.lock();
         try {
             boolean idle = !driven && unsettled.isEmpty();
             if (idle && entries.size() == 1 && !entries.get(0).written) {
@@ -228,7 +216,7 @@ public final class SyncGate {
         Entry only = mine.get(0);
         OutcomeUnknownException unknown = disk.sync(mine);
         boolean here;
-        lock();
+        lock.lock();
         try {
             here = unsettled.isEmpty();
             if (here) {
@@ -254,7 +242,7 @@ public final class SyncGate {
     private @Nullable List<Entry> begin(@Nullable Outcome alone) {
         List<Entry> fresh = empty();
         long now = now();
-        lock();
+        lock.lock();
         try {
             called &= alone != null;
             boolean only = alone == null || entries.size() == 1 && entries.get(0).outcome == alone;
@@ -302,7 +290,7 @@ public final class SyncGate {
     private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
         List<Entry> fresh = empty();
         long now = now();
-        lock();
+        lock.lock();
         try {
             unsettled.add(synced, unknown);
             if (entries.isEmpty()) {
@@ -324,7 +312,7 @@ public final class SyncGate {
 
     /** Sees to it that somebody settles, on another thread. */
     private void settleElsewhere() {
-        lock();
+        lock.lock();
         try {
             if (settlerCalled || !unsettled.needsSettler()) {
                 return; // who has one in hand comes back
@@ -354,7 +342,7 @@ public final class SyncGate {
 
     /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
     private @Nullable Entry nextToSettle(@Nullable Entry settled) {
-        lock();
+        lock.lock();
         try {
             settlerCalled = false;
             return unsettled.next(settled);
@@ -365,7 +353,7 @@ public final class SyncGate {
 
     /** By one who has settled something, and leaves what comes after it to others. */
     private void leave(Entry settled) {
-        lock();
+        lock.lock();
         try {
             unsettled.leave(settled);
         } finally {
@@ -404,7 +392,7 @@ public final class SyncGate {
     void watch() {
         boolean hung;
         boolean again;
-        lock();
+        lock.lock();
         try {
             hung = driven && means.telemetry().now() - syncedSince >= HUNG_NANOS;
             again = driven || !entries.isEmpty();
@@ -424,7 +412,7 @@ public final class SyncGate {
     public void abandon(String why) {
         disk.distrust();
         List<Entry> all = new ArrayList<>();
-        lock();
+        lock.lock();
         try {
             all.addAll(taken);
             all.addAll(entries);
@@ -440,7 +428,7 @@ public final class SyncGate {
 
     /** After {@link #drain}: whether everything is settled, too; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is. */
     public boolean isSettled() {
-        lock();
+        lock.lock();
         try {
             return unsettled.isEmpty(); // who drives hands on what he has synced before he stops
         } finally {
@@ -476,7 +464,7 @@ public final class SyncGate {
     }
 
     private boolean isQuietSoon() throws InterruptedException {
-        lock();
+        lock.lock();
         try {
             long left = HELP_NANOS;
             while (left > 0 && (driven || !entries.isEmpty())) {
