@@ -37,7 +37,8 @@ public final class Refusal {
 
     /** It has waited for as long as it may; {@code stats} is how the pool looked then. */
     public PoolTimeoutException timeout(Wanted wanted, PoolStats stats) {
-        PoolStats.Connections lanes = wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
+        PoolStats.Connections lanes =
+                wanted.access() == Access.WRITE ? stats.writeConnections() : stats.readConnections();
         String advice;
         if (wanted.lease() && lanes.max() > 1) {
             advice = "Leases and streams may hold " + (lanes.max() - 1) + " of the " + lanes.max()

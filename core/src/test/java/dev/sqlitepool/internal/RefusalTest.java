@@ -38,8 +38,7 @@ class RefusalTest {
     }
 
     private String timeout(PoolStats.Connections read, PoolStats.Connections write) {
-        return refusal().timeout(wanted(false, false), stats(read, write))
-                .getMessage();
+        return refusal().timeout(wanted(false, false), stats(read, write)).getMessage();
     }
 
     @Test

@@ -42,7 +42,10 @@ public final class Dispatcher {
 
     /** Lets a stream of rows in, which waits for nothing until it is asked for rows. */
     public <T> void stream(
-            SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, Flow.Subscriber<? super T> subscriber) {
+            SqlText sql,
+            RowMapper<? extends T> mapper,
+            @Nullable Object[] values,
+            Flow.Subscriber<? super T> subscriber) {
         new RowStream<T>(routes, sql, mapper, values, subscriber).begin();
     }
 

@@ -99,7 +99,8 @@ public final class Lanes implements Waiter.Place {
                 expiry.arm();
                 return false;
             case FULL:
-                waiter.failHere(timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
+                waiter.failHere(
+                        timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
                 return false;
             case CLOSED:
                 waiter.failHere(means.refusal().closed(waiter.mayHaveHadEffect()));

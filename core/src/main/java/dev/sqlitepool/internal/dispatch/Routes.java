@@ -40,13 +40,7 @@ public final class Routes {
     private final Set<Waiter> laneless = ConcurrentHashMap.newKeySet();
 
     /** With {@code read} the same as {@code write} if there is one lane for both. */
-    public Routes(
-            Means means,
-            Lanes read,
-            Lanes write,
-            SyncGate gate,
-            Checkpointer checkpointer,
-            ChangeFeed feed) {
+    public Routes(Means means, Lanes read, Lanes write, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
         this.means = means;
         this.read = read;
         this.write = write;

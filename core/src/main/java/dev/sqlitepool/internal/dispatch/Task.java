@@ -216,8 +216,9 @@ final class Task<T> extends Request<T> implements Runnable {
         requireOthersHoldQueue();
         requireOthersHoldClaim();
         if (Held.by(this)) {
-            throw new IllegalStateException("The function, or a hook of its transaction, would wait for the end of its own"
-                    + " task, which comes after it.");
+            throw new IllegalStateException(
+                    "The function, or a hook of its transaction, would wait for the end of its own"
+                            + " task, which comes after it.");
         }
     }
 

@@ -52,10 +52,7 @@ final class ChangeSubscription implements Flow.Subscription {
     private @Nullable Throwable error;
 
     ChangeSubscription(
-            Means means,
-            ChangeFeed feed,
-            Map<String, String> wanted,
-            Flow.Subscriber<? super Set<String>> subscriber) {
+            Means means, ChangeFeed feed, Map<String, String> wanted, Flow.Subscriber<? super Set<String>> subscriber) {
         this.means = means;
         this.feed = feed;
         this.wanted = wanted;

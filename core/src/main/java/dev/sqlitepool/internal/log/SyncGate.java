@@ -162,7 +162,7 @@ public final class SyncGate {
     }
 
     /** Sees to it that somebody drives, on another thread. */
-    void driveElsewhere() {
+    public void driveElsewhere() {
         lock.lock();
         try {
             if (driven || called || entries.isEmpty()) {

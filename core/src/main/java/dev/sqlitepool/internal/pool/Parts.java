@@ -98,6 +98,10 @@ public final class Parts implements Life, Checkpointer.Beside {
         return gate;
     }
 
+    public Checkpointer checkpointer() {
+        return checkpointer;
+    }
+
     public QuietPass quietPass() {
         return quietPass;
     }

@@ -72,7 +72,8 @@ public final class Backups {
             lock.unlock();
         }
         if (refused) {
-            backup.refuse(full ? means.refusal().exhausted(false) : means.refusal().closed(false));
+            backup.refuse(
+                    full ? means.refusal().exhausted(false) : means.refusal().closed(false));
         } else {
             startNext();
         }

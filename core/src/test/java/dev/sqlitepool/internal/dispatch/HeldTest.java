@@ -98,7 +98,8 @@ class HeldTest {
         for (int way = 0; way < 3; way++) {
             LaneLease lease = new LaneLease(pool.parts().routes(), Form.CONNECTION);
             Thread other = new Thread(() -> {
-                Pools.await("it is noted", () -> lease.isAwaitedInside(pool.parts().writeLanes()));
+                Pools.await(
+                        "it is noted", () -> lease.isAwaitedInside(pool.parts().writeLanes()));
                 lease.future().settle(lease, null);
             });
             if (way == 0) {

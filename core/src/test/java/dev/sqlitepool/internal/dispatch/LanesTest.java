@@ -193,7 +193,8 @@ class LanesTest {
             reads.add(hold(pool, Access.READ, gate));
             passed.addAndGet(TimeUnit.HOURS.toNanos(1));
         }
-        assertThat(pool.parts().readLanes().oldestReader().getValue()).isBetween(Duration.ofHours(3), Duration.ofHours(4));
+        assertThat(pool.parts().readLanes().oldestReader().getValue())
+                .isBetween(Duration.ofHours(3), Duration.ofHours(4));
         gates.forEach(Gate::open);
         reads.forEach(CompletableFuture::join);
     }

@@ -70,7 +70,8 @@ class MachineErrorsTest {
     }
 
     static Stream<Arguments> uses() {
-        return names().keySet().stream().flatMap(name -> Stream.of(Where.values()).map(at -> Arguments.of(name, at)));
+        return names().keySet().stream()
+                .flatMap(name -> Stream.of(Where.values()).map(at -> Arguments.of(name, at)));
     }
 
     private static Map<String, Use> names() {
@@ -173,7 +174,8 @@ class MachineErrorsTest {
     }
 
     private long time() {
-        boolean own = where == Where.OWN_FRAMES && Thread.currentThread().getName().contains("-worker-");
+        boolean own =
+                where == Where.OWN_FRAMES && Thread.currentThread().getName().contains("-worker-");
         if (own && left.get() > 0 && left.decrementAndGet() == 0) {
             OutOfMemoryError error = new OutOfMemoryError("by the test");
             struck = List.of(error.getStackTrace()).subList(2, 5).toString();

@@ -22,7 +22,8 @@ public final class TimedPools {
 
     /** The timer does now what it is to do in about this time, and not what comes much earlier or later: as the end of a long grace. */
     public static void fire(SqlitePool pool, Duration time) {
-        for (Runnable planned : ((LanePool) pool).parts().means().workers().timer().getQueue()) {
+        for (Runnable planned :
+                ((LanePool) pool).parts().means().workers().timer().getQueue()) {
             long delay = ((Delayed) planned).getDelay(TimeUnit.NANOSECONDS);
             if (delay <= time.toNanos() && delay > time.toNanos() * 9 / 10) {
                 planned.run();

@@ -425,10 +425,15 @@ class BackupCornersTest {
     @Test
     void aThreadThatHasReportedWorksForTheBackupNoMore() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(
+                pool.parts().routes(),
+                pool.parts().backups(),
+                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                target(),
+                null);
         AtomicBoolean inside = new AtomicBoolean();
-        BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
+        BackupReports reports = new BackupReports(
+                pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
         reports.look();
         reports.end(() -> false);
         assertThat(inside).isTrue();
@@ -438,9 +443,15 @@ class BackupCornersTest {
     @Test
     void whoWaitsForAReportKeepsAnInterrupt() {
         LanePool pool = openWithTable();
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(
+                pool.parts().routes(),
+                pool.parts().backups(),
+                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                target(),
+                null);
         Gate gate = new Gate();
-        BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports =
+                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));
         gate.awaitReached();
         AtomicInteger waits = new AtomicInteger();

@@ -358,7 +358,12 @@ class BackupTest {
     @Test
     void aReportTellsThePagesThatAreThereAndTheLastOneThatAllAre() throws IOException {
         LanePool pool = open(b -> b);
-        Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), new SqliteDatabase(pool.parts().means().settings(), event -> {}), target(), null);
+        Backup backup = new Backup(
+                pool.parts().routes(),
+                pool.parts().backups(),
+                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                target(),
+                null);
         BackupFile file = new BackupFile(target());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
@@ -399,7 +404,8 @@ class BackupTest {
         Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
-        BackupReports reports = new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports =
+                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
         reports.end(() -> false);
         CompletableFuture<Void> last =
                 CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));

@@ -197,7 +197,8 @@ class HousekeepingTest {
         pass(Duration.ofDays(1));
         // As if idle limits were off: the lanes are looked at, not just closed for being idle.
         for (Lanes lanes : List.of(
-                pool.parts().routes().lanesFor(LanePool.statement("DELETE FROM t")), pool.parts().routes().lanesFor(LanePool.statement("DELETE FROM t")))) {
+                pool.parts().routes().lanesFor(LanePool.statement("DELETE FROM t")),
+                pool.parts().routes().lanesFor(LanePool.statement("DELETE FROM t")))) {
             assertThat(lanes.access()).isEqualTo(Access.WRITE);
         }
         pool.parts().housekeeper().sweep();
