@@ -297,7 +297,8 @@ final class Task<T> extends Request<T> implements Runnable {
     private record Grouped<T>(@Nullable T value, @Nullable Throwable error) {}
 
     /** Its entry at the gate, after it was served with none of its own to settle. */
-    @Nullable Outcome atGate() {
+    @Nullable
+    Outcome atGate() {
         return atGate;
     }
 

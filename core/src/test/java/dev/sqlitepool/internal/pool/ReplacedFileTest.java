@@ -179,8 +179,7 @@ class ReplacedFileTest {
             case PASS:
                 clock.addAndGet(TimeUnit.SECONDS.toNanos(6));
                 pool.parts().quietPass().look();
-                Pools.await(
-                        "the pass is over", () -> !pool.parts().quietPass().isRunning());
+                Pools.await("the pass is over", () -> !pool.parts().quietPass().isRunning());
                 return List.of("backup");
             case READ:
                 pass();

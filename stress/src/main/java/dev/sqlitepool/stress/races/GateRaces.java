@@ -8,7 +8,6 @@ import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
-import dev.sqlitepool.internal.log.Outcome;
 import dev.sqlitepool.internal.log.SyncGate;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -72,7 +71,7 @@ public final class GateRaces {
     }
 
     /** Notes when it is settled. */
-    private static final class Noted implements Outcome {
+    private static final class Noted implements dev.sqlitepool.internal.log.Outcome {
         private final boolean written;
         /** What had begun before it was added does not cover it. */
         private final long begunBefore = BEGUN.get();
