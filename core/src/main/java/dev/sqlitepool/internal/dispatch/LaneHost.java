@@ -9,6 +9,7 @@ import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.session.Host;
@@ -62,18 +63,18 @@ final class LaneHost implements Host {
 
     @Override
     public boolean awaitDurable(Ticket ticket, Lane lane, boolean giveBack) {
-        SyncGate.Turn turn = new SyncGate.Turn();
-        gate.add(lane.engine(), true, turn);
+        Acknowledgement durable = new Acknowledgement();
+        gate.add(lane.engine(), true, durable);
         if (giveBack) {
             Waiter owner = (Waiter) ticket;
             routes.runsOn(owner);
             giveBack(lane, owner);
-            if (owner.goesOnAfter(turn)) {
+            if (owner.goesOnAfter(durable)) {
                 return false;
             }
         }
-        gate.driveAlone(turn);
-        turn.await(gate);
+        gate.driveAlone(durable);
+        durable.await(gate);
         return true;
     }
 
@@ -113,7 +114,7 @@ final class LaneHost implements Host {
     }
 
     @Override
-    public void written(Writes writes) {
+    public void tell(Writes writes) {
         feed.publish(writes);
     }
 

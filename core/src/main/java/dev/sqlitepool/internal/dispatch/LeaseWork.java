@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
@@ -23,7 +23,7 @@ final class LeaseWork<T> extends Request<T> {
     /** It does nothing after its commit, and needs no thread until that is durable. */
     private final boolean commits;
 
-    private SyncGate.@Nullable Turn turn;
+    private @Nullable Acknowledgement acknowledgement;
 
     LeaseWork(LaneLease lease, Routes routes, Session session, Work.Code<T> work, boolean commits) {
         super(routes.means(), lease.submittedAt());
@@ -35,12 +35,12 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     @Override
-    boolean goesOnAfter(SyncGate.Turn durable) {
-        turn = commits ? durable : null;
+    boolean goesOnAfter(Acknowledgement durable) {
+        acknowledgement = commits ? durable : null;
         return commits;
     }
 
-    /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+    /** Returns what settles its future; null if its commit is at the gate, whose outcome calls {@link #durable} then, or has already. */
     @Nullable
     Runnable serve() {
         T value = null;
@@ -60,7 +60,7 @@ final class LeaseWork<T> extends Request<T> {
         }
         Thread.interrupted(); // what a work has done to this thread is not the next one's
         Lane back = session.pause();
-        if (turn == null) {
+        if (acknowledgement == null) {
             routes.ended(this);
         }
         if (back != null) {
@@ -68,7 +68,7 @@ final class LeaseWork<T> extends Request<T> {
         }
         T result = value;
         Throwable failure = error;
-        SyncGate.Turn waits = turn;
+        Acknowledgement waits = acknowledgement;
         while (waits != null) {
             try {
                 waits.then(unknown -> durable(result, unknown == null ? failure : unknown));
@@ -116,7 +116,7 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     private void goesOn(Runnable settle) {
-        routes.written(session.written());
+        routes.written(session.writes());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {

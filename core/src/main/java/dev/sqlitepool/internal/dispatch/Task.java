@@ -6,7 +6,7 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.log.Outcome;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.ScopedSession;
 import dev.sqlitepool.internal.session.Session;
@@ -52,7 +52,7 @@ final class Task<T> extends Request<T> implements Runnable {
     /** The group in which it is. */
     private volatile @Nullable Group group;
     /** What the gate settles; its server's. */
-    private SyncGate.@Nullable Outcome atGate;
+    private @Nullable Outcome atGate;
     /** What runs after its commit. */
     private volatile @Nullable AfterCommit afterCommit;
     /** Whether a thread waits for it until it is done. */
@@ -297,7 +297,8 @@ final class Task<T> extends Request<T> implements Runnable {
     private record Grouped<T>(@Nullable T value, @Nullable Throwable error) {}
 
     /** Its entry at the gate, after it was served with none of its own to settle. */
-    SyncGate.@Nullable Outcome atGate() {
+    @Nullable
+    Outcome atGate() {
         return atGate;
     }
 
@@ -528,7 +529,7 @@ final class Task<T> extends Request<T> implements Runnable {
     }
 
     /** How it ends when the group has ended: with its own error, or with the group's, or well. */
-    SyncGate.Outcome inGroup(@Nullable Throwable groupError) {
+    Outcome inGroup(@Nullable Throwable groupError) {
         T value = grouped == null ? null : grouped.value();
         Throwable error = grouped == null || grouped.error() == null ? groupError : grouped.error();
         group = null;
@@ -558,7 +559,7 @@ final class Task<T> extends Request<T> implements Runnable {
      * How it ends. At the gate its commit is in the WAL, and will be on disk, or nobody will know. The state decides once whether it ends so;
      * then {@link #run} may be repeated by the thread that has won, until it has come through.
      */
-    private final class Ending implements SyncGate.Outcome, Runnable {
+    private final class Ending implements Outcome, Runnable {
         private @Nullable T value;
         private @Nullable Throwable error;
         private volatile @Nullable Thread winner;
@@ -601,7 +602,7 @@ final class Task<T> extends Request<T> implements Runnable {
             }
             Session served = session;
             if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
-                routes.written(served.written());
+                routes.written(served.writes());
             }
             List<Runnable> hooks = served != null && error == null ? served.afterCommit() : List.of();
             if (hooks.isEmpty()) {

@@ -4,7 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Ticket;
-import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
@@ -306,9 +306,9 @@ public abstract class Waiter implements Ticket {
     /**
      * Its work has committed, and has no lane any more.
      *
-     * @return whether it ends then and goes on by itself after that turn; else its thread must wait for the turn
+     * @return whether it ends then and goes on by itself after it; else its thread must wait for it
      */
-    boolean goesOnAfter(SyncGate.Turn durable) {
+    boolean goesOnAfter(Acknowledgement durable) {
         return false;
     }
 

@@ -25,6 +25,10 @@ final class JdbcTexts {
         }
     }
 
+    static SQLException controlInBatch() {
+        return new SQLException("Transaction control is refused in a batch; use the methods of Connection.", "25001");
+    }
+
     /** Whether a result of the statement may keep it writing. */
     static boolean mayWrite(SqlText text) {
         return text.verb() == Verb.CHANGE || text.verb() == Verb.WITH && text.returnsChanges();

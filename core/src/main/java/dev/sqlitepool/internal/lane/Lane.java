@@ -5,8 +5,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -224,5 +226,10 @@ public final class Lane {
         } finally {
             interrupts.endStatement();
         }
+    }
+
+    /** What kind of failure a statement's error is, our own timeout included. */
+    public Failure failure(SQLException error) {
+        return error instanceof SQLTimeoutException ? Failure.INTERRUPTED : engine.failure(error);
     }
 }

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.Lane;
@@ -57,8 +58,18 @@ public interface Host {
     boolean isWatched();
 
     /** Tells those who watch what was written and committed; runs nothing of theirs here. */
-    void written(Writes writes);
+    void tell(Writes writes);
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();
+
+    /** The error of a write of which nobody knows whether it took effect. */
+    default OutcomeUnknownException unknown(Throwable cause) {
+        return new OutcomeUnknownException(
+                "A write failed in a way that does not tell whether it took effect: "
+                        + (cause instanceof SQLException ? cause.getMessage() : cause.toString())
+                        + ". It is not repeated; read the database to find out. Check disk space and file system.",
+                stats(),
+                cause);
+    }
 }

@@ -65,6 +65,16 @@ final class Misuse {
                 cause);
     }
 
+    /** The transaction has been ended by SQLite after that error. */
+    static SQLException ofLost(SQLException lost) {
+        return new SQLException(
+                "The transaction was rolled back by SQLite after an error in it (" + lost.getMessage()
+                        + "); nothing of it is kept, and it cannot go on.",
+                "25P02",
+                lost.getErrorCode(),
+                lost);
+    }
+
     static SQLException alone() {
         return new SQLException(
                 "last_insert_rowid(), changes() and total_changes() tell of one SQLite connection, and this call runs on any of"

@@ -96,7 +96,7 @@ final class Written {
             boolean anything = pending.any() || unseen || handedOut;
             Writes told = anything ? pending.and(lane.engine().writtenTables().anything()) : pending;
             if (atOnce || handedOut) {
-                host.written(told);
+                host.tell(told);
             } else {
                 due = due.and(told);
             }
@@ -126,7 +126,7 @@ final class Written {
     void tell() {
         Writes told = due();
         if (!told.isNothing()) {
-            host.written(told);
+            host.tell(told);
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.upkeep;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
@@ -17,8 +18,6 @@ import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -206,21 +205,20 @@ final class Backup extends Request<Void> {
 
     /** Waits for other processes, as every statement does, as long as nothing has been copied. */
     private void copyPatiently(Engine engine) throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(means.settings().busyTimeout());
+        Patience patience = new Patience(Settings.nanos(means.settings().busyTimeout()), means.telemetry());
         while (enter(engine)) {
             try {
                 engine.copyTo(file.partial());
                 return;
             } catch (SQLException e) {
-                if (engine.failure(e) != Failure.BUSY || System.nanoTime() - deadline >= 0) {
+                if (engine.failure(e) != Failure.BUSY || !patience.isLeft()) {
                     throw e;
                 }
             } finally {
                 leave();
             }
-            means.telemetry().retried();
             file.delete();
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            patience.park();
         }
     }
 

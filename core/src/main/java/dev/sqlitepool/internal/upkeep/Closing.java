@@ -13,7 +13,7 @@ import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -39,7 +39,7 @@ public final class Closing implements PoolFuture.Origin {
     private final Telemetry telemetry;
     private final Workers workers;
     private final Routes routes;
-    private final Checkpointer checkpointer;
+    private final QuietPass quietPass;
     private final Housekeeper housekeeper;
     private final ChangeFeed feed;
     private final Backups backups;
@@ -53,14 +53,14 @@ public final class Closing implements PoolFuture.Origin {
     public Closing(
             Means means,
             Routes routes,
-            Checkpointer checkpointer,
+            QuietPass quietPass,
             Housekeeper housekeeper,
             Backups backups,
             ChangeFeed feed,
             List<Lanes> groups) {
         this.means = means;
         this.routes = routes;
-        this.checkpointer = checkpointer;
+        this.quietPass = quietPass;
         this.housekeeper = housekeeper;
         this.feed = feed;
         this.telemetry = means.telemetry();
@@ -188,7 +188,7 @@ public final class Closing implements PoolFuture.Origin {
     }
 
     private void advanceOnce() {
-        boolean checkpointed = checkpointer.closed(); // begins to close it, too
+        boolean checkpointed = quietPass.closed(); // begins to close it, too
         if (!finished.get() && !(checkpointed && backups.isTerminated())) {
             return; // the writer must be the last to close
         }

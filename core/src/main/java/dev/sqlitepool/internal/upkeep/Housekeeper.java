@@ -9,6 +9,7 @@ import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
@@ -38,6 +39,7 @@ public final class Housekeeper {
     private final Workers workers;
     private final Database opener;
     private final Checkpointer checkpointer;
+    private final QuietPass quietPass;
     private final Lanes write;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
@@ -51,13 +53,20 @@ public final class Housekeeper {
     private volatile long optimizedAt;
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    public Housekeeper(Means means, Database opener, Checkpointer checkpointer, Lanes write, List<Lanes> groups) {
+    public Housekeeper(
+            Means means,
+            Database opener,
+            Checkpointer checkpointer,
+            QuietPass quietPass,
+            Lanes write,
+            List<Lanes> groups) {
         this.means = means;
         this.settings = means.settings();
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         this.opener = opener;
         this.checkpointer = checkpointer;
+        this.quietPass = quietPass;
         this.write = write;
         this.optimizedAt = telemetry.now();
         this.groups = groups;
@@ -139,7 +148,7 @@ public final class Housekeeper {
 
     private void closeStale() {
         groups.forEach(this::retire);
-        checkpointer.fileChanged();
+        quietPass.fileChanged();
     }
 
     private void retire(Lanes lanes) {

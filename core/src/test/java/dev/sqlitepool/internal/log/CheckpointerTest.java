@@ -316,8 +316,8 @@ class CheckpointerTest {
     /** As the timer does, at a moment when nobody has written for five seconds, or for less; and until no pass runs any more. */
     private void look(LanePool pool, long millis) {
         pass(Duration.ofMillis(millis));
-        pool.parts().checkpointer().look();
-        Pools.await("the pass is over", () -> !pool.parts().checkpointer().isRunning());
+        pool.parts().quietPass().look();
+        Pools.await("the pass is over", () -> !pool.parts().quietPass().isRunning());
     }
 
     @Test

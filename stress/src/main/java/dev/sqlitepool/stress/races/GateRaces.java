@@ -71,7 +71,7 @@ public final class GateRaces {
     }
 
     /** Notes when it is settled. */
-    private static final class Noted implements SyncGate.Outcome {
+    private static final class Noted implements dev.sqlitepool.internal.log.Outcome {
         private final boolean written;
         /** What had begun before it was added does not cover it. */
         private final long begunBefore = BEGUN.get();
