@@ -5,9 +5,9 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -76,14 +76,11 @@ final class Expiry {
         while (true) {
             try {
                 PoolStats stats = means.refusal().stats();
-                List<Runnable> settles = new ArrayList<>();
+                Settles settles = new Settles();
                 for (Waiter waiter : expired) {
-                    Runnable settle = waiter.failed(timedOut(waiter, stats));
-                    if (settle != null) {
-                        settles.add(settle);
-                    }
+                    settles.add(waiter.failed(timedOut(waiter, stats)));
                 }
-                workers.completeAll(settles);
+                settles.complete(workers);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // nobody else would fail them

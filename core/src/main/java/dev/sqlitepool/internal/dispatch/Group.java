@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
@@ -142,14 +143,11 @@ final class Group {
 
     /** The pool closes without the group, whose last member, or its COMMIT, does not return: nobody knows what becomes of the others. */
     void abandon(OutcomeUnknownException unknown) {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Task<?> member : new ArrayList<>(members)) { // one look under the list's own lock
-            Runnable settle = member.abandonAlone(unknown);
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(member.abandonAlone(unknown));
         }
-        means.workers().completeAll(settles);
+        settles.complete(means.workers());
     }
 
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */

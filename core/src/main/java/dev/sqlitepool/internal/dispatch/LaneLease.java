@@ -5,6 +5,7 @@ import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Form;
@@ -13,9 +14,7 @@ import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
@@ -120,7 +119,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     private void hand() {
         Lane lane = Objects.requireNonNull(lane());
         Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
+        Openings.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
                 fitness.rest().run();
@@ -176,7 +175,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     @Nullable
     public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         Throwable error = why.apply(this);
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         LeaseWork<?> running;
         lock.lock();
         try {
@@ -185,14 +184,14 @@ final class LaneLease extends Request<Lease> implements Lease {
             running = current;
             for (LeaseWork<?> run : queue) {
                 if (run.move(State.QUEUED, State.ENDED)) {
-                    settles.add(Objects.requireNonNull(run.failed(error)));
+                    settles.add(run.failed(error));
                 }
             }
             queue.clear();
         } finally {
             lock.unlock();
         }
-        means.workers().completeAll(settles);
+        settles.complete(means.workers());
         Runnable settle = running == null ? null : running.revoked(why);
         startDrain();
         return settle;

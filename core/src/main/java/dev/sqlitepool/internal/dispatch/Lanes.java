@@ -7,6 +7,7 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Verdict;
 import dev.sqlitepool.internal.engine.Database;
@@ -16,7 +17,6 @@ import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -193,7 +193,7 @@ public final class Lanes implements Waiter.Place {
     @Nullable
     public Lane borrowIdle(Predicate<Lane> wanted) {
         long now = telemetry.now();
-        return group.borrowIdle(wanted, new Maintenance(now), now);
+        return group.borrowIdle(wanted, new Openings.Maintenance(now), now);
     }
 
     /** Gives back what {@link #borrowIdle} gave; if nobody waits it is the last to be used, as before. */
@@ -272,14 +272,11 @@ public final class Lanes implements Waiter.Place {
     /** See {@link LaneGroup#repeat}. */
     void repeat(List<? extends Waiter> undone, long since) {
         long now = telemetry.now();
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Waiter ended : group.repeat(undone, now - since, now)) {
-            Runnable settle = ended.failed(means.refusal().closed(false));
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(ended.failed(means.refusal().closed(false)));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
         for (Waiter waiter : undone) {
             expiry.arm(waiter);
         }
@@ -316,8 +313,8 @@ public final class Lanes implements Waiter.Place {
     }
 
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
-    public Fitness fitness(Lane lane, Waiter waiter) {
-        Fitness fitness = openings.fitness(lane, waiter);
+    public Openings.Fitness fitness(Lane lane, Waiter waiter) {
+        Openings.Fitness fitness = openings.fitness(lane, waiter);
         if (fitness.again()) {
             expiry.arm(waiter);
         }
@@ -350,33 +347,5 @@ public final class Lanes implements Waiter.Place {
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
                 oldest == null ? "" : oldest.holder().holder());
-    }
-
-    /**
-     * Whether a granted lane can be used. If not it has been taken back to be closed.
-     *
-     * @param rest what remains to be done on a thread of the pool
-     * @param again whether the waiter waits again; if not it has ended meanwhile
-     */
-    public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
-
-    /** The holder of a lane that the pool itself looks at. Waits for nothing. */
-    private static final class Maintenance extends Waiter {
-        Maintenance(long now) {
-            joinsNowhere(now);
-        }
-
-        @Override
-        protected void granted() {}
-
-        @Override
-        public @Nullable Runnable failed(Throwable error) {
-            return null;
-        }
-
-        @Override
-        public String label() {
-            return "health check";
-        }
     }
 }

@@ -253,7 +253,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private void take() {
         Lane lane = Objects.requireNonNull(lane());
         Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
+        Openings.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
                 fitness.rest().run();

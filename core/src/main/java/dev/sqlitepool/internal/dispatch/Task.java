@@ -436,7 +436,7 @@ final class Task<T> extends Request<T> implements Runnable {
     /** What remains if a granted lane cannot be used; null if it can. */
     @Nullable
     Served unfit(Lanes where, Lane granted) {
-        Lanes.Fitness fitness = where.fitness(granted, this);
+        Openings.Fitness fitness = where.fitness(granted, this);
         return fitness.fit() ? null : served(NOTHING, fitness.rest(), fitness.again());
     }
 

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.upkeep;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Waiter;
@@ -12,7 +13,6 @@ import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -185,7 +185,7 @@ public final class Housekeeper {
         if (limit == null || groups.size() == 1) {
             return;
         }
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Map.Entry<Waiter, Duration> loan : groups.get(0).loans().entrySet()) {
             Waiter holder = loan.getKey();
             Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
@@ -197,11 +197,9 @@ public final class Housekeeper {
                 telemetry.warn("\"" + label + "\" has read for " + held + (end ? " and is ended" : ""), null);
                 telemetry.tell(listener -> listener.readTooOld(label, held, end));
             }
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(settle);
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private static SQLTimeoutException tooOld(Duration limit) {
