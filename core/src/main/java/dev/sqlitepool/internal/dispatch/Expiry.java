@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Means;
@@ -95,5 +96,11 @@ final class Expiry {
         PoolTimeoutException timeout = means.refusal().timeout(wanted, stats);
         telemetry.tell(listener -> listener.acquireTimedOut(timeout));
         return timeout;
+    }
+
+    /** What somebody is told for whom there is no room. */
+    PoolExhaustedException exhausted(Waiter waiter) {
+        telemetry.refused.increment();
+        return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 }

@@ -328,7 +328,7 @@ final class LaneLease extends Request<Lease> implements Lease {
             }
             next.endAfter(e);
             routes.ended(next);
-            return Task.NOTHING;
+            return () -> {};
         }
     }
 

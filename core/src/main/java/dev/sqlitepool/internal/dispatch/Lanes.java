@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
@@ -100,7 +99,7 @@ public final class Lanes implements Waiter.Place {
                 return false;
             case FULL:
                 waiter.failHere(
-                        timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
+                        timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : expiry.exhausted(waiter));
                 return false;
             case CLOSED:
                 waiter.failHere(means.refusal().closed(waiter.mayHaveHadEffect()));
@@ -129,11 +128,6 @@ public final class Lanes implements Waiter.Place {
 
     IllegalStateException waitsForItself() {
         return means.refusal().waitsForItself(access, group.max());
-    }
-
-    private PoolExhaustedException exhausted(Waiter waiter) {
-        telemetry.refused.increment();
-        return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 
     // ---- going

@@ -136,6 +136,17 @@ public final class Routes {
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
     void reroute(Request<?> task, Work<?> work) {
+        while (true) {
+            try {
+                rerouted(task, work);
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause(); // it was not queued yet
+            }
+        }
+    }
+
+    private void rerouted(Request<?> task, Work<?> work) {
         if (work instanceof Work.Data<?> data) {
             if (writers.size() >= REMEMBERED_WRITERS) {
                 writers.clear();
