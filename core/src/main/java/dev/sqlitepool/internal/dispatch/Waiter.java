@@ -290,6 +290,11 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
+    /** Whether it has gone on so. */
+    boolean goesOn() {
+        return false;
+    }
+
     /** Whether what is lent to it is served by the thread that serves the other one. */
     boolean holdsFor(Waiter other) {
         return this == other;
