@@ -2,7 +2,6 @@ package dev.sqlitepool.internal;
 
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * Patience with another process that holds the database: about a millisecond at a time, up to the busy timeout. SQLite's own busy
@@ -33,10 +32,6 @@ public final class Patience {
     /** Never the same time twice. An interrupt of the thread does not shorten the next wait, and is not lost. */
     public void park() {
         telemetry.busyRetries.increment();
-        boolean interrupted = Thread.interrupted();
-        LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Workers.park(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
     }
 }

@@ -198,8 +198,16 @@ public final class Workers implements Executor {
 
     /** Waits a moment for memory, before a step is tried again that has not happened. An interrupt is not lost. */
     public static void pause() {
+        park(PAUSE_NANOS);
+    }
+
+    /**
+     * Waits so many nanoseconds. An interrupt of the thread does not shorten the wait, and is not lost. Here, and not in a class
+     * of its own, because {@link #pause} may be unable to load one.
+     */
+    static void park(long nanos) {
         boolean interrupted = Thread.interrupted();
-        LockSupport.parkNanos(PAUSE_NANOS);
+        LockSupport.parkNanos(nanos);
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -325,14 +333,9 @@ public final class Workers implements Executor {
         if (Thread.currentThread() instanceof Worker) {
             return;
         }
-        boolean interrupted = Thread.interrupted();
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         while (isAnyAlive() && System.nanoTime() - deadline < 0) {
-            LockSupport.parkNanos(100_000);
-            interrupted |= Thread.interrupted();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            park(100_000);
         }
     }
 }
