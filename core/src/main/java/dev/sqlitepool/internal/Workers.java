@@ -81,6 +81,7 @@ public final class Workers implements Executor {
     private final AtomicBoolean ticking = new AtomicBoolean();
     /** Nobody is left who needs a deadline. */
     private volatile boolean ended;
+
     private final Overflow overflow = new Overflow(this);
     private final Runnable tick = this::tick;
 

@@ -1,8 +1,8 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
