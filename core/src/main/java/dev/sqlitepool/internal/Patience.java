@@ -42,11 +42,7 @@ public final class Patience {
         if (telemetry != null) {
             telemetry.retried();
         }
-        boolean interrupted = Thread.interrupted();
-        pause();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Workers.park(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
     }
 
     /** About a millisecond, and never the same time twice; an interrupt ends it. */

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Delayed;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
@@ -31,8 +30,7 @@ import org.jspecify.annotations.Nullable;
  * If the stages take longer than a tick or two of a millisecond, the timer takes it away and another worker goes on. Whoever wins
  * the compare-and-set on {@link Worker#rest} does the rest: it is done exactly once.
  *
- * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link #overflow}:
- * every worker that has done its work takes it up, and the timer tries again as long as anything is there. What starts, settles or sets for
+ * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link Overflow}. What starts, settles or sets for
  * later does not throw: where memory runs out it is tried again, since whoever has taken all of it fails too. So what the timer runs, and what
  * settles a future, may be done twice.
  */
@@ -40,7 +38,6 @@ public final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
-    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     /** What remains after a completion that must come first: it is not taken away before that. */
@@ -88,12 +85,8 @@ public final class Workers implements Executor {
     private final AtomicBoolean ticking = new AtomicBoolean();
     /** Nobody is left who needs a deadline. */
     private volatile boolean ended;
-    /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
-    private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
-    /** The timer will try again; it looks at {@link #overflow} after this is false. */
-    private final AtomicBoolean retrying = new AtomicBoolean();
 
-    private final Runnable retry = this::retryOverflow;
+    private final Overflow overflow = new Overflow(this);
     private final Runnable tick = this::tick;
 
     public Workers(String name, @Nullable Executor users) {
@@ -110,7 +103,7 @@ public final class Workers implements Executor {
                         body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), this)) {
                     @Override
                     protected void afterExecute(Runnable body, @Nullable Throwable error) {
-                        runOverflow();
+                        overflow.run();
                     }
                 };
         timer = new ScheduledThreadPoolExecutor(1, body -> {
@@ -184,31 +177,17 @@ public final class Workers implements Executor {
     @Override
     public void execute(Runnable body) {
         if (!starts(body)) {
-            overflows(body);
+            overflow.add(body);
         }
     }
 
     /** Whether a thread has it; else nothing has happened. */
-    private boolean starts(Runnable body) {
+    boolean starts(Runnable body) {
         try {
             threads.execute(body);
             return true;
         } catch (Throwable e) { // OutOfMemoryError: unable to create native thread, or the other one
             return false;
-        }
-    }
-
-    private void overflows(Runnable body) {
-        boolean added = false;
-        while (!added) {
-            try {
-                added = overflow.add(body);
-            } catch (OutOfMemoryError | InternalError e) {
-                pause();
-            }
-        }
-        if (retrying.compareAndSet(false, true)) {
-            after(RETRY_NANOS, retry);
         }
     }
 
@@ -219,36 +198,21 @@ public final class Workers implements Executor {
 
     /** Takes back the first of those that wait for a thread and are wanted; null if there is none. */
     public @Nullable Runnable withdraw(Predicate<Runnable> wanted) {
-        Runnable first = null;
-        for (Runnable body : overflow) {
-            if (first == null && wanted.test(body)) {
-                first = body;
-            }
-        }
-        return first != null && overflow.remove(first) ? first : null; // else it has found a thread
-    }
-
-    /** By a worker that has done its work. */
-    private void runOverflow() {
-        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
-            body.run();
-        }
-    }
-
-    private void retryOverflow() {
-        retrying.set(false);
-        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
-            if (!starts(body)) {
-                overflows(body); // behind those that wait by now
-                return;
-            }
-        }
+        return overflow.withdraw(wanted);
     }
 
     /** Waits a moment for memory, before a step is tried again that has not happened. An interrupt is not lost. */
     public static void pause() {
+        park(PAUSE_NANOS);
+    }
+
+    /**
+     * Waits so many nanoseconds. An interrupt of the thread does not shorten the wait, and is not lost. Here, and not in a class
+     * of its own, because {@link #pause} may be unable to load one.
+     */
+    static void park(long nanos) {
         boolean interrupted = Thread.interrupted();
-        LockSupport.parkNanos(PAUSE_NANOS);
+        LockSupport.parkNanos(nanos);
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -313,37 +277,6 @@ public final class Workers implements Executor {
         return worker.rest.compareAndSet(rest, null);
     }
 
-    /** Completes many futures, each without waiting for the stages of another. */
-    public void completeAll(List<Runnable> settles) {
-        if (!settles.isEmpty()) {
-            Iterator<Runnable> remaining = settles.iterator();
-            execute(() -> completeRest(remaining));
-        }
-    }
-
-    private void completeRest(Iterator<Runnable> remaining) {
-        while (remaining.hasNext()) {
-            Runnable rest = rest(remaining);
-            Runnable settle = remaining.next();
-            if (!remaining.hasNext()) {
-                settle(settle);
-            } else if (!publish(settle, rest)) {
-                return;
-            }
-        }
-    }
-
-    /** A new one each time, so that the timer can tell one from the next. */
-    private Runnable rest(Iterator<Runnable> remaining) {
-        while (true) {
-            try {
-                return () -> completeRest(remaining);
-            } catch (OutOfMemoryError | InternalError e) {
-                pause();
-            }
-        }
-    }
-
     /**
      * Takes away what a worker has not come back to since the last tick. Ticks go on as long as anything is laid down; before
      * the last one ends it looks again after {@code ticking} is false, and {@link #publish} looks at {@code ticking} after it
@@ -397,14 +330,9 @@ public final class Workers implements Executor {
         if (Thread.currentThread() instanceof Worker) {
             return;
         }
-        boolean interrupted = Thread.interrupted();
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         while (isAnyAlive() && System.nanoTime() - deadline < 0) {
-            LockSupport.parkNanos(100_000);
-            interrupted |= Thread.interrupted();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            park(100_000);
         }
     }
 }

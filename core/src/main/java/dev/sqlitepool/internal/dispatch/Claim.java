@@ -141,7 +141,7 @@ final class Claim extends Waiter {
                     throw failure();
                 }
                 Lane lane = Objects.requireNonNull(lane());
-                Lanes.Fitness fitness = target.fitness(lane, this);
+                Openings.Fitness fitness = target.fitness(lane, this);
                 if (fitness.fit()) {
                     has = true;
                     return lane;

@@ -5,17 +5,14 @@ import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.StackRoom;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.FreeSession;
-import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
@@ -32,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class LaneLease extends Request<Lease> implements Lease {
     private final Routes routes;
-    private final Session session;
+    private final Keeper keeper;
     private final PoolFuture<Void> returning;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -66,7 +63,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     LaneLease(Routes routes, Form form) {
         super(routes.means());
         this.routes = routes;
-        this.session = routes.session(form, this);
+        this.keeper = new Keeper(routes, form, this);
         this.returning = new PoolFuture<>(means.workers(), new Returning());
     }
 
@@ -82,7 +79,7 @@ final class LaneLease extends Request<Lease> implements Lease {
 
     @Override
     public Duration hasReadFor(Duration held, long now) {
-        return session.hasReadFor(now);
+        return keeper.session().hasReadFor(now);
     }
 
     @Override
@@ -118,16 +115,9 @@ final class LaneLease extends Request<Lease> implements Lease {
     }
 
     private void hand() {
-        Lane lane = Objects.requireNonNull(lane());
-        Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
-        if (!fitness.fit()) {
-            if (fitness.rest() != null) {
-                fitness.rest().run();
-            }
+        if (!keeper.take(this)) {
             return;
         }
-        session.keep(lane);
         lock.lock();
         try {
             handed = true;
@@ -176,7 +166,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     @Nullable
     public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         Throwable error = why.apply(this);
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         LeaseWork<?> running;
         lock.lock();
         try {
@@ -185,14 +175,14 @@ final class LaneLease extends Request<Lease> implements Lease {
             running = current;
             for (LeaseWork<?> run : queue) {
                 if (run.move(State.QUEUED, State.ENDED)) {
-                    settles.add(Objects.requireNonNull(run.failed(error)));
+                    settles.add(run.failed(error));
                 }
             }
             queue.clear();
         } finally {
             lock.unlock();
         }
-        means.workers().completeAll(settles);
+        settles.complete(means.workers());
         Runnable settle = running == null ? null : running.revoked(why);
         startDrain();
         return settle;
@@ -204,13 +194,13 @@ final class LaneLease extends Request<Lease> implements Lease {
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new LeaseWork<>(this, routes, session, new Work.Code<>(Form.CONNECTION, work, work), false));
+        return submit(new LeaseWork<>(this, routes, keeper, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
     public CompletableFuture<Void> commit() {
         StackRoom.require();
-        return submit(new LeaseWork<>(this, routes, session, FreeSession.COMMIT, true));
+        return submit(new LeaseWork<>(this, routes, keeper, FreeSession.COMMIT, true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
@@ -323,21 +313,15 @@ final class LaneLease extends Request<Lease> implements Lease {
         try {
             return next.serve();
         } catch (Throwable e) {
-            session.struckBy(e);
-            if (session.lane() == null) {
-                routes.rescue(this);
-            }
+            keeper.struckBy(e, this);
             next.endAfter(e);
-            routes.ended(next);
-            return Task.NOTHING;
+            keeper.ended(next);
+            return () -> {};
         }
     }
 
     private void giveBack() {
-        Lane last = session.end();
-        if (last != null) {
-            routes.giveBack(last);
-        }
+        keeper.end();
         returning.settle(null, null);
     }
 }

@@ -1,6 +1,8 @@
 package dev.sqlitepool.internal.dispatch;
 
+import dev.sqlitepool.Access;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.Map;
@@ -21,6 +23,19 @@ final class Loans {
 
         /** A holder has given back its lane, or passed it on, after so long. */
         void released(Waiter holder, long heldNanos);
+    }
+
+    /** Tells the loans of one access. */
+    record Told(Access access, Telemetry telemetry) implements Loans.Listener {
+        @Override
+        public void acquired(Waiter holder, long waitedNanos) {
+            telemetry.acquired(access, holder, waitedNanos);
+        }
+
+        @Override
+        public void released(Waiter holder, long heldNanos) {
+            telemetry.released(access, holder, heldNanos);
+        }
     }
 
     /**

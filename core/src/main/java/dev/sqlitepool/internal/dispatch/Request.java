@@ -4,6 +4,8 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.file.Place;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +23,8 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
 
     private final PoolFuture<T> future;
     private final @Nullable Throwable submittedAt;
+    /** Written under this object's monitor. */
+    private volatile List<Held> awaitedBy = List.of();
 
     /** A request that is submitted here and now. */
     protected Request(Means means) {
@@ -49,14 +53,31 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
         return submittedAt;
     }
 
+    // ---- those who wait for it
+
+    /**
+     * A thread that holds lanes begins to wait for the future. What it holds this request must not wait for.
+     *
+     * <p>One side always sees the cycle: the thread that waits is noted here, and then looks where this request is queued or moves to; a
+     * request that queues or moves is seen there, and then looks who is noted here.
+     */
     @Override
-    public final void awaitedBy(Held held) {
-        noteWait(held);
+    public final synchronized void awaitedBy(Held held) {
+        List<Held> more = new ArrayList<>(awaitedBy);
+        more.add(held);
+        awaitedBy = more;
     }
 
     @Override
-    public final void notAwaitedBy(Held held) {
-        forgetWait(held);
+    public final synchronized void notAwaitedBy(Held held) {
+        List<Held> fewer = new ArrayList<>(awaitedBy);
+        fewer.remove(held);
+        awaitedBy = fewer;
+    }
+
+    @Override
+    final boolean isAwaitedInside(Place where) {
+        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
     }
 
     // ---- its end from outside

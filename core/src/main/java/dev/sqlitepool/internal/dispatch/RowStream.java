@@ -7,7 +7,6 @@ import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.feed.Recipient;
 import dev.sqlitepool.internal.feed.Recipient.End;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Cursor;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Session;
@@ -59,6 +58,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     private final Routes routes;
     private final Means means;
+    private final Keeper keeper;
     private final Session session;
     private final Cursor<T> cursor;
     private final @Nullable Throwable submittedAt;
@@ -105,7 +105,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             Flow.Subscriber<? super T> subscriber) {
         this.routes = routes;
         this.means = routes.means();
-        this.session = routes.session(Form.READ, this);
+        this.keeper = new Keeper(routes, Form.READ, this);
+        this.session = keeper.session();
         this.cursor = new Cursor<>(session, sql, mapper, values);
         this.submittedAt = Request.traceHere(means);
         this.recipient = new Recipient<>(means, this::label, subscriber);
@@ -252,16 +253,9 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void take() {
-        Lane lane = Objects.requireNonNull(lane());
-        Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
-        if (!fitness.fit()) {
-            if (fitness.rest() != null) {
-                fitness.rest().run();
-            }
+        if (!keeper.take(this)) {
             return;
         }
-        session.keep(lane);
         boolean wanted;
         lock.lock();
         try {
@@ -278,10 +272,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void giveBack() {
-        Lane last = cursor.end();
-        if (last != null) {
-            routes.giveBack(last);
-        }
+        keeper.giveBack(cursor.end());
     }
 
     // ---- the turn

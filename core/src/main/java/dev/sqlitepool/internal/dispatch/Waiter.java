@@ -8,8 +8,6 @@ import dev.sqlitepool.internal.log.Acknowledgement;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -83,8 +81,6 @@ public abstract class Waiter implements Ticket {
     private long heldSince;
 
     private volatile @Nullable Waiter claim;
-    /** Written under this object's monitor. */
-    private volatile List<Held> awaitedBy = List.of();
 
     final State state() {
         return state;
@@ -167,27 +163,9 @@ public abstract class Waiter implements Ticket {
         claim = current;
     }
 
-    /**
-     * A thread that holds lanes begins to wait for this one's future. What it holds this one must not wait for.
-     *
-     * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
-     * queues or moves is seen there, and then looks who is noted here.
-     */
-    final synchronized void noteWait(Held held) {
-        List<Held> more = new ArrayList<>(awaitedBy);
-        more.add(held);
-        awaitedBy = more;
-    }
-
-    final synchronized void forgetWait(Held held) {
-        List<Held> fewer = new ArrayList<>(awaitedBy);
-        fewer.remove(held);
-        awaitedBy = fewer;
-    }
-
-    /** Whether somebody waits for this one who holds all lanes of the group. */
-    final boolean isAwaitedInside(Place where) {
-        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
+    /** Whether somebody waits for this one who holds all lanes of that place. */
+    boolean isAwaitedInside(Place where) {
+        return false;
     }
 
     /** Fails if this thread holds what the session is about to move to. */
@@ -309,6 +287,11 @@ public abstract class Waiter implements Ticket {
      * @return whether it ends then and goes on by itself after it; else its thread must wait for it
      */
     boolean goesOnAfter(Acknowledgement durable) {
+        return false;
+    }
+
+    /** Whether it has gone on so. */
+    boolean goesOn() {
         return false;
     }
 

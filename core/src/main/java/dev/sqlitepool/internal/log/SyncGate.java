@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.log;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.SureLock;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
@@ -423,7 +424,7 @@ public final class SyncGate {
         for (Entry entry : all) {
             settles.add(() -> entry.outcome.settle(entry.committed ? disk.unknown(why, null) : null));
         }
-        means.workers().completeAll(settles);
+        Settles.completeAll(means.workers(), settles);
     }
 
     /** After {@link #drain}: whether everything is settled, too; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is. */

@@ -6,6 +6,7 @@ import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Openings;
 import dev.sqlitepool.internal.dispatch.Request;
 import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.engine.Database;
@@ -147,7 +148,7 @@ final class Backup extends Request<Void> {
     private void runOnLane() {
         Lane lane = Objects.requireNonNull(lane());
         Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
+        Openings.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
                 fitness.rest().run();

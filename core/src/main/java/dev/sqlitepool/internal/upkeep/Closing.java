@@ -5,6 +5,7 @@ import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
@@ -15,7 +16,6 @@ import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -76,9 +76,10 @@ public final class Closing implements PoolFuture.Origin {
 
     public PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
-            List<Runnable> settles = new ArrayList<>(backups.close());
+            Settles settles = new Settles();
+            backups.close().forEach(settles::add);
             endWaiting(settles, false);
-            workers.completeAll(settles);
+            settles.complete(workers);
             long grace = Settings.nanos(means.settings().closeGrace());
             workers.after(grace, () -> workers.execute(this::endByForce));
             workers.after(grace + LAST_RESORT_NANOS, () -> workers.execute(this::finishWithout));
@@ -87,13 +88,10 @@ public final class Closing implements PoolFuture.Origin {
         return future;
     }
 
-    private void endWaiting(List<Runnable> settles, boolean force) {
+    private void endWaiting(Settles settles, boolean force) {
         for (Lanes lanes : groups) {
             for (Waiter waiter : lanes.close(force)) {
-                Runnable settle = waiter.failed(closed(waiter));
-                if (settle != null) {
-                    settles.add(settle);
-                }
+                settles.add(waiter.failed(closed(waiter)));
             }
         }
     }
@@ -119,19 +117,13 @@ public final class Closing implements PoolFuture.Origin {
     }
 
     private void endByForce() {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         endWaiting(settles, true); // they waited again, to be repeated
-        Runnable backup = backups.endByForce();
-        if (backup != null) {
-            settles.add(backup);
-        }
+        settles.add(backups.endByForce());
         for (Waiter holder : running()) {
-            Runnable settle = holder.revoke(this::closed);
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(holder.revoke(this::closed));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private PoolClosedException closed(Waiter waiter) {
@@ -147,19 +139,16 @@ public final class Closing implements PoolFuture.Origin {
 
     /** Whoever is past the point at which he could be ended, and has not come back since, does not keep his future open. */
     private void abandonAll() {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Waiter holder : running()) {
-            Runnable settle = holder.abandon(new OutcomeUnknownException(
+            settles.add(holder.abandon(new OutcomeUnknownException(
                     means.settings().name() + " was closed before \"" + holder.label()
                             + "\" had committed, or had said so. It may be committed, and is not repeated; read the database to"
                             + " find out.",
                     means.refusal().stats(),
-                    null));
-            if (settle != null) {
-                settles.add(settle);
-            }
+                    null)));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private void finishWithout() {

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.upkeep;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Waiter;
@@ -13,7 +14,6 @@ import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -194,7 +194,7 @@ public final class Housekeeper {
         if (limit == null || groups.size() == 1) {
             return;
         }
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Map.Entry<Waiter, Duration> loan : groups.get(0).loans().entrySet()) {
             Waiter holder = loan.getKey();
             Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
@@ -204,11 +204,9 @@ public final class Housekeeper {
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
                 telemetry.readTooOld(holder.label(), held, end);
             }
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(settle);
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private static SQLTimeoutException tooOld(Duration limit) {

@@ -49,7 +49,7 @@ public final class RacedTask {
         if (!task.beginCommit()) {
             return "revoked";
         }
-        task.inGroup(null).settle(null);
+        task.ending(null, null).settle(null);
         return "committed";
     }
 
