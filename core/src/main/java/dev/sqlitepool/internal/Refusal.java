@@ -94,7 +94,7 @@ public final class Refusal {
 
     /** A work would wait for a lane that it holds itself. */
     public IllegalStateException waitsForItself(Access access, int lanes) {
-        return new IllegalStateException("This work holds "
+        return new IllegalStateException("This task holds "
                 + (lanes == 1 ? "the only " : "all " + lanes + " ")
                 + (access == Access.WRITE ? "write" : "read") + " connection" + (lanes == 1 ? "" : "s")
                 + " of the pool " + settings.name()

@@ -75,9 +75,9 @@ class RefusalTest {
     @Test
     void whoWaitsForItselfIsToldWhichLanesItHolds() {
         assertThat(refusal().waitsForItself(Access.WRITE, 1))
-                .hasMessageStartingWith("This work holds the only write lane of the pool " + settings.name() + ",");
+                .hasMessageStartingWith("This task holds the only write connection of the pool " + settings.name() + ",");
         assertThat(refusal().waitsForItself(Access.READ, 9))
-                .hasMessageStartingWith("This work holds all 9 read lanes of the pool " + settings.name() + ",");
+                .hasMessageStartingWith("This task holds all 9 read connections of the pool " + settings.name() + ",");
     }
 
     @Test
@@ -85,7 +85,7 @@ class RefusalTest {
         PoolStats stats = stats(NONE, new PoolStats.Connections(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(refusal(stats).exhausted(false))
                 .hasMessageStartingWith(
-                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
+                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write connection"
                                 + " busy 1.0 s with \"checkout\", 5 waiting. ");
         assertThat(refusal(stats).closed(false))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
@@ -109,8 +109,8 @@ class RefusalTest {
     void aLeaseThatFindsALaneFreeIsToldTheRule() {
         PoolStats.Connections read = new PoolStats.Connections(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
         assertThat(refusal().timeout(wanted(true, false), stats(read, FREE)))
-                .hasMessageContaining("read lanes 1/2 busy")
-                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+                .hasMessageContaining("read connections 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read connections at once");
     }
 
     @Test

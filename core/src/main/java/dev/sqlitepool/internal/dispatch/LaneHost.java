@@ -102,7 +102,7 @@ final class LaneHost implements Host {
         if (gate.isBroken() && log != null && log.size() >= 0) {
             throw new SQLException(
                     "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
-                            + " Begin anew with another one.",
+                            + " Begin again with another one.",
                     "58030");
         }
     }

@@ -53,7 +53,7 @@ final class Loans {
 
     private void returns(@Nullable Waiter holder, long now) {
         if (holder == null) {
-            throw new IllegalStateException("a lane was released that nobody had borrowed");
+            throw new IllegalStateException("a connection was released that nobody had borrowed");
         }
         holdNanos.add(now - holder.heldSince());
         if (holder.isLease()) {

@@ -73,7 +73,7 @@ public final class Cursor<T> {
     public boolean read(Ticket ticket, long most, long nanos, Consumer<? super T> into) throws SQLException {
         Lane own = session.lane();
         if (own == null) {
-            throw new IllegalStateException("a cursor without a lane");
+            throw new IllegalStateException("a cursor without a connection");
         }
         session.begin(own, ticket);
         boolean well = false;

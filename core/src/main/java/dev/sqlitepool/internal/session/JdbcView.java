@@ -11,7 +11,7 @@ public interface JdbcView {
 
     String CLOSED = "it, its statement or its connection was closed";
     String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
-    String MOVED = "this work has gone on on another connection of the pool";
+    String MOVED = "this task has continued on another connection of the pool";
     String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
 
     /** What the user has. */

@@ -28,7 +28,7 @@ final class Misuse {
     static SQLException inside(Form form, SqlText sql) {
         return new SQLException(
                 sql.label() + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
-                        + "(…): it would break or ignore what the form promises. Use connection(…) for it"
+                        + "(…): it would break what this method guarantees, or have no effect. Use connection(…) for it"
                         + (sql.verb().isControl() ? ", or savepoint(…)." : "."),
                 "25001");
     }

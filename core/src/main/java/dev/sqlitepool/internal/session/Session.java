@@ -108,7 +108,7 @@ public abstract class Session extends LaneUser {
             return tryToPause();
         } catch (Throwable e) {
             struckBy(e);
-            telemetry.debug("a work of a lease did not end clean", e);
+            telemetry.debug("a function of a lease did not end cleanly", e);
             return end();
         }
     }
@@ -116,7 +116,7 @@ public abstract class Session extends LaneUser {
     private @Nullable Lane tryToPause() {
         Lane current = lane();
         if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
-            transaction.lose(new SQLException("a work of the lease was ended from outside"));
+            transaction.lose(new SQLException("a function of the lease was cancelled"));
         }
         leave(current);
         if (ticket().isEnded()) { // nothing interrupts the lane any more

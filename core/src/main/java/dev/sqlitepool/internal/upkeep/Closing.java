@@ -236,8 +236,8 @@ public final class Closing implements PoolFuture.Origin {
     public void requireOthersHoldLane() {
         if (Held.inside(means)) {
             throw new IllegalStateException(
-                    "Work of the pool " + means.settings().name()
-                            + " would wait for the pool to close, which waits for the work. Close it after the work has returned.");
+                    "A function of the pool " + means.settings().name()
+                            + " would wait for the pool to close, which waits for the function. Close it after the function has returned.");
         }
     }
 }
