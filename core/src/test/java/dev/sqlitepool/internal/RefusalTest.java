@@ -102,7 +102,7 @@ class RefusalTest {
                 .allMatch(PoolException::mayHaveHadEffect)
                 .allSatisfy(error -> assertThat(error)
                         .hasMessageEndingWith(
-                                "What the task has committed by itself stays: look before you run it again."));
+                                "What the task has committed itself stays: look before you run it again."));
     }
 
     @Test
