@@ -166,7 +166,7 @@ public final class Lanes implements Waiter.Place {
         return rest;
     }
 
-    /** What closes a lane that is given back; null if it stays. */
+    /** The step that closes a lane that is given back; null if the lane stays. */
     private record Leaving(@Nullable Runnable close) {
         static final Leaving STAYS = new Leaving(null);
     }
@@ -216,7 +216,7 @@ public final class Lanes implements Waiter.Place {
         openings.close(lane, reason);
     }
 
-    /** Who has held a snapshot for longest, and for how long; null if nobody holds one. */
+    /** The holder of the oldest snapshot, and how long it has held it; null if nobody holds one. */
     public Map.@Nullable Entry<Waiter, Duration> oldestReader() {
         long now = telemetry.now();
         Map.Entry<Waiter, Duration> oldest = null;
@@ -285,7 +285,7 @@ public final class Lanes implements Waiter.Place {
         }
     }
 
-    /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
+    /** A lane granted to a task for which no thread can be started is passed to a waiter that has its own thread. */
     void goesBefore(Waiter claim) {
         Runnable withdrawn = access == Access.WRITE ? workers.withdraw(this::isGrantedHere) : null;
         if (!(withdrawn instanceof Waiter stranded)) {
@@ -356,7 +356,7 @@ public final class Lanes implements Waiter.Place {
      * Whether a granted lane can be used. If not it has been taken back to be closed.
      *
      * @param rest what remains to be done on a thread of the pool
-     * @param again whether the waiter waits again; if not it has ended meanwhile
+     * @param again whether the waiter waits again; if not, it has ended in the meantime
      */
     public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
 

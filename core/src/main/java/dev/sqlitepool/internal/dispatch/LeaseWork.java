@@ -58,7 +58,7 @@ final class LeaseWork<T> extends Request<T> {
         } finally {
             held.pop();
         }
-        Thread.interrupted(); // what a work has done to this thread is not the next one's
+        Thread.interrupted(); // an interrupt that one function leaves must not reach the next
         Lane back = session.pause();
         if (turn == null) {
             routes.ended(this);

@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * Waiter}). The winner sets the {@link #farewell}; until then a stream that has ended does nothing.
  *
  * <p><b>The lane</b> is given back by whoever makes {@link #holding} false, under the lock: the one who ends the stream, or, if
- * somebody is {@link #stepping}, that one, who looks for a farewell when he has stepped. If there is one before {@link #take}
+ * somebody is {@link #stepping}, that one, which looks for a farewell when it has stepped. If there is one before {@link #take}
  * has the lane, it never holds it and is given back there. So it is given back once; and a subscriber that takes its time does not
  * keep the lane of a stream that has ended.
  *
@@ -47,7 +47,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private static final int BURST = 256;
     private static final long BURST_NANOS = 1_000_000;
 
-    /** What is to be done by whoever has the turn. */
+    /** The next step of the thread that has the turn. */
     private enum Step {
         NOTHING,
         FETCH,
@@ -303,7 +303,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** What to do next; if it is nothing the turn is free. Called by who has the turn. */
+    /** The next step; if there is none the turn is free. Called by the thread that has the turn. */
     private Step next() {
         lock.lock();
         try {
@@ -445,7 +445,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** Signals the rows; the end follows if nobody has ended the stream meanwhile. */
+    /** Signals the rows; the end follows if nobody has ended the stream in the meantime. */
     private Step deliver(Fetched<T> fetched) {
         for (T row : fetched.rows()) {
             if (isEnded()) {

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * A work on its way, with its future. Runs on a worker, or, in the blocking view, on the thread that waits for it. Thread-safe;
  * what it does with a lane is confined to the thread that serves it.
  *
- * <p>Why no lane is lost: a lane granted to a task is released by exactly one call, in {@link #serve}, whatever the work does.
+ * <p>Why no lane is lost: a lane granted to a task is released by exactly one call, in {@link #serve}, whatever the function does.
  * Ending the task from outside never touches the lane: it settles the future, and interrupts the session until the server has left.
  * If memory runs out in the pool's own frames before the work, the lane is given back to be closed; after it, the step is tried again.
  *
@@ -40,10 +40,10 @@ final class Task<T> extends Request<T> implements Runnable {
      */
     private volatile @Nullable Session session;
 
-    /** The thread that waits to run the work itself; null if a worker shall. */
+    /** The thread that waits to run the function itself; null if a worker shall. */
     private final @Nullable Thread caller;
 
-    /** Never again in a group; its server's, passed on with the lane. */
+    /** Whether it never runs in a group again. Confined to the lane's owner, passed on with the lane. */
     private boolean alone;
     /** How it has ended in a group that could not be kept; it waits only for its turn to say so. */
     private @Nullable Throwable known;
@@ -51,9 +51,9 @@ final class Task<T> extends Request<T> implements Runnable {
     private @Nullable Grouped<T> grouped;
     /** The group in which it is. */
     private volatile @Nullable Group group;
-    /** What the gate settles; its server's. */
+    /** The entry that the gate settles. Confined to the lane's owner. */
     private SyncGate.@Nullable Outcome atGate;
-    /** What runs after its commit. */
+    /** The hooks that run after its commit. */
     private volatile @Nullable AfterCommit afterCommit;
     /** Whether a thread waits for it until it is done. */
     private final boolean awaited;
@@ -190,7 +190,7 @@ final class Task<T> extends Request<T> implements Runnable {
         return hooks == null ? abandonAlone(unknown) : hooks.cutOff();
     }
 
-    /** As {@link #abandon}, whoever else is in its group. */
+    /** As {@link #abandon}, without regard to the others of its group. */
     @Nullable
     Runnable abandonAlone(OutcomeUnknownException unknown) {
         if (!move(State.COMMITTING, State.DONE)) {
@@ -239,7 +239,7 @@ final class Task<T> extends Request<T> implements Runnable {
         Task<?> task = this;
         while (true) {
             Served served = task.serveSafely(task.mayGroup());
-            Thread.interrupted(); // what a work has done to this thread is not the next one's
+            Thread.interrupted(); // an interrupt that one function leaves must not reach the next
             Runnable rest = served.rest();
             Runnable settle = served.settle();
             if (rest == null) {
@@ -293,7 +293,7 @@ final class Task<T> extends Request<T> implements Runnable {
      */
     record Served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {}
 
-    /** What became of it in a group, whose end is still to come. */
+    /** Its outcome in a group, whose end is still to come. */
     private record Grouped<T>(@Nullable T value, @Nullable Throwable error) {}
 
     /** Its entry at the gate, after it was served with none of its own to settle. */
@@ -316,7 +316,7 @@ final class Task<T> extends Request<T> implements Runnable {
         return work instanceof Work.Code<T> code ? routes.session(code.form(), this) : routes.session(this);
     }
 
-    /** Runs the work on the granted lane, and gives the lane back. Never throws. */
+    /** Runs the function on the granted lane, and gives the lane back. Never throws. */
     Served serve() {
         Lane granted = Objects.requireNonNull(lane());
         Lanes where = routes.lanesOf(granted);
@@ -433,7 +433,7 @@ final class Task<T> extends Request<T> implements Runnable {
         }
     }
 
-    /** What remains if a granted lane cannot be used; null if it can. */
+    /** The step that remains if a granted lane cannot be used; null if it can. */
     @Nullable
     Served unfit(Lanes where, Lane granted) {
         Lanes.Fitness fitness = where.fitness(granted, this);

@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 public abstract class Waiter implements Ticket {
     /** Where one waits: for the lanes of one access. */
     interface Place {
-        /** What its lanes are opened for. */
+        /** The access for which its lanes are opened. */
         Access access();
 
         /** How many lanes there may be. */
@@ -147,7 +147,7 @@ public abstract class Waiter implements Ticket {
         return lane;
     }
 
-    /** What its session waits for in the middle of its work. */
+    /** The waiter that its session waits for in the middle of its function. */
     final @Nullable Waiter claim() {
         return claim;
     }
@@ -242,7 +242,7 @@ public abstract class Waiter implements Ticket {
         }
     }
 
-    /** Called after a grant, outside all locks: sees to it that the work is done. */
+    /** Called after a grant, outside all locks. Makes sure that the task is served. */
     protected abstract void granted();
 
     /**
@@ -279,7 +279,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** Whether it is a thread that waits, which can submit nothing more meanwhile, so that it needs no other limit. */
+    /** Whether it is a thread that waits, which cannot submit more while it waits, so that it needs no other limit. */
     boolean isLimitedByItself() {
         return false;
     }
@@ -322,7 +322,7 @@ public abstract class Waiter implements Ticket {
         return this;
     }
 
-    /** What it is called in messages. */
+    /** Its name in messages. */
     public abstract String label();
 
     /** Whether it has been ended from outside while it has a lane, which it gives back only when its code returns. */
@@ -330,7 +330,7 @@ public abstract class Waiter implements Ticket {
         return state == State.REVOKED;
     }
 
-    /** What it is called as the holder of a lane. */
+    /** Its name as the holder of a lane. */
     final String holder() {
         String holder = label();
         Throwable trace = submittedAt();
