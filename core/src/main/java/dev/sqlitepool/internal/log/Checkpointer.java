@@ -49,19 +49,19 @@ import org.jspecify.annotations.Nullable;
  * quiet time starts again. Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is.
  */
 public final class Checkpointer {
-    /** What else there is in the pool that matters to the log. */
+    /** The other parts of the pool that matter to the log. */
     public interface Beside {
         /** Whether a backup copies at this moment, and pins the log. */
         boolean isBackupCopying();
 
-        /** What of the pool has read for longest; null if nothing reads. */
+        /** The task of the pool that has read for longest; null if nothing reads. */
         @Nullable
         Reader oldestReader();
 
         /** Whether there is a write lane. */
         boolean isWriterOpen();
 
-        /** What somebody who writes is called in messages. */
+        /** The name of the writing task in messages. */
         String label(Ticket writer);
 
         /** Whether somebody who writes may have changed the database before. */
@@ -203,7 +203,7 @@ public final class Checkpointer {
         return size;
     }
 
-    /** Copies the log, so that this very transaction begins it anew, unless a reader uses it. */
+    /** Copies the log, so that this transaction restarts it, unless a reader uses it. */
     private void copy(Lane lane, long size, long now) throws SQLException {
         threshold = size + step;
         try {

@@ -43,7 +43,7 @@ public final class SyncGate {
     /** How long somebody waits for one who was called. */
     private static final long HELP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    /** What to do when the disk has it; may be called twice, and decides once. */
+    /** The step that follows when the entry is on disk. May be called twice, and decides once. */
     public interface Outcome {
         /** Settles with success, or with the error. */
         void settle(@Nullable OutcomeUnknownException unknown);
@@ -52,7 +52,7 @@ public final class SyncGate {
         public boolean isSettled();
     }
 
-    /** The outcome of somebody who goes on by himself then: his thread waits for it, or he has left word. */
+    /** The outcome for a caller that continues alone: its thread waits for it, or it has left a callback. */
     public static final class Turn implements Outcome {
         private final CompletableFuture<Void> end = new CompletableFuture<>();
 
@@ -108,14 +108,14 @@ public final class SyncGate {
      */
     private final class Entry implements Workers.Ordered {
         final Engine engine;
-        /** What is written is not synced yet. */
+        /** The written data is not synced yet. */
         final boolean written;
-        /** What is committed must be in the database. */
+        /** The committed data must be in the database. */
         final boolean committed;
 
         final Outcome outcome;
         final Runnable settle = this::settle;
-        /** What became of it; written before it is to be settled. */
+        /** Its outcome; written before it is to be settled. */
         private @Nullable OutcomeUnknownException unknown;
 
         private boolean waits = true;
@@ -157,13 +157,13 @@ public final class SyncGate {
 
     @GuardedBy("lock")
     private List<Entry> entries = new ArrayList<>();
-    /** What is being synced. */
+    /** The entries that are being synced. */
     @GuardedBy("lock")
     private List<Entry> taken = List.of();
 
     @GuardedBy("lock")
     private boolean driven;
-    /** Somebody will come who drives; whoever comes before him may do it. */
+    /** A driver will come; another thread that comes first may drive instead. */
     @GuardedBy("lock")
     private boolean called;
     /** When the sync that runs began; meaningful while something is taken. */
@@ -446,7 +446,7 @@ public final class SyncGate {
 
     // ---- driving
 
-    /** By the driver: what he has synced is to be settled; what to sync next; null if there is nothing, and it is the driver no more. */
+    /** By the driver: settles the synced entries and takes those to sync next; null if there are none, and it stops driving. */
     private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
         List<Entry> fresh = empty();
         long now = now();
@@ -679,7 +679,7 @@ public final class SyncGate {
     public boolean isSettled() {
         lock();
         try {
-            return inHand == null && first == null; // who drives hands on what he has synced before he stops
+            return inHand == null && first == null; // the driver hands on its synced entries before it stops
         } finally {
             lock.unlock();
         }
