@@ -103,7 +103,7 @@ final class JdbcReplay {
 
     // ---- streams
 
-    /** The user's stream can be read only once: what it gives becomes one that begins anew with each {@code reset}. */
+    /** The user's stream can be read only once: its content becomes a stream that starts again with each {@code reset}. */
     static @Nullable Object[] repeatable(Method method, @Nullable Object[] arguments) throws SQLException {
         if (!method.getName().endsWith("Stream") || arguments.length < 2) {
             return arguments;
