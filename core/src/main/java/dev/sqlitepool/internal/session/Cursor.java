@@ -47,7 +47,7 @@ public final class Cursor<T> {
         this(session, sql, mapper, values, false);
     }
 
-    /** As the other; {@code held} if the cache of the lane is to hold its statement for it, since works come and go meanwhile. */
+    /** As the other; {@code held} if the lane's cache must keep its statement while the functions of a lease come and go. */
     Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
         this.session = session;
         this.held = held;
@@ -56,7 +56,7 @@ public final class Cursor<T> {
         this.values = values;
     }
 
-    /** What it is called in messages; never contains values. */
+    /** Its name in messages; never contains values. */
     public String label() {
         return sql.label();
     }
@@ -143,7 +143,7 @@ public final class Cursor<T> {
         }
     }
 
-    /** What is told when the statement has been closed under the cursor. */
+    /** The error when the statement has been closed under the cursor. */
     SQLException closed() {
         return new SQLException(
                 "The cursor of " + label()

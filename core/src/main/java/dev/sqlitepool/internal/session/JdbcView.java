@@ -14,7 +14,7 @@ public interface JdbcView {
     String MOVED = "this task has continued on another connection of the pool";
     String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
 
-    /** What the user has. */
+    /** The connection that the user has. */
     Connection connection();
 
     /** Whether a result may have more rows. */

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
-/** What is said to those who ask a connection for what it must not do. Stateless. */
+/** The errors for calls that a connection refuses. Stateless. */
 final class Misuse {
     private Misuse() {}
 

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * statements do to the transaction, and hands the lane over clean. A {@link ScopedSession} lets the pool begin and end the transaction; the
  * work of a {@link FreeSession} does so itself.
  *
- * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
+ * <p>Owned by the thread that runs the function; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
  * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
  * order nothing that the session leaves behind reaches the next user.
  */
@@ -100,7 +100,7 @@ public abstract class Session extends LaneUser {
     }
 
     /**
-     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
+     * Ends one function of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
      * over if it can be given back. Never throws.
      */
     public @Nullable Lane pause() {
@@ -129,7 +129,7 @@ public abstract class Session extends LaneUser {
                 || current.doubt() == CloseReason.CHANGED
                 || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
         if (kept) {
-            rest(); // keeps nothing of the work that has ended
+            rest(); // keeps nothing of the task that has ended
             return null;
         }
         lastChange.isElsewhere();
@@ -151,13 +151,13 @@ public abstract class Session extends LaneUser {
 
     // ---- work
 
-    /** Runs a work, and commits or rolls back as its form says. The session must have begun. */
+    /** Runs a function, and commits or rolls back as its form says. The session must have begun. */
     public abstract <T> T perform(Work<T> work) throws Exception;
 
-    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
+    /** Runs a function of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
     public abstract <T> T performInLease(Work.Code<T> work) throws Exception;
 
-    /** What the work is promised about its connection. */
+    /** The promise to the function about its connection. */
     public abstract Form form();
 
     /** Whether something was committed that the gate must sync before the end of the task may acknowledge it. */
@@ -175,12 +175,12 @@ public abstract class Session extends LaneUser {
         return statements.wasRefused(error);
     }
 
-    /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
+    /** The tables that were written, once, to be published when the end of the task, or of a lease's commit, is acknowledged. */
     public Writes written() {
         return transaction.written().due();
     }
 
-    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
+    /** The hooks to run now that the transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
         return transaction.hooks().due();
     }
@@ -351,7 +351,7 @@ public abstract class Session extends LaneUser {
         }
     }
 
-    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    /** After a statement has succeeded, which may have been the function's own COMMIT. */
     void after(Lane current, Verb verb, boolean commit) {}
 
     // ---- statements, and what they leave open

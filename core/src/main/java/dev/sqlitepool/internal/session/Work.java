@@ -21,7 +21,7 @@ public sealed interface Work<T> {
     /** The lanes on which it begins. */
     Access access();
 
-    /** What it is called in messages; never contains values. */
+    /** Its name in messages; never contains values. */
     String label();
 
     /**

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * A cursor that work reads. Owned by the session's owner.
  *
  * <p>From its first step on its statement is held by the cache of the lane, which closes it when it must: so it is open exactly if the
- * cache holds it for this cursor, whatever has become of the lane and its statements meanwhile.
+ * cache holds it for this cursor, whatever has happened to the lane and its statements.
  *
  * @param <T> what a row becomes
  */

@@ -23,7 +23,7 @@ final class Written {
     private boolean unseen;
     /** The user has the driver's connection, through which anything may be written and committed at any time. */
     private boolean handedOut;
-    /** A commit is acknowledged when the work goes on; else when its task says so. */
+    /** A commit is acknowledged when the function continues; else when its task says so. */
     private boolean atOnce;
     /** Where the schema was changed: if that is undone, the next schema has the same version. */
     private @Nullable Engine reshaped;
@@ -106,7 +106,7 @@ final class Written {
         }
     }
 
-    /** What was noted is undone. */
+    /** The noted changes are undone. */
     void rolledBack() {
         pending = Writes.NONE;
         unseen = false;
@@ -116,7 +116,7 @@ final class Written {
         }
     }
 
-    /** What is due, once. */
+    /** The changes to publish, once. */
     Writes due() {
         Writes told = due;
         due = Writes.NONE;
