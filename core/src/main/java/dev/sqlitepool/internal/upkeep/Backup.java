@@ -229,7 +229,7 @@ final class Backup extends Request<Void> {
         lock.lock();
         try {
             copying = engine;
-            // Who ends it says so before he looks at copying: one of the two sees the other.
+            // Ending writes the state before it reads copying, so one of the two sees the other.
             if (isUnwanted()) {
                 copying = null;
             }

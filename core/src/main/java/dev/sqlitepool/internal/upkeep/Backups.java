@@ -89,7 +89,7 @@ public final class Backups {
             }
             do {
                 next = queue.poll();
-            } while (next != null && !next.takeTurn()); // else it has been ended meanwhile
+            } while (next != null && !next.takeTurn()); // else it has ended in the meantime
             current = next;
         } finally {
             lock.unlock();

@@ -145,7 +145,7 @@ public final class Closing implements PoolFuture.Origin {
         return running;
     }
 
-    /** Whoever is past the point at which he could be ended, and has not come back since, does not keep his future open. */
+    /** Completes the futures of tasks that can no longer be ended and have not returned. */
     private void abandonAll() {
         List<Runnable> settles = new ArrayList<>();
         for (Waiter holder : running()) {
@@ -198,7 +198,7 @@ public final class Closing implements PoolFuture.Origin {
                 return;
             }
         }
-        // Who sees the pool closed sees what it has acknowledged.
+        // A thread that sees the pool closed also sees all that the pool has acknowledged.
         if (finished.get() || routes.gate().isSettled() && routes.laneless().isEmpty()) {
             finish();
         }
