@@ -154,7 +154,7 @@ final class ChangeSubscription implements Flow.Subscription {
         lock.lock();
         try {
             if (turn && !mine) {
-                return; // whoever has it will see
+                return; // the thread that has the turn will see
             }
             to = recipient;
             turn = to != null && hasSignal();
