@@ -37,7 +37,7 @@ public final class Interrupts {
     private final ScheduledExecutorService timer;
 
     private final ReentrantLock gate = new ReentrantLock();
-    /** For whom the owner works now, and who may therefore be interrupted. */
+    /** The ticket of the task that the owner serves now, and that may therefore be interrupted. */
     @GuardedBy("gate")
     private @Nullable Ticket ticket;
     /** Statements running inside each other; the outermost has the timeout. Confined to the lane's owner. */
@@ -66,7 +66,7 @@ public final class Interrupts {
     private long hurryNanos;
     /** The timeout that interrupted the statement that ran last, perhaps after its end; 0 if none did. Confined to the lane's owner. */
     private long struckAfter;
-    /** How long the work lets a statement take, 0 for no limit. Confined to the lane's owner. */
+    /** The statement timeout of the function, 0 for no limit. Confined to the lane's owner. */
     private long limitNanos;
 
     /**
@@ -290,7 +290,7 @@ public final class Interrupts {
         hurryNanos = HURRY_NANOS;
     }
 
-    /** Whether the statement that was interrupted could have gone on, but for the hurry. */
+    /** Whether the statement that was interrupted could have continued if the pool were not in a hurry. */
     public boolean wasHurried() {
         gate.lock();
         try {

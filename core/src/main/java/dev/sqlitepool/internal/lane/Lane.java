@@ -131,7 +131,7 @@ public final class Lane {
         changed |= reason == CloseReason.CHANGED;
     }
 
-    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
+    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened again. */
     public void trust() {
         doubt = null;
     }

@@ -1,6 +1,6 @@
 package dev.sqlitepool.internal.lane;
 
-/** The right of a session to go on: the task for which it works. Thread-safe. */
+/** The right of a session to continue: the task that it serves. Thread-safe. */
 public interface Ticket {
     /** Whether the task has been ended from outside: cancelled, timed out, closed. */
     boolean isEnded();
