@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * the compare-and-set on {@link Worker#rest} does the rest: it is done exactly once.
  *
  * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link #overflow}:
- * every worker that has done its work takes it up, and the timer tries again as long as anything is there. What starts, settles or sets for
- * later does not throw: where memory runs out it is tried again, since whoever has taken all of it fails too. So what the timer runs, and what
+ * every worker that is done takes it up, and the timer tries again as long as anything is there. What starts, settles or sets for
+ * later does not throw: where memory runs out it is tried again, since the code that has taken all of it fails too. So what the timer runs, and what
  * settles a future, may be done twice.
  */
 public final class Workers implements Executor {
@@ -50,7 +50,7 @@ public final class Workers implements Executor {
     /** A thread of the pool. */
     private static final class Worker extends Thread {
         private final AtomicReference<@Nullable Runnable> rest = new AtomicReference<>();
-        /** What the timer saw at its last tick; the timer's. */
+        /** The state that the timer saw at its last tick. Confined to the timer. */
         private @Nullable Runnable seen;
 
         private final Workers pool;
@@ -87,7 +87,7 @@ public final class Workers implements Executor {
     private final AtomicBoolean ticking = new AtomicBoolean();
     /** Nobody is left who needs a deadline. */
     private volatile boolean ended;
-    /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
+    /** The steps for which no thread could be started; taken up by the next worker that is free, or by the timer's next try. */
     private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
     /** The timer will try again; it looks at {@link #overflow} after this is false. */
     private final AtomicBoolean retrying = new AtomicBoolean();
@@ -227,7 +227,7 @@ public final class Workers implements Executor {
         return first != null && overflow.remove(first) ? first : null; // else it has found a thread
     }
 
-    /** By a worker that has done its work. */
+    /** By a worker that is done. */
     private void runOverflow() {
         for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
             body.run();
