@@ -35,8 +35,8 @@ final class Task<T> extends Request<T> implements Runnable {
     private final Routes routes;
     private final Work<T> work;
     /**
-     * Of a single read it is that of the lane that serves it. Who ends the task reads this after he has changed the state, and who serves
-     * it looks at the state after he has set this: one of them sees the other.
+     * For a single read, the session of the lane that serves it. Ending writes the state, then reads this; serving writes this, then reads
+     * the state. So one of them sees the other.
      */
     private volatile @Nullable Session session;
 

@@ -168,10 +168,10 @@ public abstract class Waiter implements Ticket {
     }
 
     /**
-     * A thread that holds lanes begins to wait for this one's future. What it holds this one must not wait for.
+     * A thread that holds lanes begins to wait for this one's future. This one must not wait for those lanes.
      *
-     * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
-     * queues or moves is seen there, and then looks who is noted here.
+     * <p>One side always sees the cycle. A waiting thread is noted here, and then checks where this one is queued. A task that
+     * queues or changes its lane is seen there, and then checks which threads are noted here.
      */
     final synchronized void noteWait(Held held) {
         List<Held> more = new ArrayList<>(awaitedBy);

@@ -31,17 +31,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file, unless somebody just has. Past a few megabytes it first
- * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite begins it anew with this very
+ * <p>A task that is about to begin a write transaction looks at the size of the log's file, unless another just has. Past a few megabytes it first
+ * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite restarts it with this
  * transaction, and uses the file again. So no commit contains a checkpoint, and none waits for one to be acknowledged. When nobody has
  * written for a while, a <em>pass</em> does the same on a connection of its own, beside readers and writers. Readers can keep the log from
- * beginning anew. So at the limit the one who is about to write waits for them and empties the log; the others wait behind him for the
- * write lane. Meanwhile the log does not grow: the readers who began before come to an end, then all is copied; those who began
- * meanwhile come to an end, then the log is emptied; who begins after that reads the database itself. So the wait is for two generations
+ * restarting. So at the limit the next writer waits for them and empties the log; the others wait behind it for the
+ * write lane. During that wait the log does not grow: the readers that began before end, then all is copied; those that began
+ * in the meantime end, then the log is emptied; readers that begin after that read the database itself. So the wait is for two generations
  * of readers at most.
  *
  * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
- * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and whoever writes while a
+ * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and a task that writes while a
  * backup copies, which takes minutes and comes to an end. Why nobody waits for ever: the
  * wait ends with the acquire timeout, with the task, and with the pool.
  *
