@@ -35,7 +35,8 @@ class UsersWordsTest {
     private static final Pattern JAVADOC = Pattern.compile("/\\*\\*.*?\\*/", Pattern.DOTALL);
     private static final Pattern LITERAL = Pattern.compile("\"(?:\\\\.|[^\"\\\\\n])*\"");
     private static final Pattern TARGET = Pattern.compile("]\\([^)]*\\)");
-    private static final Pattern INSIDE = Pattern.compile("^## Mutants.*?(?=^## |\\z)", Pattern.DOTALL | Pattern.MULTILINE);
+    private static final Pattern INSIDE =
+            Pattern.compile("^## Mutants.*?(?=^## |\\z)", Pattern.DOTALL | Pattern.MULTILINE);
 
     @Test
     void thePagesSpeakTheWordsOfTheUsers() throws IOException {
@@ -50,7 +51,10 @@ class UsersWordsTest {
             find(page, page.endsWith("reliability.md") ? INSIDE.matcher(text).replaceAll("") : text, found);
         }
         // the old names stand where the renaming is told
-        find(ROOT.resolve("CHANGELOG.md"), read(ROOT.resolve("CHANGELOG.md")).replaceAll("\\*No lost lanes\\*|`PoolStats\\.Lanes`", ""), found);
+        find(
+                ROOT.resolve("CHANGELOG.md"),
+                read(ROOT.resolve("CHANGELOG.md")).replaceAll("\\*No lost lanes\\*|`PoolStats\\.Lanes`", ""),
+                found);
         assertThat(found).isEmpty();
     }
 
@@ -89,7 +93,10 @@ class UsersWordsTest {
         find(page, "The function moves to the write connection.", found);
         assertThat(found).hasSize(5);
         found.clear();
-        find(page, "WAL does not work there. It works with Java. Do slow work outside it. Move the file away, in the form of a copy.", found);
+        find(
+                page,
+                "WAL does not work there. It works with Java. Do slow work outside it. Move the file away, in the form of a copy.",
+                found);
         assertThat(found).isEmpty();
     }
 
@@ -109,7 +116,8 @@ class UsersWordsTest {
 
     private static String matches(Pattern pattern, String text) {
         StringBuilder all = new StringBuilder();
-        pattern.matcher(text).results().forEach(match -> all.append(match.group()).append(".\n"));
+        pattern.matcher(text).results().forEach(match -> all.append(match.group())
+                .append(".\n"));
         return all.toString();
     }
 
@@ -119,7 +127,8 @@ class UsersWordsTest {
         OURS.matcher(line)
                 .results()
                 .forEach(match -> found.add(file + ": … "
-                        + line.substring(Math.max(0, match.start() - 40), Math.min(line.length(), match.end() + 40)) + " …"));
+                        + line.substring(Math.max(0, match.start() - 40), Math.min(line.length(), match.end() + 40))
+                        + " …"));
     }
 
     private static String read(Path file) throws IOException {

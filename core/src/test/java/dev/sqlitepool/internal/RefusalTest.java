@@ -75,7 +75,8 @@ class RefusalTest {
     @Test
     void whoWaitsForItselfIsToldWhichLanesItHolds() {
         assertThat(refusal().waitsForItself(Access.WRITE, 1))
-                .hasMessageStartingWith("This task holds the only write connection of the pool " + settings.name() + ",");
+                .hasMessageStartingWith(
+                        "This task holds the only write connection of the pool " + settings.name() + ",");
         assertThat(refusal().waitsForItself(Access.READ, 9))
                 .hasMessageStartingWith("This task holds all 9 read connections of the pool " + settings.name() + ",");
     }
@@ -84,9 +85,9 @@ class RefusalTest {
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Connections(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(refusal(stats).exhausted(false))
-                .hasMessageStartingWith(
-                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write connection"
-                                + " busy 1.0 s with \"checkout\", 5 waiting. ");
+                .hasMessageStartingWith(settings.name()
+                        + ": 10000 tasks wait already, which is all that maxWaiters allows: write connection"
+                        + " busy 1.0 s with \"checkout\", 5 waiting. ");
         assertThat(refusal(stats).closed(false))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
     }
