@@ -42,7 +42,7 @@ public final class Workers implements Executor {
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    /** What remains after a completion that must come first: it is not taken away before that. */
+    /** The steps that remain after a completion, which must come first: they are not taken away before it. */
     public interface Ordered extends Runnable {
         boolean isReady();
     }

@@ -4,7 +4,7 @@ import dev.sqlitepool.internal.Workers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What lanes the current thread holds while it runs user code: a stack, since work may call the blocking view inside. Confined to
+ * The lanes that the current thread holds while it runs user code: a stack, since a function may call the blocking view inside. Confined to
  * its thread.
  *
  * <p>Non-reentrancy: if a thread holds all lanes of a group, then what it waits for there can never be granted, and it must not

@@ -15,7 +15,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who gets a lane, and when: the lanes of one access and those who wait for them. Thread-safe; everything is guarded by one
+ * Decides which task gets a lane, and when: holds the lanes of one access and the tasks that wait for them. Thread-safe; everything is guarded by one
  * short lock, under which nothing foreign is called and no second lock is taken. Methods change the state and return what the
  * caller must do after the lock: open, run, close, fail.
  *

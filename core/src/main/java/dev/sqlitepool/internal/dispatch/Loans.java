@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The borrowed lanes of a group: who holds each, and since when. Guarded by the group's lock. Lending and taking back need no memory.
+ * The borrowed lanes of a group: the holder of each, and since when. Guarded by the group's lock. Lending and taking back need no memory.
  */
 final class Loans {
     /** A lane in somebody's hands. */

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *     └──► ENDED                   (cancelled, timed out, refused, closed before it had a lane)
  * </pre>
  *
- * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
+ * The group grants a lane only by winning {@code QUEUED → RUNNING}; ending a waiter must win against it. So a lane is granted
  * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
  */
 public abstract class Waiter implements Ticket {
@@ -219,7 +219,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** What serves it, if the thread that grants it a lane may go on with it instead of waking another; null if not. */
+    /** The step that serves it, if the granting thread may continue with it instead of waking another; null if not. */
     @Nullable
     Runnable servesHere() {
         return null;

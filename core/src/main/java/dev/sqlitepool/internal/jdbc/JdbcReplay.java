@@ -16,7 +16,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was called on a JDBC statement, to be called again on the next physical one: its settings, its batch and its parameters. Owned by
+ * The calls on a JDBC statement, to be repeated on the next physical one: its settings, its batch and its parameters. Owned by
  * the session's owner.
  */
 final class JdbcReplay {

@@ -14,7 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
+ * The causes that may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
  * #interrupt} may be called by any thread.
  *
  * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. So every interrupt

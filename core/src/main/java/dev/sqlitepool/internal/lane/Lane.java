@@ -155,7 +155,7 @@ public final class Lane {
 
     // ---- interrupts
 
-    /** What may interrupt the owner's statements. */
+    /** The causes that may interrupt the owner's statements. */
     public Interrupts interrupts() {
         return interrupts;
     }

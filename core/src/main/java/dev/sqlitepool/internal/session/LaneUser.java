@@ -87,12 +87,12 @@ abstract class LaneUser {
         return to;
     }
 
-    /** The task for which the session works. */
+    /** The task that the session serves. */
     public Ticket ticket() {
         return ticket;
     }
 
-    /** The session works for no task. */
+    /** The session serves no task. */
     void rest() {
         ticket = Nobody.HERE;
     }

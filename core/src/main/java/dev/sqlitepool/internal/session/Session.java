@@ -279,7 +279,7 @@ public abstract class Session extends LaneUser {
         return take(old, old.access());
     }
 
-    /** What is known of SQLite's last change. */
+    /** The facts known of SQLite's last change. */
     LastChange lastChange() {
         return lastChange;
     }
@@ -303,7 +303,7 @@ public abstract class Session extends LaneUser {
 
     // ---- transactions
 
-    /** What is known of the transaction. */
+    /** The state of the transaction. */
     public TransactionScope transaction() {
         return transaction;
     }
@@ -357,8 +357,8 @@ public abstract class Session extends LaneUser {
     // ---- statements, and what they leave open
 
     /**
-     * Commits the transaction that the work has begun, by the rules of a COMMIT in the work's own words: if a constraint that is checked
-     * at the end is violated, the transaction stays open, so that the work may satisfy it and commit again, or roll back.
+     * Commits the transaction that the function has begun, by the rules of the function's own COMMIT: if a constraint that is checked
+     * at the end is violated, the transaction stays open, so that the function may satisfy it and commit again, or roll back.
      */
     void userCommits() throws SQLException {
         statements.run(SqlText.COMMIT, new Object[0], null, false);
@@ -399,7 +399,7 @@ public abstract class Session extends LaneUser {
         return results.view(() -> views.apply(this)).connection();
     }
 
-    /** What keeps the session from writing. */
+    /** The reason why the session cannot write. */
     public ReadOnly readOnly() {
         return readOnly;
     }

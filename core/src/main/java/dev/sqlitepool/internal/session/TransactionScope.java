@@ -36,7 +36,7 @@ public final class TransactionScope {
 
     private @Nullable SQLException lost;
     private boolean rollbackOnly;
-    /** What the lane reads between transactions was begun by this session's commit. */
+    /** The read that the lane keeps between transactions was begun by this session's commit. */
     private boolean stays;
 
     TransactionScope(Host host, OpenResults results, Settings settings, Telemetry telemetry) {
@@ -164,7 +164,7 @@ public final class TransactionScope {
         savepoints.clear();
     }
 
-    /** What the user's own statement, which succeeded, has done to the transaction. */
+    /** Notes the effect on the transaction of the user's own statement, which succeeded. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN, SAVEPOINT:

@@ -13,7 +13,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a task is to do. Data may be grouped, moved and repeated by the pool; code never: it runs at most once. Immutable.
+ * What a task is to do. The pool may group, move and repeat a statement, but never a function, which runs at most once. Immutable.
  *
  * @param <T> the result
  */

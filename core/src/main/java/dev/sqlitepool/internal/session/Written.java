@@ -9,7 +9,7 @@ import dev.sqlitepool.internal.sql.Verb;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a session may have written and nobody has been told of. Owned by the session's owner. As long as nobody watches it notes only
+ * The tables that a session may have written and that are not published yet. Owned by the session's owner. As long as nobody watches it notes only
  * that something was written.
  *
  * <p><b>Why nothing is missed.</b> What a statement may write is noted before it runs, and told after whatever may have committed it, a
@@ -84,7 +84,7 @@ final class Written {
     }
 
     /**
-     * What was noted is committed, or perhaps it is.
+     * The noted changes are committed, or perhaps they are.
      *
      * @param perhapsNotAll a cursor may be open whose statement commits when it ends, so this is to be told again
      */
