@@ -122,7 +122,7 @@ public final class Checkpointer {
     private final AtomicInteger failures = new AtomicInteger();
 
     /**
-     * Of whoever has taken {@link #running}. Opened by the first pass, closed when it is quiet; with an external checkpointer it only stays
+     * Confined to the thread that has taken {@link #running}. Opened by the first pass, closed when it is quiet; with an external checkpointer it only stays
      * open.
      */
     private @Nullable Engine engine;
