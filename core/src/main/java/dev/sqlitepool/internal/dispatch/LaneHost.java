@@ -101,7 +101,7 @@ final class LaneHost implements Host {
         WriteAheadLog log = lane.engine().log();
         if (gate.isBroken() && log != null && log.size() >= 0) {
             throw new SQLException(
-                    "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
+                    "A sync of this database has failed, and nobody knows what is on disk: this connection no longer writes."
                             + " Begin again with another one.",
                     "58030");
         }
