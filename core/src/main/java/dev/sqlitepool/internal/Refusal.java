@@ -10,7 +10,7 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.function.Supplier;
 
-/** What the pool says to those who get no lane: who holds them, for how long, and what to do. Immutable. */
+/** The errors of the pool for tasks that get no lane: they name the holder, how long it has held, and what to do. Immutable. */
 public final class Refusal {
     private final Settings settings;
     private final Supplier<PoolStats> stats;
@@ -56,7 +56,7 @@ public final class Refusal {
                 wanted.effect());
     }
 
-    /** What whoever thinks of running the task again must know. */
+    /** The fact to know before the task is run again. */
     private static String effect(boolean mayHaveHadEffect) {
         return mayHaveHadEffect
                 ? " What the task has committed itself stays: look before you run it again."
@@ -92,9 +92,9 @@ public final class Refusal {
         return new PoolClosedException(settings.name() + " is closed." + effect(effect), stats(), effect);
     }
 
-    /** A work would wait for a lane that it holds itself. */
+    /** A task would wait for a lane that it holds itself. */
     public IllegalStateException waitsForItself(Access access, int lanes) {
-        return new IllegalStateException("This work holds "
+        return new IllegalStateException("This task holds "
                 + (lanes == 1 ? "the only " : "all " + lanes + " ")
                 + (access == Access.WRITE ? "write" : "read") + " connection" + (lanes == 1 ? "" : "s")
                 + " of the pool " + settings.name()
@@ -126,7 +126,7 @@ public final class Refusal {
                 : write.closing() > 0 ? "write connection closing" : "write connection free";
     }
 
-    /** The thread of a work was interrupted while the work waited. */
+    /** The thread of a function was interrupted while the function waited. */
     public static SQLException interrupted() {
         return new SQLException(
                 "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());

@@ -40,7 +40,7 @@ public final class Workers implements Executor {
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    /** What remains after a completion that must come first: it is not taken away before that. */
+    /** The steps that remain after a completion, which must come first: they are not taken away before it. */
     public interface Ordered extends Runnable {
         boolean isReady();
     }
@@ -48,7 +48,7 @@ public final class Workers implements Executor {
     /** A thread of the pool. */
     private static final class Worker extends Thread {
         private final AtomicReference<@Nullable Runnable> rest = new AtomicReference<>();
-        /** What the timer saw at its last tick; the timer's. */
+        /** The state that the timer saw at its last tick. Confined to the timer. */
         private @Nullable Runnable seen;
 
         private final Workers pool;

@@ -122,7 +122,7 @@ final class Claim extends Waiter {
             while (true) {
                 while (state() == State.QUEUED) {
                     if (owner.isEnded() && withdraw()) {
-                        throw new CancellationException("The task was ended while it waited for the write lane.");
+                        throw new CancellationException("The task was ended while it waited for the write connection.");
                     }
                     boolean alone =
                             means.workers().isShort(); // then the lane may be granted to somebody without a thread

@@ -54,7 +54,7 @@ public final class Dispatcher {
         this.means = routes.means();
     }
 
-    /** Lets a work in, and returns its future. */
+    /** Submits a task, and returns its future. */
     public <T> CompletableFuture<T> submit(Work<T> work) {
         means.life().used();
         Task<T> task = new Task<>(routes, work, null);
@@ -71,7 +71,7 @@ public final class Dispatcher {
         new RowStream<T>(routes, sql, mapper, values, subscriber).begin();
     }
 
-    /** Asks for a lane on loan: all works see one snapshot, or each commits by itself; where it begins. */
+    /** Asks for a lease: all its functions see one snapshot, or each statement commits on its own; where it begins. */
     public CompletableFuture<Lease> lend(Form form, Access begins) {
         LaneLease lease = new LaneLease(routes, form);
         means.life().used();
@@ -221,7 +221,7 @@ public final class Dispatcher {
     // ---- for a thread that waits
 
     /**
-     * Runs a work for the calling thread, which waits for it: on that thread, unless that is a virtual one, whose carrier a native call would
+     * Runs a task for the calling thread, which waits for it: on that thread, unless that is a virtual one, whose carrier a native call would
      * hold. Returns its result, or throws what it has thrown.
      */
     public <T> T run(Work<T> work) {
@@ -256,7 +256,7 @@ public final class Dispatcher {
     /**
      * Waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
      *
-     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
+     * @return whether it has a lane, and must be served, even if it has been revoked in the meantime
      */
     private static boolean awaitGrant(Task<?> task) {
         boolean interrupted = false;
@@ -298,7 +298,7 @@ public final class Dispatcher {
         }
     }
 
-    /** Throws what the work threw, as the interface declares it for each caller. */
+    /** Throws the error of the function, as the interface declares it for each caller. */
     @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
     private static <X extends Throwable> X unchecked(Throwable error) throws X {
         throw (X) error;

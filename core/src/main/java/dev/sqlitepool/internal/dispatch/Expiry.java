@@ -89,7 +89,7 @@ final class Expiry {
         }
     }
 
-    /** What somebody is told whose time is up. */
+    /** The error for a waiter whose time is up. */
     PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
         telemetry.timedOut(access, waiter);
         Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());

@@ -176,7 +176,7 @@ final class Group {
         }
     }
 
-    /** Who joins; there is room for him before he is granted the lane. */
+    /** Those who join. Room is made for a task before it is granted the lane. */
     private @Nullable Waiter next() {
         try {
             synchronized (members) {

@@ -59,7 +59,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     /** Why it was ended by force. */
     private volatile @Nullable Throwable ended;
 
-    /** With {@link Form#READ} all works see one snapshot, else the lease commits by itself. */
+    /** With {@link Form#READ} all functions see one snapshot, else each statement commits on its own. */
     LaneLease(Routes routes, Form form) {
         super(routes.means());
         this.routes = routes;
@@ -124,7 +124,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         } finally {
             lock.unlock();
         }
-        startDrain(); // revoked meanwhile
+        startDrain(); // revoked in the meantime
         if (!future().settle(this, null)) {
             CompletableFuture<Void> unused = release(); // nobody wants it any more
         }
@@ -147,7 +147,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         requireOthersHoldQueue();
     }
 
-    /** Ends the work that runs; if a transaction is open between two of them, the whole loan. */
+    /** Ends the function that runs; if a transaction is open between two functions, ends the whole lease. */
     @Override
     @Nullable
     public Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
@@ -244,7 +244,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         return returning;
     }
 
-    /** The future of the return cannot be completed from outside, nor waited for inside a work of the lease. */
+    /** The future of the return cannot be completed from outside, nor waited for inside a function of the lease. */
     private final class Returning implements PoolFuture.Origin {
         @Override
         public boolean end(@Nullable Object value, @Nullable Throwable error) {
@@ -308,7 +308,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         }
     }
 
-    /** Serves a work; after an error of the machine in the pool's own frames the lane is given back, to be closed. */
+    /** Runs a function; after an error of the machine in the pool's own frames the lane is given back, to be closed. */
     private @Nullable Runnable served(LeaseWork<?> next) {
         try {
             return next.serve();

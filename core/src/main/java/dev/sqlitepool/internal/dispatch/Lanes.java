@@ -13,7 +13,6 @@ import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
-import dev.sqlitepool.internal.log.Entry;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.time.Duration;
@@ -161,7 +160,7 @@ public final class Lanes implements Waiter.Place {
         return rest;
     }
 
-    /** What closes a lane that is given back; null if it stays. */
+    /** The step that closes a lane that is given back; null if the lane stays. */
     private record Leaving(@Nullable Runnable close) {
         static final Leaving STAYS = new Leaving(null);
     }
@@ -211,7 +210,7 @@ public final class Lanes implements Waiter.Place {
         openings.close(lane, reason);
     }
 
-    /** Who has held a snapshot for longest, and for how long; null if nobody holds one. */
+    /** The holder of the oldest snapshot, and how long it has held it; null if nobody holds one. */
     public Map.@Nullable Entry<Waiter, Duration> oldestReader() {
         long now = telemetry.now();
         Map.Entry<Waiter, Duration> oldest = null;
@@ -277,7 +276,7 @@ public final class Lanes implements Waiter.Place {
         }
     }
 
-    /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
+    /** A lane granted to a task for which no thread can be started is passed to a waiter that has its own thread. */
     void goesBefore(Waiter claim) {
         Runnable withdrawn = access == Access.WRITE ? workers.withdraw(this::isGrantedHere) : null;
         if (!(withdrawn instanceof Waiter stranded)) {

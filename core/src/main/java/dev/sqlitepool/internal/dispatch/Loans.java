@@ -10,7 +10,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The borrowed lanes of a group: who holds each, and since when. Guarded by the group's lock. Lending and taking back need no memory.
+ * The borrowed lanes of a group: the holder of each, and since when. Guarded by the group's lock. Lending and taking back need no memory.
  */
 final class Loans {
     /** A lane in somebody's hands. */
@@ -118,7 +118,7 @@ final class Loans {
 
     private void returns(@Nullable Waiter holder, long now) {
         if (holder == null) {
-            throw new IllegalStateException("a lane was released that nobody had borrowed");
+            throw new IllegalStateException("a connection was released that nobody had borrowed");
         }
         returned = holder;
         held = now - holder.heldSince();

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param <T> the result
  */
 public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
-    /** What every part is given. */
+    /** The means that every part of the pool receives. */
     protected final Means means;
 
     private final PoolFuture<T> future;
@@ -135,7 +135,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
         return settling(error);
     }
 
-    /** What settles the future with an error; null if it is settled. */
+    /** The step that settles the future with an error; null if it is settled. */
     @Nullable
     Runnable settling(Throwable error) {
         return () -> future.settle(null, error);

@@ -29,7 +29,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which lanes a work wants and where a lane belongs; the sessions on them; and what runs without a lane. Thread-safe.
+ * Which lanes a task wants and where a lane belongs; the sessions on them; and what runs without a lane. Thread-safe.
  */
 public final class Routes {
     private static final int REMEMBERED_WRITERS = 1_000;
@@ -93,7 +93,7 @@ public final class Routes {
         return lanes(lane.access());
     }
 
-    /** Where a work waits. */
+    /** The place where a task waits. */
     public Lanes lanesFor(Work<?> work) {
         boolean writes = work.access() == Access.WRITE
                 || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
@@ -188,7 +188,7 @@ public final class Routes {
 
     // ---- who runs without a lane
 
-    /** From now to {@link #ended} the pool is not closed, though the work may hold no lane; called while it holds one. */
+    /** From now to {@link #ended} the pool is not closed, though the task may hold no lane; called while it holds one. */
     void runsOn(Waiter waiter) {
         while (true) {
             try {
@@ -305,8 +305,8 @@ public final class Routes {
             WriteAheadLog log = lane.engine().log();
             if (gate.isBroken() && log != null && log.size() >= 0) {
                 throw new SQLException(
-                        "A sync of this database has failed, and nobody knows what is on disk: this connection writes no more."
-                                + " Begin anew with another one.",
+                        "A sync of this database has failed, and nobody knows what is on disk: this connection no longer writes."
+                                + " Begin again with another one.",
                         "58030");
             }
         }

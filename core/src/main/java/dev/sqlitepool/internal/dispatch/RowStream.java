@@ -23,21 +23,21 @@ import org.jspecify.annotations.Nullable;
  * One subscription to the rows of a statement. Thread-safe. It asks for a lane at the first demand and keeps it to its end, but a
  * thread only while it steps or signals.
  *
- * <p><b>Signals.</b> Whoever has the turn ({@link #turn}) may step and signal: first the subscribing thread, until {@code
+ * <p><b>Signals.</b> The thread that has the turn ({@link #turn}) may step and signal: first the subscribing thread, until {@code
  * onSubscribe} has returned, then one worker after the other. The turn is given up only in {@link #next}, under the lock, when there
- * is nothing to do; whoever makes something to do (demand, a lane, an end) afterwards calls {@link #start}, which takes a free turn: so
- * signals are serial, none is forgotten, and demand from inside a signal needs no recursion. With the last signal the turn is
+ * is nothing to do. A thread that adds something to do (demand, a lane, an end) calls {@link #start} afterwards, which takes a free
+ * turn. So signals are serial, none is forgotten, and demand from inside a signal needs no recursion. With the last signal the turn is
  * kept for ever.
  *
- * <p><b>The end</b> is decided once: by itself ({@code RUNNING → DONE}, after the last row was taken), or from outside (see {@link
+ * <p><b>The end</b> is decided once: by the stream ({@code RUNNING → DONE}, after the last row was taken), or from outside (see {@link
  * Waiter}). The winner sets the {@link #farewell}; until then a stream that has ended does nothing.
  *
- * <p><b>The lane</b> is given back by whoever makes {@link #holding} false, under the lock: the one who ends the stream, or, if
- * somebody is {@link #stepping}, that one, who looks for a farewell when he has stepped. If there is one before {@link #take}
+ * <p><b>The lane</b> is given back by the thread that makes {@link #holding} false, under the lock: the thread that ends the stream,
+ * or, if a thread is {@link #stepping}, that thread, which looks for a farewell when it has stepped. If there is one before {@link #take}
  * has the lane, it never holds it and is given back there. So it is given back once; and a subscriber that takes its time does not
  * keep the lane of a stream that has ended.
  *
- * <p>On threads of the pool each row is signalled before the next is stepped to. With an executor of the user's, SQL still runs on the
+ * <p>On threads of the pool each row is signalled before the next is stepped to. With the user's executor, SQL still runs on the
  * pool's threads and signals there, so rows go over in bursts.
  *
  * @param <T> what a row becomes
@@ -46,7 +46,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private static final int BURST = 256;
     private static final long BURST_NANOS = 1_000_000;
 
-    /** What is to be done by whoever has the turn. */
+    /** The next step of the thread that has the turn. */
     private enum Step {
         NOTHING,
         FETCH,
@@ -295,7 +295,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** What to do next; if it is nothing the turn is free. Called by who has the turn. */
+    /** The next step; if there is none the turn is free. Called by the thread that has the turn. */
     private Step next() {
         lock.lock();
         try {
@@ -437,7 +437,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** Signals the rows; the end follows if nobody has ended the stream meanwhile. */
+    /** Signals the rows; the end follows if nobody has ended the stream in the meantime. */
     private Step deliver(Fetched<T> fetched) {
         for (T row : fetched.rows()) {
             if (isEnded()) {

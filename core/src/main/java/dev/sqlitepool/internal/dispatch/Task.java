@@ -33,15 +33,15 @@ final class Task<T> extends Request<T> implements Runnable {
     private final Routes routes;
     private final Work<T> work;
     /**
-     * Of a single read it is that of the lane that serves it. Who ends the task reads this after he has changed the state, and who serves
-     * it looks at the state after he has set this: one of them sees the other.
+     * For a single read, the session of the lane that serves it. Ending writes the state, then reads this; serving writes this, then reads
+     * the state. So one of them sees the other.
      */
     private volatile @Nullable Session session;
 
-    /** The thread that waits to run the work itself; null if a worker shall. */
+    /** The thread that waits to run the function itself; null if a worker shall. */
     private final @Nullable Thread caller;
 
-    /** Never again in a group; its server's, passed on with the lane. */
+    /** Whether it never runs in a group again. Confined to the lane's owner, passed on with the lane. */
     private boolean alone;
     /** How it has ended in a group that could not be kept; it waits only for its turn to say so. */
     private @Nullable Throwable known;
@@ -187,7 +187,7 @@ final class Task<T> extends Request<T> implements Runnable {
         return hooks == null ? abandonAlone(unknown) : hooks.cutOff();
     }
 
-    /** As {@link #abandon}, whoever else is in its group. */
+    /** As {@link #abandon}, without regard to the others of its group. */
     @Nullable
     Runnable abandonAlone(OutcomeUnknownException unknown) {
         if (!move(State.COMMITTING, State.DONE)) {

@@ -25,13 +25,13 @@ import org.jspecify.annotations.Nullable;
  *     └──► ENDED                   (cancelled, timed out, refused, closed before it had a lane)
  * </pre>
  *
- * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
+ * The group grants a lane only by winning {@code QUEUED → RUNNING}; ending a waiter must win against it. So a lane is granted
  * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
  */
 public abstract class Waiter implements Ticket {
     /** Where one waits: for the lanes of one access. */
     interface Place {
-        /** What its lanes are opened for. */
+        /** The access for which its lanes are opened. */
         Access access();
 
         /** How many lanes there may be. */
@@ -143,7 +143,7 @@ public abstract class Waiter implements Ticket {
         return lane;
     }
 
-    /** What its session waits for in the middle of its work. */
+    /** The waiter that its session waits for in the middle of its function. */
     final @Nullable Waiter claim() {
         return claim;
     }
@@ -197,7 +197,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** What serves it, if the thread that grants it a lane may go on with it instead of waking another; null if not. */
+    /** The step that serves it, if the granting thread may continue with it instead of waking another; null if not. */
     @Nullable
     Runnable servesHere() {
         return null;
@@ -220,7 +220,7 @@ public abstract class Waiter implements Ticket {
         }
     }
 
-    /** Called after a grant, outside all locks: sees to it that the work is done. */
+    /** Called after a grant, outside all locks. Makes sure that the task is served. */
     protected abstract void granted();
 
     /**
@@ -257,7 +257,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** Whether it is a thread that waits, which can submit nothing more meanwhile, so that it needs no other limit. */
+    /** Whether it is a thread that waits, which cannot submit more while it waits, so that it needs no other limit. */
     boolean isLimitedByItself() {
         return false;
     }
@@ -314,7 +314,7 @@ public abstract class Waiter implements Ticket {
         return state == State.REVOKED;
     }
 
-    /** What it is called as the holder of a lane. */
+    /** Its name as the holder of a lane. */
     final String holder() {
         String holder = label();
         Throwable trace = submittedAt();

@@ -34,7 +34,7 @@ final class JdbcStatement {
     private final List<JdbcResult> results = new ArrayList<>(1);
     /** The last run has a result that nobody has asked for yet. */
     private boolean unasked;
-    /** What has closed it. */
+    /** The reason why it is closed. */
     private @Nullable String unaskedClosedBy;
     /** The last run may have written. */
     private boolean writing;

@@ -44,7 +44,7 @@ final class JdbcTexts {
         return changed;
     }
 
-    /** What execute… answers for a statement that returns no rows and changes none. */
+    /** The result of execute… for a statement that returns no rows and changes none. */
     static Object nothingDone(Class<?> type) {
         return type == boolean.class ? (Object) false : type == int.class ? (Object) 0 : (Object) 0L;
     }

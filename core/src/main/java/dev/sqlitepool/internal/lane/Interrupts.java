@@ -14,7 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
+ * The causes that may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
  * #interrupt} may be called by any thread.
  *
  * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. So every interrupt
@@ -66,7 +66,7 @@ public final class Interrupts {
     private long hurryNanos;
     /** The timeout that interrupted the statement that ran last, perhaps after its end; 0 if none did. Confined to the lane's owner. */
     private long struckAfter;
-    /** How long the work lets a statement take, 0 for no limit. Confined to the lane's owner. */
+    /** The statement timeout of the function, 0 for no limit. Confined to the lane's owner. */
     private long limitNanos;
 
     /**
@@ -290,7 +290,7 @@ public final class Interrupts {
         hurryNanos = HURRY_NANOS;
     }
 
-    /** Whether the statement that was interrupted could have gone on, but for the hurry. */
+    /** Whether the statement that was interrupted could have continued if the pool were not in a hurry. */
     public boolean wasHurried() {
         lock.lock();
         try {

@@ -133,7 +133,7 @@ public final class Lane {
         changed |= reason == CloseReason.CHANGED;
     }
 
-    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
+    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened again. */
     public void trust() {
         doubt = null;
     }
@@ -157,7 +157,7 @@ public final class Lane {
 
     // ---- interrupts
 
-    /** What may interrupt the owner's statements. */
+    /** The causes that may interrupt the owner's statements. */
     public Interrupts interrupts() {
         return interrupts;
     }

@@ -65,11 +65,11 @@ public final class StatementCache {
         try {
             prepared.close();
         } catch (Exception e) {
-            // What stays open is closed with the connection.
+            // A statement that stays open is closed with the connection.
         }
     }
 
-    /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */
+    /** A statement that was taken stays on its row beyond the function that runs, until it is given back. */
     public void hold(SqlText sql, Prepared prepared, Object holder) {
         running.remove(prepared);
         held.put(prepared, new Held(sql, holder));

@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file, unless somebody just has. Past a few megabytes it first
- * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite begins it anew with this very
+ * <p>A task that is about to begin a write transaction looks at the size of the log's file, unless another just has. Past a few megabytes it first
+ * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite restarts it with this
  * transaction, and uses the file again. So no commit contains a checkpoint, and none waits for one to be acknowledged. When nobody has
  * written for a while, the {@link QuietPass} does the same on a connection of its own, beside readers and writers. Readers can keep the log from
  * beginning anew. So at the limit the one who is about to write waits for them and empties the log; the others wait behind him for the
@@ -35,19 +35,19 @@ import org.jspecify.annotations.Nullable;
  * of readers at most.
  *
  * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
- * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and whoever writes while a
+ * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and a task that writes while a
  * backup copies, which takes minutes and comes to an end. Why nobody waits for ever: the
  * wait ends with the acquire timeout, with the task, and with the pool.
  *
  * <p>Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is done.
  */
 public final class Checkpointer {
-    /** What else there is in the pool that matters to the log. */
+    /** The other parts of the pool that matter to the log. */
     public interface Beside {
         /** Whether a backup copies at this moment, and pins the log. */
         boolean isBackupCopying();
 
-        /** What of the pool has read for longest; null if nothing reads. */
+        /** The task of the pool that has read for longest; null if nothing reads. */
         @Nullable
         Reader oldestReader();
 
@@ -156,7 +156,7 @@ public final class Checkpointer {
         return size;
     }
 
-    /** Copies the log, so that this very transaction begins it anew, unless a reader uses it. */
+    /** Copies the log, so that this transaction restarts it, unless a reader uses it. */
     private void copy(Lane lane, long size, long now) throws SQLException {
         pace.tried(size);
         try {

@@ -20,17 +20,17 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The write lane commits without a sync. Before it is given back, what it would acknowledge is added to the gate, so entries are in
  * the order of the commits. One thread at a time drives the gate: it takes all that is there and syncs the WAL once. What it took was
- * appended before the sync began, so the sync covers it; meanwhile the lane runs the next transactions. Then the entries are settled,
+ * appended before the sync began, so the sync covers it; at the same time the lane runs the next transactions. Then the entries are settled,
  * by one thread at a time too, in their order; a stage that blocks there holds up neither the lane nor the next sync.
  *
- * <p>Why no acknowledgement is lost: entries are added under the lock, and who adds sees to a driver afterwards; a driver stops only
- * when it has seen the gate empty under the lock, and so does who settles. Why none is false: an entry is settled with success only
+ * <p>Why no acknowledgement is lost: entries are added under the lock, and the thread that adds one then makes sure of a driver; a driver stops only
+ * when it has seen the gate empty under the lock, and so does the thread that settles. Why none is false: an entry is settled with success only
  * after a sync that began after it was added, or if it needs none; if it has committed, only after the file was seen in its place since. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
  * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
  * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
  *
- * <p>Why nobody waits for a thread that cannot be had: somebody who was only {@link #called} holds nothing, and whoever waits here does it
- * himself if nobody has come after a moment ({@link #help}). Why an error of the machine stops nothing: what takes memory comes before a
+ * <p>Why nobody waits for a thread that cannot be had: a thread that was only {@link #called} holds nothing, and a thread that waits here drives
+ * if no other has come after a moment ({@link #help}). Why an error of the machine stops nothing: what takes memory comes before a
  * change, so that a step that fails is tried again.
  */
 public final class SyncGate {
@@ -46,13 +46,13 @@ public final class SyncGate {
 
     @GuardedBy("lock")
     private List<Entry> entries = new ArrayList<>();
-    /** What is being synced. */
+    /** The entries that are being synced. */
     @GuardedBy("lock")
     private List<Entry> taken = List.of();
 
     @GuardedBy("lock")
     private boolean driven;
-    /** Somebody will come who drives; whoever comes before him may do it. */
+    /** A driver will come; another thread that comes first may drive instead. */
     @GuardedBy("lock")
     private boolean called;
     /** When the sync that runs began; meaningful while something is taken. */
@@ -287,7 +287,7 @@ public final class SyncGate {
 
     // ---- driving
 
-    /** By the driver: what he has synced is to be settled; what to sync next; null if there is nothing, and it is the driver no more. */
+    /** By the driver: settles the synced entries and takes those to sync next; null if there are none, and it stops driving. */
     private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
         List<Entry> fresh = empty();
         long now = now();

@@ -65,7 +65,7 @@ public final class Cursor<T> {
         this.values = values;
     }
 
-    /** What it is called in messages; never contains values. */
+    /** Its name in messages; never contains values. */
     public String label() {
         return sql.label();
     }
@@ -82,7 +82,7 @@ public final class Cursor<T> {
     public boolean read(Ticket ticket, long most, long nanos, Consumer<? super T> into) throws SQLException {
         Lane own = session.lane();
         if (own == null) {
-            throw new IllegalStateException("a cursor without a lane");
+            throw new IllegalStateException("a cursor without a connection");
         }
         session.begin(own, ticket);
         boolean well = false;
@@ -152,7 +152,7 @@ public final class Cursor<T> {
         }
     }
 
-    /** What is told when the statement has been closed under the cursor. */
+    /** The error when the statement has been closed under the cursor. */
     SQLException closed() {
         return new SQLException(
                 "The cursor of " + label()

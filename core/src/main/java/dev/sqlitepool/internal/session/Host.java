@@ -9,7 +9,7 @@ import dev.sqlitepool.internal.lane.Ticket;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
-/** What a session needs of the pool that it works for. Thread-safe. */
+/** The part of the pool that a session needs. Thread-safe. */
 public interface Host {
     /**
      * Gives a lane back and then waits for one of the access, first come, first served: no lane is held while waiting for
@@ -42,7 +42,7 @@ public interface Host {
     /**
      * Waits, not for ever, until what the session has just committed on the lane is on disk.
      *
-     * @param giveBack gives the lane back meanwhile; the session has left it
+     * @param giveBack gives the lane back before the wait; the session has left it
      * @return false if nobody has waited, since the work does nothing more; who acknowledges it later tells what was written
      * @throws dev.sqlitepool.OutcomeUnknownException if nobody knows whether it is
      */

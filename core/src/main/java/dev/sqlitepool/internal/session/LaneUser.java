@@ -37,7 +37,7 @@ abstract class LaneUser {
     private @Nullable Thread owner;
     /** Something was run since {@link #begin} that may have been committed by itself. */
     private volatile boolean effect;
-    /** How long the work lets each statement take, 0 for no limit. */
+    /** The statement timeout of the function, 0 for no limit. */
     private long statementNanos;
     /** All that has run since {@link #begin} only reads. */
     private boolean onlyReads;
@@ -114,17 +114,17 @@ abstract class LaneUser {
         return to;
     }
 
-    /** The task for which the session works. */
+    /** The task that the session serves. */
     public Ticket ticket() {
         return ticket;
     }
 
-    /** The session works for no task. */
+    /** The session serves no task. */
     void rest() {
         ticket = Nobody.HERE;
     }
 
-    /** The work is over: every use is refused from here on. */
+    /** The function has ended: every use is refused from here on. */
     void stop() {
         alive = false;
         owner = null;
@@ -184,7 +184,7 @@ abstract class LaneUser {
         requireTicket();
     }
 
-    /** Whether the work may have changed the database by a commit of its own. By any thread. */
+    /** Whether the function may have changed the database by its own commit. By any thread. */
     public boolean mayHaveHadEffect() {
         return effect;
     }
@@ -195,7 +195,7 @@ abstract class LaneUser {
         statementNanos = nanos;
     }
 
-    /** Limits the time of the next statement on the lane as the work wants. */
+    /** Limits the time of the next statement on the lane as the function asks. */
     void limit(Lane current) {
         current.interrupts().limit(statementNanos);
     }

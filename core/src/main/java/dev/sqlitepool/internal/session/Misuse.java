@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
-/** What is said to those who ask a connection for what it must not do. Stateless. */
+/** The errors for calls that a connection refuses. Stateless. */
 final class Misuse {
     private Misuse() {}
 
@@ -28,7 +28,7 @@ final class Misuse {
     static SQLException inside(Form form, SqlText sql) {
         return new SQLException(
                 sql.label() + " is refused inside " + form.name().toLowerCase(Locale.ROOT)
-                        + "(…): it would break or ignore what the form promises. Use connection(…) for it"
+                        + "(…): it would break what this method guarantees, or have no effect. Use connection(…) for it"
                         + (sql.verb().isControl() ? ", or savepoint(…)." : "."),
                 "25001");
     }

@@ -66,13 +66,13 @@ public abstract class Session extends LaneUser {
 
     // ---- work
 
-    /** Runs a work, and commits or rolls back as its form says. The session must have begun. */
+    /** Runs a function, and commits or rolls back as its form says. The session must have begun. */
     public abstract <T> T perform(Work<T> work) throws Exception;
 
-    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
+    /** Runs a function of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
     public abstract <T> T performInLease(Work.Code<T> work) throws Exception;
 
-    /** What the work is promised about its connection. */
+    /** The promise to the function about its connection. */
     public abstract Form form();
 
     /** Whether something was committed that the gate must sync before the end of the task may acknowledge it. */
@@ -95,7 +95,7 @@ public abstract class Session extends LaneUser {
         return transaction.written().due();
     }
 
-    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
+    /** The hooks to run now that the transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
         return transaction.hooks().due();
     }
@@ -261,14 +261,14 @@ public abstract class Session extends LaneUser {
         }
     }
 
-    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    /** After a statement has succeeded, which may have been the function's own COMMIT. */
     void after(Lane current, Verb verb, boolean commit) {}
 
     // ---- statements
 
     /**
-     * Commits the transaction that the work has begun, by the rules of a COMMIT in the work's own words: if a constraint that is checked
-     * at the end is violated, the transaction stays open, so that the work may satisfy it and commit again, or roll back.
+     * Commits the transaction that the function has begun, by the rules of the function's own COMMIT: if a constraint that is checked
+     * at the end is violated, the transaction stays open, so that the function may satisfy it and commit again, or roll back.
      */
     void userCommits() throws SQLException {
         statements.run(SqlText.COMMIT, new Object[0], null, false);

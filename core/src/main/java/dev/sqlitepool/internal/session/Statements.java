@@ -34,7 +34,7 @@ public final class Statements {
         refused = null;
     }
 
-    /** Whether that is the error with which a read lane has refused a statement of the work. */
+    /** Whether that is the error with which a read lane has refused a statement of the function. */
     boolean wasRefused(Throwable error) {
         return error == refused;
     }

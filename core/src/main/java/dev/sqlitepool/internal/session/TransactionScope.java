@@ -54,7 +54,7 @@ public final class TransactionScope {
         return lost != null;
     }
 
-    /** What the transaction has done must not be kept: everything but its end is refused from now on. */
+    /** The changes of the transaction must not be kept: everything except its end is refused from now on. */
     void lose(SQLException reason) {
         if (open && lost == null) {
             lost = reason;
@@ -88,7 +88,7 @@ public final class TransactionScope {
         return savepoints;
     }
 
-    /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
+    /** The hooks to run after the commit, unless it, or the savepoint in which it was asked for, is undone. */
     CommitHooks hooks() {
         return hooks;
     }
@@ -154,7 +154,7 @@ public final class TransactionScope {
         savepoints.clear();
     }
 
-    /** What the user's own statement, which succeeded, has done to the transaction. */
+    /** Notes the effect on the transaction of the user's own statement, which succeeded. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
             case BEGIN, SAVEPOINT -> began();

@@ -27,12 +27,12 @@ import org.jspecify.annotations.Nullable;
  * One backup: copies the database on a connection of its own or, if no other connection sees the database, since it is in memory or
  * locked exclusively, on the lane that does. Runs on a worker; ended from outside by any thread.
  *
- * <p>In SQLite the copying is a single statement; {@link BackupReports} looks meanwhile how large the file has become. The worker that
+ * <p>In SQLite the copying is a single statement; while it runs, {@link BackupReports} looks how large the file is. The worker that
  * copies waits for its callback only when nothing of SQLite is open any more, and only as long as the backup is wanted: one that hangs
  * holds up its own backup, and those behind it until it is cancelled.
  *
  * <p><b>Why an interrupt hits the copying alone.</b> {@link #copying} is the connection while the statement runs, changed under {@link
- * #lock}; who interrupts does so under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
+ * #lock}; interrupts happen under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
  * statement has ended.
  *
  * <p><b>Why nothing is left behind.</b> Whatever ends it, the worker that runs it closes the connection or gives the lane back, then
@@ -228,7 +228,7 @@ final class Backup extends Request<Void> {
         lock.lock();
         try {
             copying = engine;
-            // Who ends it says so before he looks at copying: one of the two sees the other.
+            // Ending writes the state before it reads copying, so one of the two sees the other.
             if (isUnwanted()) {
                 copying = null;
             }

@@ -137,7 +137,7 @@ public final class Closing implements PoolFuture.Origin {
         return running;
     }
 
-    /** Whoever is past the point at which he could be ended, and has not come back since, does not keep his future open. */
+    /** Completes the futures of tasks that can no longer be ended and have not returned. */
     private void abandonAll() {
         Settles settles = new Settles();
         for (Waiter holder : running()) {
@@ -187,7 +187,7 @@ public final class Closing implements PoolFuture.Origin {
                 return;
             }
         }
-        // Who sees the pool closed sees what it has acknowledged.
+        // A thread that sees the pool closed also sees all that the pool has acknowledged.
         if (finished.get() || routes.gate().isSettled() && routes.laneless().isEmpty()) {
             finish();
         }
@@ -225,8 +225,8 @@ public final class Closing implements PoolFuture.Origin {
     public void requireOthersHoldLane() {
         if (Held.inside(means)) {
             throw new IllegalStateException(
-                    "Work of the pool " + means.settings().name()
-                            + " would wait for the pool to close, which waits for the work. Close it after the work has returned.");
+                    "A function of the pool " + means.settings().name()
+                            + " would wait for the pool to close, which waits for the function. Close it after the function has returned.");
         }
     }
 }

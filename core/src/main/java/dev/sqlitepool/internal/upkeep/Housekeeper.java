@@ -45,7 +45,7 @@ public final class Housekeeper {
     private final AtomicBoolean started = new AtomicBoolean();
     private final Runnable sweeping = this::sweepAndSchedule;
     private final Runnable next = this::sweepElsewhere;
-    /** Who looks at the file, and will close what is stale. */
+    /** The thread that looks at the file, and closes stale lanes. */
     private volatile @Nullable Thread sweeper;
     /** Loans that have been reported; confined to the sweep. */
     private final Set<Waiter> warned = java.util.Collections.newSetFromMap(new WeakHashMap<>());
