@@ -32,14 +32,14 @@ class StatementTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @RegisterExtension
-    final Files files = new Files(builder -> builder.poolSize(4));
+    final Database database = new Database(builder -> builder.poolSize(4));
 
     private SqliteConnection connection;
 
     @BeforeEach
     void open() {
-        files.pool().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)").join();
-        connection = files.connection();
+        database.pool().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)").join();
+        connection = database.connection();
     }
 
     @AfterEach
@@ -220,8 +220,9 @@ class StatementTest {
         Flux<ByteBuffer> bytes = Flux.just("ab", "cd")
                 .map(text -> ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)))
                 .delayElements(Duration.ofMillis(20))
-                .doOnNext(buffer ->
-                        assertThat(files.pool().stats().writeLanes().borrowed()).isZero());
+                .doOnNext(buffer -> assertThat(
+                                database.pool().stats().writeLanes().borrowed())
+                        .isZero());
         connection
                 .createStatement("INSERT INTO t VALUES (1, ?), (2, ?)")
                 .bind(0, Blob.from(bytes))
@@ -229,7 +230,7 @@ class StatementTest {
                 .execute()
                 .concatMap(Result::getRowsUpdated)
                 .blockLast(PATIENCE);
-        assertThat(files.pool()
+        assertThat(database.pool()
                         .query("SELECT typeof(v) || v FROM t ORDER BY id", row -> row.getString(1))
                         .join())
                 .containsExactly("blobabcd", "textxy");
