@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-class CheckpointHardeningTest {
+class WalLimitTest {
     private static final long LIMIT = 1 << 18;
     private static final byte[] PAGE = new byte[3_000];
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
-class GroupHardeningTest {
+class GroupIsolationTest {
     @RegisterExtension
     final Logged logged = new Logged("closed without waiting any longer");
 

@@ -27,8 +27,8 @@ import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Corners of work that commits by itself: no commit is passed over before the disk has it, and no lane is spoilt. */
-class OwnCommitsCornersTest {
+/** Work that commits by itself: no commit is passed over before the disk has it, and no lane is spoilt. */
+class OwnCommitsLanesTest {
     private static final String INSERT = "INSERT INTO t VALUES (?)";
 
     @RegisterExtension

@@ -45,7 +45,7 @@ import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
 /** Backups that are ended, refused, busy or late, with engines that do what the test says. */
-class BackupCornersTest {
+class BackupEndsTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
@@ -192,7 +192,7 @@ class BackupCornersTest {
     void aBackupInMemoryThatIsCancelledBeforeItWaitsForTheConnectionGivesItsTurnAway() {
         LanePool pool = build(SqlitePool.builder().inMemory());
         ThreadFactory threads = pool.parts().means().workers().threads().getThreadFactory();
-        pool.parts().means().workers().threads().setThreadFactory(BackupCornersTest::noThread);
+        pool.parts().means().workers().threads().setThreadFactory(BackupEndsTest::noThread);
         CompletableFuture<Void> backup = pool.backup(target());
         assertThat(backup.cancel(true)).isTrue();
         CompletableFuture<Void> next = pool.backup(target("next"));
