@@ -1,9 +1,6 @@
 package dev.sqlitepool.internal;
 
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.util.Iterator;
-import java.util.List;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Delayed;

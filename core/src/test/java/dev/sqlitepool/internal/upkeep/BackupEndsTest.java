@@ -414,12 +414,16 @@ class BackupEndsTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), pool.parts().means().telemetry()),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
         AtomicBoolean inside = new AtomicBoolean();
         BackupReports reports = new BackupReports(
-                pool.parts().means(), backup, new BackupFile(target(), pool.parts().means().telemetry()), progress -> inside.set(Held.by(backup)));
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> inside.set(Held.by(backup)));
         reports.look();
         reports.end(() -> false);
         assertThat(inside).isTrue();
@@ -432,12 +436,16 @@ class BackupEndsTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), pool.parts().means().telemetry()),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
         Gate gate = new Gate();
-        BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target(), pool.parts().means().telemetry()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));
         gate.awaitReached();
         AtomicInteger waits = new AtomicInteger();

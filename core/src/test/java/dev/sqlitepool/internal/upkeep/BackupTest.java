@@ -346,7 +346,8 @@ class BackupTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), pool.parts().means().telemetry()),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
         BackupFile file = new BackupFile(target(), pool.parts().means().telemetry());
@@ -390,8 +391,11 @@ class BackupTest {
         Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
-        BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target(), pool.parts().means().telemetry()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> gate.pass());
         reports.end(() -> false);
         CompletableFuture<Void> last =
                 CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));
