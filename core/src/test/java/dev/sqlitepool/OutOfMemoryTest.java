@@ -191,6 +191,7 @@ class OutOfMemoryTest {
                         return false;
                     }
                 } catch (TimeoutException | InterruptedException e) {
+                    unknown.incrementAndGet(); // late, or never
                     synchronized (pending) {
                         pending.add(future);
                     }
