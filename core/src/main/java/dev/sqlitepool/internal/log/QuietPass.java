@@ -104,7 +104,8 @@ public final class QuietPass {
     /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
     public void look() {
         watching.set(false);
-        if (means.life().isClosed() || opener.checkpointsOnlyOnWriteLane() || opener.isExclusive()) {
+        boolean wanted = settings.checkpoints() && !opener.checkpointsOnlyOnWriteLane() && !opener.isExclusive();
+        if (!wanted || means.life().isClosed()) {
             return;
         }
         long now = telemetry.now();

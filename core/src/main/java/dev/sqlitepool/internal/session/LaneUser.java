@@ -289,7 +289,7 @@ abstract class LaneUser {
             return tryToPause();
         } catch (Throwable e) {
             struckBy(e);
-            telemetry.debug("a work of a lease did not end clean", e);
+            telemetry.debug("a function of a lease did not end clean", e);
             return end();
         }
     }
@@ -297,7 +297,7 @@ abstract class LaneUser {
     private @Nullable Lane tryToPause() {
         Lane current = lane();
         if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
-            transaction.lose(new SQLException("a work of the lease was ended from outside"));
+            transaction.lose(new SQLException("a function of the lease was ended from outside"));
         }
         leave(current);
         if (ticket().isEnded()) { // nothing interrupts the lane any more
