@@ -18,7 +18,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** An exception of the pool says whether the task that it ended may have changed the database. */
 class EffectTest {
     private static final String INSERT = "INSERT INTO t VALUES (1)";
-    private static final String STAYS = "What the task has committed by itself stays: look before you run it again.";
+    private static final String STAYS = "What the task has committed itself stays: look before you run it again.";
     private static final String NOTHING = "Nothing of the task took effect.";
 
     @RegisterExtension

@@ -409,7 +409,7 @@ class JdbcResultsTest {
         SqlitePool pool = Kind.FILE.open(pools);
         pool.blocking().useConnection(c -> {
             int count = loop(c.jdbc(), id -> assertThatThrownBy(() -> c.execute("UPDATE t SET v = 1"))
-                    .hasMessageContaining("cursor of this connection is still open"));
+                    .hasMessageContaining("cursor is still open on the read connection"));
             assertThat(count).isEqualTo(ROWS);
         });
     }

@@ -72,7 +72,7 @@ class NonReentrancyTest {
         assertThatThrownBy(() -> pool.blocking().useRead(a -> pool.blocking()
                         .useRead(b -> pool.blocking().query("SELECT 1", row -> row.getInt(1)))))
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("all 2 read lanes");
+                .hasMessageContaining("all 2 read connections");
     }
 
     @Test

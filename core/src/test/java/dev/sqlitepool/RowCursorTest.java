@@ -208,7 +208,7 @@ class RowCursorTest {
         assertThatThrownBy(() ->
                         lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join())
                 .hasRootCauseInstanceOf(SQLException.class)
-                .hasMessageContaining("a cursor of this connection is still open");
+                .hasMessageContaining("a cursor is still open on the read connection");
         lease.run(c -> {
                     cursor.close();
                     return null;

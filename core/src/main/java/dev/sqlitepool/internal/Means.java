@@ -3,7 +3,7 @@ package dev.sqlitepool.internal;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 
 /**
- * What every part of a pool is given. It knows none of the parts.
+ * The settings and services that every part of a pool receives. It knows none of the parts.
  *
  * @param settings the settings of the pool
  * @param telemetry where everything is told

@@ -9,7 +9,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.function.Supplier;
 
-/** What the pool says to those who get no lane: who holds them, for how long, and what to do. Immutable. */
+/** The errors of the pool for tasks that get no lane: they name the holder, how long it has held, and what to do. Immutable. */
 public final class Refusal {
     private final Settings settings;
     private final Supplier<PoolStats> stats;
@@ -55,7 +55,7 @@ public final class Refusal {
                 wanted.effect());
     }
 
-    /** What whoever thinks of running the task again must know. */
+    /** The fact to know before the task is run again. */
     private static String effect(boolean mayHaveHadEffect) {
         return mayHaveHadEffect
                 ? " What the task has committed itself stays: look before you run it again."
@@ -101,9 +101,9 @@ public final class Refusal {
                 8);
     }
 
-    /** A work would wait for a lane that it holds itself. */
+    /** A task would wait for a lane that it holds itself. */
     public IllegalStateException waitsForItself(Access access, int lanes) {
-        return new IllegalStateException("This work holds "
+        return new IllegalStateException("This task holds "
                 + (lanes == 1 ? "the only " : "all " + lanes + " ")
                 + (access == Access.WRITE ? "write" : "read") + " connection" + (lanes == 1 ? "" : "s")
                 + " of the pool " + settings.name()
@@ -135,7 +135,7 @@ public final class Refusal {
                 : write.closing() > 0 ? "write connection closing" : "write connection free";
     }
 
-    /** The thread of a work was interrupted while the work waited. */
+    /** The thread of a function was interrupted while the function waited. */
     public static SQLException interrupted() {
         return new SQLException(
                 "The thread was interrupted while it waited for the pool.", "57014", new InterruptedException());

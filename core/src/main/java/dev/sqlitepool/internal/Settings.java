@@ -56,7 +56,7 @@ public record Settings(
         READ_ONLY
     }
 
-    /** What makes the engine fast, each to be switched off so that a benchmark can show what it brings. */
+    /** The parts that make the engine fast. A benchmark can switch each off to show its effect. */
     public enum Part {
         /** Commits share syncs. */
         GATE,

@@ -1,11 +1,8 @@
 package dev.sqlitepool.internal;
 
-import java.util.Iterator;
-import java.util.List;
-import java.util.Queue;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Delayed;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
@@ -30,8 +27,7 @@ import org.jspecify.annotations.Nullable;
  * If the stages take longer than a tick or two of a millisecond, the timer takes it away and another worker goes on. Whoever wins
  * the compare-and-set on {@link Worker#rest} does the rest: it is done exactly once.
  *
- * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link #overflow}:
- * every worker that has done its work takes it up, and the timer tries again as long as anything is there. What starts, settles or sets for
+ * <p><b>Nothing that is to be run is lost</b>, for lanes and futures depend on it. If no thread can be started, it waits in {@link Overflow}. What starts, settles or sets for
  * later does not throw: where memory runs out it is tried again, since whoever has taken all of it fails too. So what the timer runs, and what
  * settles a future, may be done twice.
  */
@@ -39,10 +35,9 @@ public final class Workers implements Executor {
     private static final long TICK_MILLIS = 1;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long FAR_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
-    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    /** What remains after a completion that must come first: it is not taken away before that. */
+    /** The steps that remain after a completion, which must come first: they are not taken away before it. */
     public interface Ordered extends Runnable {
         boolean isReady();
     }
@@ -50,7 +45,7 @@ public final class Workers implements Executor {
     /** A thread of the pool. */
     private static final class Worker extends Thread {
         private final AtomicReference<@Nullable Runnable> rest = new AtomicReference<>();
-        /** What the timer saw at its last tick; the timer's. */
+        /** The state that the timer saw at its last tick. Confined to the timer. */
         private @Nullable Runnable seen;
 
         private final Workers pool;
@@ -87,12 +82,8 @@ public final class Workers implements Executor {
     private final AtomicBoolean ticking = new AtomicBoolean();
     /** Nobody is left who needs a deadline. */
     private volatile boolean ended;
-    /** What no thread could be started for; taken up by the next worker that is free, or by the timer's next try. */
-    private final Queue<Runnable> overflow = new ConcurrentLinkedQueue<>();
-    /** The timer will try again; it looks at {@link #overflow} after this is false. */
-    private final AtomicBoolean retrying = new AtomicBoolean();
 
-    private final Runnable retry = this::retryOverflow;
+    private final Overflow overflow = new Overflow(this);
     private final Runnable tick = this::tick;
 
     public Workers(String name, @Nullable Executor users) {
@@ -109,7 +100,7 @@ public final class Workers implements Executor {
                         body -> new Worker(body, name + "-worker-" + number.incrementAndGet(), this)) {
                     @Override
                     protected void afterExecute(Runnable body, @Nullable Throwable error) {
-                        runOverflow();
+                        overflow.run();
                     }
                 };
         timer = new ScheduledThreadPoolExecutor(1, body -> {
@@ -183,31 +174,17 @@ public final class Workers implements Executor {
     @Override
     public void execute(Runnable body) {
         if (!starts(body)) {
-            overflows(body);
+            overflow.add(body);
         }
     }
 
     /** Whether a thread has it; else nothing has happened. */
-    private boolean starts(Runnable body) {
+    boolean starts(Runnable body) {
         try {
             threads.execute(body);
             return true;
         } catch (Throwable e) { // OutOfMemoryError: unable to create native thread, or the other one
             return false;
-        }
-    }
-
-    private void overflows(Runnable body) {
-        boolean added = false;
-        while (!added) {
-            try {
-                added = overflow.add(body);
-            } catch (OutOfMemoryError | InternalError e) {
-                pause();
-            }
-        }
-        if (retrying.compareAndSet(false, true)) {
-            after(RETRY_NANOS, retry);
         }
     }
 
@@ -218,36 +195,21 @@ public final class Workers implements Executor {
 
     /** Takes back the first of those that wait for a thread and are wanted; null if there is none. */
     public @Nullable Runnable withdraw(Predicate<Runnable> wanted) {
-        Runnable first = null;
-        for (Runnable body : overflow) {
-            if (first == null && wanted.test(body)) {
-                first = body;
-            }
-        }
-        return first != null && overflow.remove(first) ? first : null; // else it has found a thread
-    }
-
-    /** By a worker that has done its work. */
-    private void runOverflow() {
-        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
-            body.run();
-        }
-    }
-
-    private void retryOverflow() {
-        retrying.set(false);
-        for (Runnable body = overflow.poll(); body != null; body = overflow.poll()) {
-            if (!starts(body)) {
-                overflows(body); // behind those that wait by now
-                return;
-            }
-        }
+        return overflow.withdraw(wanted);
     }
 
     /** Waits a moment for memory, before a step is tried again that has not happened. An interrupt is not lost. */
     public static void pause() {
+        park(PAUSE_NANOS);
+    }
+
+    /**
+     * Waits so many nanoseconds. An interrupt of the thread does not shorten the wait, and is not lost. Here, and not in a class
+     * of its own, because {@link #pause} may be unable to load one.
+     */
+    static void park(long nanos) {
         boolean interrupted = Thread.interrupted();
-        LockSupport.parkNanos(PAUSE_NANOS);
+        LockSupport.parkNanos(nanos);
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -266,17 +228,9 @@ public final class Workers implements Executor {
             } catch (OutOfMemoryError | InternalError e) {
                 pause();
             } catch (Throwable e) { // futures keep what stages throw
-                failed(failure, e);
+                Telemetry.error(failure, e);
                 return;
             }
-        }
-    }
-
-    private static void failed(String what, Throwable error) {
-        try {
-            System.getLogger("dev.sqlitepool").log(System.Logger.Level.ERROR, what, error);
-        } catch (Throwable e) {
-            // nobody could be told
         }
     }
 
@@ -318,37 +272,6 @@ public final class Workers implements Executor {
         settle(settle); // an Error of a stage does not take the rest, perhaps a lane, with it
         Thread.interrupted(); // what a stage has done to this thread is not the next task's
         return worker.rest.compareAndSet(rest, null);
-    }
-
-    /** Completes many futures, each without waiting for the stages of another. */
-    public void completeAll(List<Runnable> settles) {
-        if (!settles.isEmpty()) {
-            Iterator<Runnable> remaining = settles.iterator();
-            execute(() -> completeRest(remaining));
-        }
-    }
-
-    private void completeRest(Iterator<Runnable> remaining) {
-        while (remaining.hasNext()) {
-            Runnable rest = rest(remaining);
-            Runnable settle = remaining.next();
-            if (!remaining.hasNext()) {
-                settle(settle);
-            } else if (!publish(settle, rest)) {
-                return;
-            }
-        }
-    }
-
-    /** A new one each time, so that the timer can tell one from the next. */
-    private Runnable rest(Iterator<Runnable> remaining) {
-        while (true) {
-            try {
-                return () -> completeRest(remaining);
-            } catch (OutOfMemoryError | InternalError e) {
-                pause();
-            }
-        }
     }
 
     /**
@@ -404,14 +327,9 @@ public final class Workers implements Executor {
         if (Thread.currentThread() instanceof Worker) {
             return;
         }
-        boolean interrupted = Thread.interrupted();
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         while (isAnyAlive() && System.nanoTime() - deadline < 0) {
-            LockSupport.parkNanos(100_000);
-            interrupted |= Thread.interrupted();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            park(100_000);
         }
     }
 }

@@ -75,18 +75,19 @@ class RefusalTest {
     @Test
     void whoWaitsForItselfIsToldWhichLanesItHolds() {
         assertThat(refusal().waitsForItself(Access.WRITE, 1))
-                .hasMessageStartingWith("This work holds the only write lane of the pool " + settings.name() + ",");
+                .hasMessageStartingWith(
+                        "This task holds the only write connection of the pool " + settings.name() + ",");
         assertThat(refusal().waitsForItself(Access.READ, 9))
-                .hasMessageStartingWith("This work holds all 9 read lanes of the pool " + settings.name() + ",");
+                .hasMessageStartingWith("This task holds all 9 read connections of the pool " + settings.name() + ",");
     }
 
     @Test
     void whoIsOneTooManyAndWhoComesTooLateAreToldSo() {
         PoolStats stats = stats(NONE, new PoolStats.Connections(1, 0, 1, 0, 0, 5, Duration.ofSeconds(1), "checkout"));
         assertThat(refusal(stats).exhausted(false))
-                .hasMessageStartingWith(
-                        settings.name() + ": 10000 tasks wait already, which is all that maxWaiters allows: write lane"
-                                + " busy 1.0 s with \"checkout\", 5 waiting. ");
+                .hasMessageStartingWith(settings.name()
+                        + ": 10000 tasks wait already, which is all that maxWaiters allows: write connection"
+                        + " busy 1.0 s with \"checkout\", 5 waiting. ");
         assertThat(refusal(stats).closed(false))
                 .hasMessage(settings.name() + " is closed. Nothing of the task took effect.");
     }
@@ -102,15 +103,15 @@ class RefusalTest {
                 .allMatch(PoolException::mayHaveHadEffect)
                 .allSatisfy(error -> assertThat(error)
                         .hasMessageEndingWith(
-                                "What the task has committed by itself stays: look before you run it again."));
+                                "What the task has committed itself stays: look before you run it again."));
     }
 
     @Test
     void aLeaseThatFindsALaneFreeIsToldTheRule() {
         PoolStats.Connections read = new PoolStats.Connections(2, 1, 1, 0, 0, 1, Duration.ofMillis(1_250), "lease");
         assertThat(refusal().timeout(wanted(true, false), stats(read, FREE)))
-                .hasMessageContaining("read lanes 1/2 busy")
-                .hasMessageContaining("Leases and streams may hold 1 of the 2 read lanes at once");
+                .hasMessageContaining("read connections 1/2 busy")
+                .hasMessageContaining("Leases and streams may hold 1 of the 2 read connections at once");
     }
 
     @Test

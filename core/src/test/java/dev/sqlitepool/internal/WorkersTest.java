@@ -179,7 +179,8 @@ class WorkersTest {
     @Test
     void ofManyCompletionsNoneWaitsForTheStagesOfAnother() {
         List<Gate> gates = List.of(new Gate(), new Gate(), new Gate());
-        workers.completeAll(gates.stream().<Runnable>map(gate -> gate::pass).toList());
+        Settles.completeAll(
+                workers, gates.stream().<Runnable>map(gate -> gate::pass).toList());
         gates.forEach(Gate::awaitReached);
         gates.forEach(Gate::open);
     }

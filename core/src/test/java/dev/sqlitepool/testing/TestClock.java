@@ -13,16 +13,30 @@ import org.sqlite.SQLiteConnection;
  * too long does so on a fast one. The pool's timer runs in real time and then looks at this clock: a timeout should be short, so that it looks soon.
  */
 public final class TestClock implements LongSupplier {
-    private final AtomicLong now =
-            new AtomicLong(Long.MAX_VALUE - Duration.ofMinutes(1).toNanos()); // passes the overflow
+    private final AtomicLong passed = new AtomicLong();
+    private final LongSupplier start;
+
+    private TestClock(LongSupplier start) {
+        this.start = start;
+    }
+
+    /** Stands still. */
+    public TestClock() {
+        this(() -> Long.MAX_VALUE - Duration.ofMinutes(1).toNanos()); // passes the overflow
+    }
+
+    /** Goes on in real time, besides what the test lets pass. */
+    public static TestClock running() {
+        return new TestClock(System::nanoTime);
+    }
 
     @Override
     public long getAsLong() {
-        return now.get();
+        return start.getAsLong() + passed.get();
     }
 
     public void pass(Duration time) {
-        now.addAndGet(time.toNanos());
+        passed.addAndGet(time.toNanos());
     }
 
     /** For {@code onConnect}: the SQL function {@code later()} lets an hour pass, and gives 0. */

@@ -213,8 +213,9 @@ final class SqliteConnection implements Connection {
         Loan kept = current;
         if (kept != null && beginning.readOnly()) {
             return Mono.error(
-                    new IllegalStateException("This connection has been changed by PRAGMA, ATTACH or a temporary table,"
-                            + " and so has the write connection; take another connection for a read-only transaction."));
+                    new IllegalStateException(
+                            "This connection has been changed by PRAGMA, ATTACH or a temporary table,"
+                                    + " and so has the write connection; take another connection for a read-only transaction."));
         }
         Loan loan = kept != null ? kept : lend(beginning.readOnly() ? Access.READ : Access.WRITE);
         AtomicBoolean decided = new AtomicBoolean();

@@ -2,6 +2,7 @@ package dev.sqlitepool.r2dbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.R2dbcException;
 import io.r2dbc.spi.Result;
@@ -29,7 +30,7 @@ class CancelStormTest {
     private static final int AT_ONCE = 64;
 
     @RegisterExtension
-    final Files files = new Files(builder -> builder.poolSize(4).durability(dev.sqlitepool.Durability.NORMAL));
+    final Database database = new Database(builder -> builder.poolSize(4).durability(dev.sqlitepool.Durability.NORMAL));
 
     private final AtomicLong numbers = new AtomicLong();
     private final ConcurrentLinkedQueue<Long> committed = new ConcurrentLinkedQueue<>();
@@ -89,7 +90,7 @@ class CancelStormTest {
         CompletableFuture<Void> closed = new CompletableFuture<>();
         int kind = random.nextInt(6);
         Disposable running = Flux.usingWhen(
-                        files.connections(),
+                        database.connections(),
                         connection -> work(connection, kind),
                         connection -> connection.close().doFinally(signal -> closed.complete(null)))
                 .subscribe(nothing -> {}, error -> {
@@ -113,9 +114,9 @@ class CancelStormTest {
 
     @Test
     void noLaneIsLostWhenSubscribersCancelAtAnyMoment() throws Exception {
-        files.pool().execute("CREATE TABLE t (n INTEGER PRIMARY KEY)").join();
-        files.pool().execute("CREATE TABLE small (i INTEGER)").join();
-        files.pool()
+        database.pool().execute("CREATE TABLE t (n INTEGER PRIMARY KEY)").join();
+        database.pool().execute("CREATE TABLE small (i INTEGER)").join();
+        database.pool()
                 .execute("INSERT INTO small SELECT value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
                 .join();
         SplittableRandom random = new SplittableRandom(20261128);
@@ -135,21 +136,21 @@ class CancelStormTest {
         } finally {
             timer.shutdownNow();
         }
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         assertThat(unexpected).isEmpty();
         assertThat(cancelled).hasValueGreaterThanOrEqualTo(CANCELS);
         assertThat(committed)
-                .isSubsetOf(files.pool()
+                .isSubsetOf(database.pool()
                         .<Long>query("SELECT n FROM t", row -> row.getLong(1))
                         .get(60, TimeUnit.SECONDS));
         // Every lane still works, and no transaction is open on any.
         for (int i = 0; i < 8; i++) {
-            assertThat(Flux.usingWhen(files.connections(), c -> read(c, 0), SqliteConnection::close)
+            assertThat(Flux.usingWhen(database.connections(), c -> read(c, 0), SqliteConnection::close)
                             .collectList()
                             .block(Duration.ofSeconds(60)))
                     .hasSize(144);
         }
-        assertThat(files.pool().execute("DELETE FROM t").get(60, TimeUnit.SECONDS))
+        assertThat(database.pool().execute("DELETE FROM t").get(60, TimeUnit.SECONDS))
                 .isPositive();
     }
 }

@@ -2,6 +2,7 @@ package dev.sqlitepool.r2dbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import io.r2dbc.spi.ConnectionFactory;
 import io.r2dbc.spi.test.TestKit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -69,16 +70,16 @@ class CompatibilityTest {
     @ExtendWith(Count.class)
     abstract static class Kit<T> implements TestKit<T> {
         @RegisterExtension
-        final Files files = new Files();
+        final Database database = new Database();
 
         @Override
         public ConnectionFactory getConnectionFactory() {
-            return files.factory();
+            return database.factory();
         }
 
         @Override
         public JdbcOperations getJdbcOperations() {
-            return new JdbcTemplate(new DriverManagerDataSource("jdbc:sqlite:" + files.file()));
+            return new JdbcTemplate(new DriverManagerDataSource("jdbc:sqlite:" + database.file()));
         }
 
         /** SQLite numbers rows by itself, and needs to be told of which column it makes the key. */
@@ -101,7 +102,7 @@ class CompatibilityTest {
 
         @AfterEach
         void nothingIsOnLoan() {
-            Files.awaitIdle(files.pool());
+            Pools.awaitIdle(database.pool());
         }
 
         @AfterAll

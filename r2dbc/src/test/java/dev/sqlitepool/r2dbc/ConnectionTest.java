@@ -3,6 +3,7 @@ package dev.sqlitepool.r2dbc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.testing.Pools;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.IsolationLevel;
 import io.r2dbc.spi.Option;
@@ -36,11 +37,11 @@ class ConnectionTest {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
     @RegisterExtension
-    final Files files = new Files(builder -> builder.poolSize(4));
+    final Database database = new Database(builder -> builder.poolSize(4));
 
     @BeforeEach
     void makeTable() {
-        files.pool().execute("CREATE TABLE t (x INTEGER PRIMARY KEY)").join();
+        database.pool().execute("CREATE TABLE t (x INTEGER PRIMARY KEY)").join();
     }
 
     private static long run(Connection connection, String sql) {
@@ -62,41 +63,41 @@ class ConnectionTest {
     }
 
     private List<Integer> rows() {
-        return files.pool()
+        return database.pool()
                 .query("SELECT x FROM t ORDER BY x", row -> row.getInt(1))
                 .join();
     }
 
     private int borrowed() {
-        return files.pool().stats().readConnections().borrowed()
-                + files.pool().stats().writeConnections().borrowed();
+        return database.pool().stats().readConnections().borrowed()
+                + database.pool().stats().writeConnections().borrowed();
     }
 
     @Test
     void aConnectionHasALaneOnlyWhenItNeedsOne() {
-        Connection connection = files.connection();
-        assertThat(files.pool().stats().live()).isLessThanOrEqualTo(1);
+        Connection connection = database.connection();
+        assertThat(database.pool().stats().live()).isLessThanOrEqualTo(1);
         assertThat(borrowed()).isZero();
         run(connection, "INSERT INTO t VALUES (1)");
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         done(connection.beginTransaction());
-        assertThat(files.pool().stats().writeConnections().borrowed()).isEqualTo(1);
-        assertThat(files.pool().stats().readConnections().borrowed()).isZero();
+        assertThat(database.pool().stats().writeConnections().borrowed()).isEqualTo(1);
+        assertThat(database.pool().stats().readConnections().borrowed()).isZero();
         done(connection.commitTransaction());
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
-        assertThat(files.pool().stats().readConnections().borrowed()).isEqualTo(1);
+        assertThat(database.pool().stats().readConnections().borrowed()).isEqualTo(1);
         done(connection.rollbackTransaction());
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         done(connection.close());
     }
 
     @Test
     void aReadOnlyTransactionSeesOneSnapshotAndRefusesWrites() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
-        files.pool().execute("INSERT INTO t VALUES (1)").join();
+        database.pool().execute("INSERT INTO t VALUES (1)").join();
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
         assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (2)"))
                 .isInstanceOf(R2dbcPermissionDeniedException.class);
@@ -110,13 +111,13 @@ class ConnectionTest {
 
     @Test
     void manyTransactionsWaitWithoutAThreadEach() {
-        Connection holder = files.connection();
+        Connection holder = database.connection();
         done(holder.beginTransaction());
         int before = Thread.activeCount();
         CompletableFuture<List<Integer>> all = Flux.range(1, 500)
                 .flatMap(
                         i -> Flux.usingWhen(
-                                files.connections(),
+                                database.connections(),
                                 c -> c.beginTransaction()
                                         .thenMany(c.createStatement("INSERT INTO t VALUES (?)")
                                                 .bind(0, i)
@@ -129,7 +130,7 @@ class ConnectionTest {
                         500)
                 .collectList()
                 .toFuture();
-        assertThat(files.pool().stats().writeConnections().waiting()).isEqualTo(500);
+        assertThat(database.pool().stats().writeConnections().waiting()).isEqualTo(500);
         assertThat(Thread.activeCount()).isLessThan(before + 10);
         done(holder.commitTransaction());
         assertThat(all.join()).hasSize(500);
@@ -139,7 +140,7 @@ class ConnectionTest {
 
     @Test
     void savepointsUndoWhatCameAfterThem() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.createSavepoint("a\"b"));
         assertThat(connection.isAutoCommit()).isFalse();
         run(connection, "INSERT INTO t VALUES (1)");
@@ -161,7 +162,7 @@ class ConnectionTest {
 
     @Test
     void withoutAutoCommitAStatementBeginsATransaction() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.setAutoCommit(false));
         run(connection, "INSERT INTO t VALUES (1)");
         assertThat(rows()).isEmpty();
@@ -180,12 +181,12 @@ class ConnectionTest {
 
     @Test
     void closingRollsBack() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.beginTransaction());
         run(connection, "INSERT INTO t VALUES (1)");
         done(connection.close());
         done(connection.close());
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         assertThat(rows()).isEmpty();
         assertThatThrownBy(() -> run(connection, "INSERT INTO t VALUES (1)"))
                 .isInstanceOf(R2dbcNonTransientResourceException.class)
@@ -198,7 +199,7 @@ class ConnectionTest {
 
     @Test
     void transactionControlAsTextIsTheSame() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         run(connection, "BEGIN; INSERT INTO t VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (2); ROLLBACK TO s");
         assertThat(connection.isAutoCommit()).isFalse();
         run(connection, "COMMIT");
@@ -211,7 +212,7 @@ class ConnectionTest {
 
     @Test
     void whatChangesTheConnectionStaysUntilItsClose() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         run(connection, "CREATE TEMP TABLE mine (x)");
         assertThat(run(connection, "INSERT INTO mine VALUES (7)")).isEqualTo(1);
         assertThat(read(connection, "SELECT x FROM mine")).containsExactly(7);
@@ -222,7 +223,7 @@ class ConnectionTest {
         run(connection, "PRAGMA foreign_keys = OFF");
         assertThat(read(connection, "PRAGMA foreign_keys")).containsExactly(0);
         done(connection.close());
-        Connection next = files.connection();
+        Connection next = database.connection();
         assertThat(read(next, "PRAGMA foreign_keys")).containsExactly(1);
         assertThatThrownBy(() -> read(next, "SELECT x FROM mine")).hasMessageContaining("no such table");
         assertThat(rows()).containsExactly(7);
@@ -231,8 +232,8 @@ class ConnectionTest {
 
     @Test
     void aColumnCalledTempKeepsTheConnectionOfNobody() {
-        Connection one = files.connection();
-        Connection two = files.connection();
+        Connection one = database.connection();
+        Connection two = database.connection();
         run(one, "CREATE TABLE weather (temp INTEGER DEFAULT 'temp')");
         run(one, "CREATE TRIGGER r AFTER UPDATE OF temp ON weather BEGIN SELECT new.temp; END");
         run(one, "PRAGMA foreign_keys /* (on) */");
@@ -244,8 +245,8 @@ class ConnectionTest {
 
     @Test
     void aTextIsReadInTheSchemaThatAnotherConnectionHasMade() {
-        Connection one = files.connection();
-        Connection two = files.connection();
+        Connection one = database.connection();
+        Connection two = database.connection();
         for (int i = 0; i < 3; i++) {
             read(one, "SELECT * FROM t");
             read(one, "EXPLAIN SELECT * FROM t");
@@ -262,7 +263,7 @@ class ConnectionTest {
 
     @Test
     void aStatementThatTakesTooLongIsInterrupted() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.setStatementTimeout(Duration.ofMillis(50)));
         assertThatThrownBy(() -> read(connection, ENDLESS))
                 .isInstanceOf(R2dbcTimeoutException.class)
@@ -293,9 +294,9 @@ class ConnectionTest {
 
     @Test
     void whoWaitsForALockWaitsNoLongerThanAllowed() {
-        Connection holder = files.connection();
+        Connection holder = database.connection();
         done(holder.beginTransaction());
-        Connection waiter = files.connection();
+        Connection waiter = database.connection();
         StepVerifier.create(waiter.beginTransaction(
                         SqliteTransactionDefinition.IMMEDIATE.lockWaitTimeout(Duration.ofMillis(50))))
                 .verifyError(R2dbcTimeoutException.class);
@@ -340,7 +341,7 @@ class ConnectionTest {
 
     @Test
     void aTransactionHasItsModeAndAnyIsolationLevelIsSerializable() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         for (String mode : List.of("immediate", "EXCLUSIVE", "DEFERRED")) {
             done(connection.beginTransaction(modeOf(mode)));
             run(connection, "INSERT INTO t (x) VALUES (NULL)");
@@ -363,10 +364,10 @@ class ConnectionTest {
 
     @Test
     void aCommitThatFailsRollsBack() {
-        files.pool()
+        database.pool()
                 .execute("CREATE TABLE child (x REFERENCES t DEFERRABLE INITIALLY DEFERRED)")
                 .join();
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.beginTransaction());
         run(connection, "INSERT INTO child VALUES (99)");
         StepVerifier.create(connection.commitTransaction())
@@ -379,7 +380,7 @@ class ConnectionTest {
 
     @Test
     void endingATransactionThatIsNotOpenDoesNothing() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.commitTransaction());
         done(connection.rollbackTransaction());
         done(connection.beginTransaction());
@@ -396,7 +397,7 @@ class ConnectionTest {
         ExecutorService other = Executors.newSingleThreadExecutor();
         try {
             for (int round = 0; round < 1_000; round++) {
-                SqliteConnection connection = files.connection();
+                SqliteConnection connection = database.connection();
                 done(connection.beginTransaction());
                 Future<?> inserts = other.submit(() -> {
                     for (int i = 0; i < 3; i++) {
@@ -419,26 +420,26 @@ class ConnectionTest {
 
     @Test
     void closingEndsWhatRuns() throws Exception {
-        SqliteConnection connection = files.connection();
+        SqliteConnection connection = database.connection();
         CompletableFuture<?> running = connection
                 .createStatement("SELECT * FROM (" + ENDLESS + ")")
                 .execute()
                 .concatMap(result -> result.map(row -> row.get(0)))
                 .then()
                 .toFuture();
-        while (files.pool().stats().readConnections().borrowed() == 0) {
+        while (database.pool().stats().readConnections().borrowed() == 0) {
             LockSupport.parkNanos(100_000);
         }
         done(connection.close());
         assertThatThrownBy(() -> running.get(60, TimeUnit.SECONDS))
                 .hasCauseInstanceOf(R2dbcNonTransientResourceException.class)
                 .hasMessageContaining("closed");
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
     }
 
     @Test
     void aReadOnlyTransactionIsRefusedWhatItCouldNotKeep() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.beginTransaction(SqliteTransactionDefinition.READ_ONLY));
         assertThat(read(connection, "SELECT count(*) FROM t")).containsExactly(0);
         assertThatThrownBy(() -> run(connection, "PRAGMA foreign_keys = ON"))
@@ -457,7 +458,7 @@ class ConnectionTest {
 
     @Test
     void aWaitOfThreeHundredYearsIsOne() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.setLockWaitTimeout(Duration.ofDays(365 * 300)));
         done(connection.setStatementTimeout(Duration.ofDays(365 * 300)));
         done(connection.beginTransaction());
@@ -469,14 +470,14 @@ class ConnectionTest {
 
     @Test
     void theModeThatIsSetInsideATransactionIsThatBehindIt() {
-        Connection connection = files.connection();
+        Connection connection = database.connection();
         done(connection.beginTransaction());
         run(connection, "INSERT INTO t VALUES (1)");
         done(connection.setAutoCommit(false));
         assertThat(rows()).isEmpty();
         done(connection.commitTransaction());
         assertThat(connection.isAutoCommit()).isFalse();
-        assertThatThrownBy(() -> files.connection()
+        assertThatThrownBy(() -> database.connection()
                         .control(new Script("SAVEPOINT s").parts().get(0))
                         .block(PATIENCE))
                 .isInstanceOf(IllegalStateException.class)

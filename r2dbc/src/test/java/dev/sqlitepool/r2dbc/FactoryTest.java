@@ -32,7 +32,7 @@ class FactoryTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @RegisterExtension
-    final Files files = new Files();
+    final Database database = new Database();
 
     @TempDir
     Path directory;
@@ -141,18 +141,18 @@ class FactoryTest {
 
     @Test
     void aFactoryOverAPoolLeavesItOpen() {
-        files.factory().close().block(PATIENCE);
-        assertThat(query(files.factory(), "SELECT 1")).containsExactly(1);
+        database.factory().close().block(PATIENCE);
+        assertThat(query(database.factory(), "SELECT 1")).containsExactly(1);
     }
 
     @Test
     void errorsHaveTheirClassAndState() {
-        files.pool()
+        database.pool()
                 .execute(
                         "CREATE TABLE t (a INTEGER PRIMARY KEY, b NOT NULL, c CHECK (c > 0), d UNIQUE, e REFERENCES t) STRICT"
                                 .replace(" STRICT", ""))
                 .join();
-        query(files.factory(), "INSERT INTO t VALUES (1, 1, 1, 1, NULL)");
+        query(database.factory(), "INSERT INTO t VALUES (1, 1, 1, 1, NULL)");
         assertError("SELEC 1", R2dbcBadGrammarException.class, "42000");
         assertError("SELECT * FROM missing", R2dbcBadGrammarException.class, "42000");
         assertError("INSERT INTO t VALUES (1, 1, 1, 2, NULL)", R2dbcDataIntegrityViolationException.class, "23505");
@@ -164,7 +164,7 @@ class FactoryTest {
     }
 
     private void assertError(String sql, Class<? extends R2dbcException> type, String state) {
-        assertThatThrownBy(() -> query(files.factory(), sql)).as(sql).isInstanceOfSatisfying(type, error -> {
+        assertThatThrownBy(() -> query(database.factory(), sql)).as(sql).isInstanceOfSatisfying(type, error -> {
             assertThat(error.getSqlState()).isEqualTo(state);
             assertThat(error.getErrorCode()).isNotZero();
             assertThat(error.getSql()).isEqualTo(sql);
@@ -192,7 +192,7 @@ class FactoryTest {
         List<Integer> all = Flux.range(0, 2000)
                 .flatMap(
                         i -> Mono.usingWhen(
-                                files.factory().create(),
+                                database.factory().create(),
                                 c -> Mono.from(c.createStatement("SELECT ?")
                                                 .bind(0, i)
                                                 .execute())
@@ -202,6 +202,6 @@ class FactoryTest {
                 .collectList()
                 .block(PATIENCE);
         assertThat(all).hasSize(2000).doesNotHaveDuplicates();
-        assertThat(files.pool().stats().live()).isLessThanOrEqualTo(10);
+        assertThat(database.pool().stats().live()).isLessThanOrEqualTo(10);
     }
 }

@@ -7,6 +7,7 @@ import static org.jooq.impl.DSL.name;
 import static org.jooq.impl.DSL.table;
 import static org.jooq.impl.DSL.val;
 
+import dev.sqlitepool.testing.Pools;
 import java.math.BigDecimal;
 import java.time.LocalDate;
 import java.util.UUID;
@@ -34,16 +35,16 @@ class JooqTest {
     private static final Field<Integer> STARS = field(name("stars"), SQLDataType.INTEGER);
 
     @RegisterExtension
-    final Files files = new Files();
+    final Database database = new Database();
 
     private DSLContext jooq;
 
     @BeforeEach
     void aTable() {
         // snippet: jooq-context
-        jooq = DSL.using(files.factory(), SQLDialect.SQLITE);
+        jooq = DSL.using(database.factory(), SQLDialect.SQLITE);
         // end
-        long unused = files.pool()
+        long unused = database.pool()
                 .execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT NOT NULL UNIQUE, stars INTEGER)")
                 .join();
     }
@@ -53,7 +54,7 @@ class JooqTest {
     }
 
     private long committed() {
-        return files.pool()
+        return database.pool()
                 .queryOne("SELECT count(*) FROM notes", row -> row.getLong(1))
                 .join()
                 .orElseThrow();
@@ -206,7 +207,7 @@ class JooqTest {
 
     @Test
     void whoTakesTheFirstRowsReturnsTheLane() {
-        long inserted = files.pool()
+        long inserted = database.pool()
                 .execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 599)"
                         + " INSERT INTO notes (title) SELECT 'note ' || i FROM n")
                 .join();
@@ -217,6 +218,6 @@ class JooqTest {
                 .as(StepVerifier::create)
                 .expectNext("note 0", "note 1")
                 .verifyComplete();
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
     }
 }

@@ -2,6 +2,7 @@ package dev.sqlitepool.r2dbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import io.r2dbc.pool.ConnectionPool;
 import io.r2dbc.pool.ConnectionPoolConfiguration;
 import io.r2dbc.spi.Connection;
@@ -21,17 +22,17 @@ import reactor.test.StepVerifier;
 /** r2dbc-pool over the factory: not needed, and no harm. */
 class PoolOnTopTest {
     @RegisterExtension
-    final Files files = new Files();
+    final Database database = new Database();
 
     private ConnectionPool pool;
 
     @BeforeEach
     void aPoolOnTop() {
-        long created = files.pool()
+        long created = database.pool()
                 .execute("CREATE TABLE counter AS SELECT 0 AS value")
                 .join();
         assertThat(created).isZero();
-        pool = new ConnectionPool(ConnectionPoolConfiguration.builder(files.factory())
+        pool = new ConnectionPool(ConnectionPoolConfiguration.builder(database.factory())
                 .initialSize(2)
                 .maxSize(4)
                 .maxIdleTime(Duration.ofMinutes(1))
@@ -62,7 +63,7 @@ class PoolOnTopTest {
     }
 
     private long value() {
-        return files.pool()
+        return database.pool()
                 .queryOne("SELECT value FROM counter", row -> row.getLong(1))
                 .join()
                 .orElseThrow();
@@ -106,7 +107,7 @@ class PoolOnTopTest {
                 .as(StepVerifier::create)
                 .expectNext(1L)
                 .verifyComplete();
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         assertThat(value()).isZero();
         with(PoolOnTopTest::increment).as(StepVerifier::create).expectNext(1L).verifyComplete();
     }
@@ -115,7 +116,7 @@ class PoolOnTopTest {
     void anIdleConnectionOfThePoolOnTopHasNoLane() {
         with(PoolOnTopTest::increment).block();
         assertThat(pool.getMetrics().orElseThrow().idleSize()).isPositive();
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
     }
 
     @Test
@@ -139,7 +140,7 @@ class PoolOnTopTest {
                 .timeout(Duration.ofMillis(100))
                 .as(StepVerifier::create)
                 .verifyError(java.util.concurrent.TimeoutException.class);
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         with(PoolOnTopTest::increment).as(StepVerifier::create).expectNext(1L).verifyComplete();
     }
 }

@@ -21,7 +21,7 @@ import org.testng.annotations.Test;
 /** The rows of a result keep the rules of Reactive Streams: its own test kit, one JUnit test for each of its tests. */
 class RowRulesTest {
     @RegisterExtension
-    final Files files = new Files();
+    final Database database = new Database();
 
     @TestFactory
     Stream<DynamicTest> inAutoCommitMode() {
@@ -44,11 +44,11 @@ class RowRulesTest {
     }
 
     private void verify(Method rule, boolean inTransaction) throws Throwable {
-        SqliteConnection connection = files.connection();
+        SqliteConnection connection = database.connection();
         if (inTransaction) {
             connection.beginTransaction().block();
         }
-        Rows rows = new Rows(files.pool(), connection);
+        Rows rows = new Rows(database.pool(), connection);
         rows.setUp();
         try {
             rule.invoke(rows);

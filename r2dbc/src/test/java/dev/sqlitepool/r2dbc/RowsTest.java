@@ -2,6 +2,7 @@ package dev.sqlitepool.r2dbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sqlitepool.testing.Pools;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.Result;
 import io.r2dbc.spi.Statement;
@@ -31,7 +32,7 @@ class RowsTest {
     private final CountDownLatch started = new CountDownLatch(1);
 
     @RegisterExtension
-    final Files files = new Files(builder -> builder.poolSize(4).onConnect(connection -> {
+    final Database database = new Database(builder -> builder.poolSize(4).onConnect(connection -> {
         Function.create(connection, "seen", new Function() {
             @Override
             protected void xFunc() throws java.sql.SQLException {
@@ -54,7 +55,7 @@ class RowsTest {
     }
 
     private SqliteConnection connection() {
-        return files.connection();
+        return database.connection();
     }
 
     @Test
@@ -101,7 +102,7 @@ class RowsTest {
 
     @Test
     void aFetchSizeIsNotReadAheadOfWhatWasReadBefore() {
-        SqliteConnection connection = files.connection();
+        SqliteConnection connection = database.connection();
         StepVerifier.Step<Integer> step = StepVerifier.create(numbers(connection, 100), 0);
         for (int i = 1; i <= 250; i++) {
             step = step.thenRequest(1).expectNext(i);
@@ -112,7 +113,7 @@ class RowsTest {
 
     @Test
     void demandAfterTheCloseIsAnsweredWithAnError() {
-        SqliteConnection connection = files.connection();
+        SqliteConnection connection = database.connection();
         StepVerifier.create(numbers(connection, 0), 0)
                 .expectSubscription()
                 .then(() -> connection.close().block())
@@ -152,7 +153,7 @@ class RowsTest {
                                 4))
                 .concatWith(Mono.from(connection.commitTransaction()).cast(Long.class));
         StepVerifier.create(work).expectNextCount(30).verifyComplete();
-        assertThat(files.pool()
+        assertThat(database.pool()
                         .queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                         .join())
                 .contains(30);
@@ -167,7 +168,7 @@ class RowsTest {
                 .subscribe();
         assertThat(started.await(60, TimeUnit.SECONDS)).isTrue();
         running.dispose();
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         connection.close().block();
     }
 
@@ -189,7 +190,7 @@ class RowsTest {
         assertThat(numbers(connection, 0).take(5).collectList().block()).containsExactly(1, 2, 3, 4, 5);
         connection.commitTransaction().block();
         connection.close().block();
-        assertThat(files.pool()
+        assertThat(database.pool()
                         .queryOne("SELECT count(*) FROM t", row -> row.getInt(1))
                         .join())
                 .contains(1);
@@ -201,7 +202,7 @@ class RowsTest {
         SqliteResult result =
                 Mono.from(connection.createStatement(NUMBERS).execute()).block();
         assertThat(seen).hasValue(0);
-        assertThat(files.pool().stats().readConnections().borrowed()).isZero();
+        assertThat(database.pool().stats().readConnections().borrowed()).isZero();
         StepVerifier.create(result.map(row -> row.get(0))).expectNextCount(1000).verifyComplete();
         StepVerifier.create(result.map(row -> row.get(0)))
                 .verifyErrorMessage("This result has been consumed; execute the statement again.");
@@ -214,7 +215,7 @@ class RowsTest {
         StepVerifier.create(numbers(connection, 0), 1)
                 .expectNext(1)
                 .then(() -> connection.close().block())
-                .then(() -> assertThat(files.pool().stats().readConnections().borrowed())
+                .then(() -> assertThat(database.pool().stats().readConnections().borrowed())
                         .isZero())
                 .thenRequest(1)
                 .verifyError();
@@ -227,7 +228,7 @@ class RowsTest {
                         .concatMap(result -> result.map(row -> 6 / (row.get(0, Integer.class) - 2))))
                 .expectNext(-6)
                 .verifyError(ArithmeticException.class);
-        Files.awaitIdle(files.pool());
+        Pools.awaitIdle(database.pool());
         connection.close().block();
     }
 }

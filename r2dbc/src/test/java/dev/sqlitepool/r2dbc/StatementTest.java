@@ -32,14 +32,14 @@ class StatementTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @RegisterExtension
-    final Files files = new Files(builder -> builder.poolSize(4));
+    final Database database = new Database(builder -> builder.poolSize(4));
 
     private SqliteConnection connection;
 
     @BeforeEach
     void open() {
-        files.pool().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)").join();
-        connection = files.connection();
+        database.pool().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)").join();
+        connection = database.connection();
     }
 
     @AfterEach
@@ -221,7 +221,7 @@ class StatementTest {
                 .map(text -> ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)))
                 .delayElements(Duration.ofMillis(20))
                 .doOnNext(buffer -> assertThat(
-                                files.pool().stats().writeConnections().borrowed())
+                                database.pool().stats().writeConnections().borrowed())
                         .isZero());
         connection
                 .createStatement("INSERT INTO t VALUES (1, ?), (2, ?)")
@@ -230,7 +230,7 @@ class StatementTest {
                 .execute()
                 .concatMap(Result::getRowsUpdated)
                 .blockLast(PATIENCE);
-        assertThat(files.pool()
+        assertThat(database.pool()
                         .query("SELECT typeof(v) || v FROM t ORDER BY id", row -> row.getString(1))
                         .join())
                 .containsExactly("blobabcd", "textxy");

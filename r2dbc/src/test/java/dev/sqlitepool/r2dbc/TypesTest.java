@@ -38,13 +38,13 @@ class TypesTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @RegisterExtension
-    final Files files = new Files();
+    final Database database = new Database();
 
     private SqliteConnection connection;
 
     @BeforeEach
     void open() {
-        connection = files.connection();
+        connection = database.connection();
     }
 
     @AfterEach
@@ -129,10 +129,10 @@ class TypesTest {
                 "''               | 'x'        | java.lang.String  | VARCHAR"
             })
     void withoutAWishTheDeclaredTypeDecides(String declared, String value, String type, String expected) {
-        files.pool()
+        database.pool()
                 .execute("CREATE TABLE d (v " + declared.replace("''", "") + ")")
                 .join();
-        files.pool().execute("INSERT INTO d VALUES (" + value + ")").join();
+        database.pool().execute("INSERT INTO d VALUES (" + value + ")").join();
         one(connection.createStatement("SELECT v FROM d"), row -> {
             assertThat(row.get(0).getClass().getName()).isEqualTo(type);
             ColumnMetadata column = row.getMetadata().getColumnMetadata("V");

@@ -1,8 +1,8 @@
 package dev.sqlitepool.stress;
 
-import dev.sqlitepool.internal.pool.Ending;
-import dev.sqlitepool.internal.pool.Publishing;
 import dev.sqlitepool.programs.Trial;
+import dev.sqlitepool.stress.races.Ending;
+import dev.sqlitepool.stress.races.Publishing;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -31,7 +31,7 @@ final class Races {
 
     private static final int PATIENCE_SECONDS = 120;
 
-    private static final Pattern RACE = Pattern.compile("\\[([A-Z ]+)] +dev\\.sqlitepool\\.internal\\.\\w+\\.(\\S+)$");
+    private static final Pattern RACE = Pattern.compile("\\[([A-Z ]+)] +dev\\.sqlitepool\\.stress\\.races\\.(\\S+)$");
     private static final Pattern OUTCOME = Pattern.compile(" +(\\S.*?) +([0-9,]+) +[<>0-9.]+% +([A-Za-z]+)( .*)?");
 
     private Races() {}

@@ -122,7 +122,7 @@ final class Claim extends Waiter {
             while (true) {
                 while (state() == State.QUEUED) {
                     if (owner.isEnded() && withdraw()) {
-                        throw new CancellationException("The task was ended while it waited for the write lane.");
+                        throw new CancellationException("The task was ended while it waited for the write connection.");
                     }
                     boolean alone =
                             means.workers().isShort(); // then the lane may be granted to somebody without a thread
@@ -141,7 +141,7 @@ final class Claim extends Waiter {
                     throw failure();
                 }
                 Lane lane = Objects.requireNonNull(lane());
-                Lanes.Fitness fitness = target.fitness(lane, this);
+                Openings.Fitness fitness = target.fitness(lane, this);
                 if (fitness.fit()) {
                     has = true;
                     return lane;

@@ -2,26 +2,48 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Lease;
+import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Form;
+import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.SqlText;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Flow;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/** Lets in what wants a lane. Thread-safe. */
+/**
+ * Lets in what wants a lane, and serves tasks that have one: on a worker, which goes on with the next task of the lane, or on the thread that
+ * waits. Thread-safe.
+ *
+ * <p>Invariant: a lane that is granted to a task is given back, or passed on, by exactly one call of {@link #serveAlone} or
+ * {@link Group#serve}.
+ */
 public final class Dispatcher {
     /** {@code Thread.isVirtual}, which Java 17 does not have. */
     private static final @Nullable MethodHandle IS_VIRTUAL = isVirtualMethod();
+
+    /**
+     * What serving leaves to do.
+     *
+     * @param settle completes the future; null if the gate does, and must be driven
+     * @param rest sees to the lane; null for nothing
+     * @param again the task waits again, here or in another group
+     */
+    record Served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {}
+
+    /** Completes nothing. */
+    static final Runnable NOTHING = () -> {};
 
     private final Routes routes;
     private final Means means;
@@ -32,7 +54,7 @@ public final class Dispatcher {
         this.means = routes.means();
     }
 
-    /** Lets a work in, and returns its future. */
+    /** Submits a task, and returns its future. */
     public <T> CompletableFuture<T> submit(Work<T> work) {
         if (isRefused(work.access())) {
             return CompletableFuture.failedFuture(means.refusal().readOnly(work.label()));
@@ -52,7 +74,7 @@ public final class Dispatcher {
         new RowStream<T>(routes, sql, mapper, values, subscriber).begin();
     }
 
-    /** Asks for a lane on loan: all works see one snapshot, or each commits by itself; where it begins. */
+    /** Asks for a lease: all its functions see one snapshot, or each statement commits on its own; where it begins. */
     public CompletableFuture<Lease> lend(Form form, Access begins) {
         if (isRefused(begins)) {
             return CompletableFuture.failedFuture(means.refusal().readOnly("lease"));
@@ -68,10 +90,149 @@ public final class Dispatcher {
         return access == Access.WRITE && means.settings().readOnly();
     }
 
+    // ---- for a worker
+
+    /** Serves a task that has a lane, then the next ones of that lane, as long as somebody waits. */
+    static void serve(Routes routes, Task<?> first) {
+        Task<?> task = first;
+        while (true) {
+            Served served = task.serveSafely(task.mayGroup());
+            Thread.interrupted(); // what a work has done to this thread is not the next one's
+            Runnable rest = served.rest();
+            Runnable settle = served.settle();
+            if (rest == null) {
+                if (settle != null) {
+                    Workers.settle(settle);
+                } else {
+                    routes.gate().drive();
+                }
+                return;
+            }
+            boolean goesOn = settle == null
+                    ? routes.gate().driveBefore(rest)
+                    : routes.means().workers().publish(settle, rest);
+            if (!goesOn) {
+                return;
+            }
+            if (!(rest instanceof Task<?> next)) {
+                rest.run();
+                return;
+            }
+            task = next;
+        }
+    }
+
+    // ---- alone
+
+    /** Runs the work of a task alone on the granted lane, and gives the lane back. Never throws. */
+    static <T> Served serveAlone(Routes routes, Task<T> task) {
+        Means means = routes.means();
+        Work<T> work = task.work();
+        Lane granted = Objects.requireNonNull(task.lane());
+        Lanes where = routes.lanesOf(granted);
+        boolean shared = granted.snapshot().isOpen(); // it has just been used, and is passed on to be shared
+        Served unfit = shared ? null : unfit(where, granted, task);
+        if (unfit != null) {
+            return unfit;
+        }
+        Session running = null;
+        Held held = null;
+        T value = null;
+        Throwable error = null;
+        boolean reroute = false;
+        try {
+            if (!shared && task.sharesSnapshots() && where.mayShareSnapshots(granted)) {
+                granted.snapshot().begin();
+            }
+            Session own = task.session(granted);
+            held = Held.push(means, task.heldAs(), where);
+            running = own;
+            running.begin(granted, task);
+            Throwable known = task.known();
+            if (known != null) {
+                error = known;
+            } else if (!task.isEnded()) {
+                value = running.perform(work);
+            }
+        } catch (Throwable e) {
+            error = e;
+            if (running == null) {
+                granted.doubt(CloseReason.DISCARDED);
+            } else {
+                running.struckBy(e);
+                Lane current = running.lane();
+                reroute = work instanceof Work.Data<T>
+                        && current != null
+                        && current.access() == Access.READ
+                        && running.wasRefused(e);
+            }
+        } finally {
+            if (held != null) {
+                held.pop();
+            }
+        }
+        Lane last = running == null ? granted : running.end();
+        if (error == null && !running.afterCommit().isEmpty()) {
+            routes.runsOn(task); // until they have run
+        } else {
+            routes.ended(task);
+        }
+        boolean unsynced = running != null && running.isUnsynced();
+        boolean ordered = work.access() == Access.WRITE || unsynced;
+        Ending<T> ending = task.ending(value, error);
+        if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
+            task.atGate(ending);
+            routes.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
+            return served(null, routes.release(last), false);
+        }
+        if (last != null && last.snapshot().isOpen()) {
+            Task<?> sharer = error == null ? sharer(means, where, last) : null;
+            if (sharer != null) {
+                ending.decide(null);
+                return served(ending, sharer, false);
+            }
+            last.snapshot().end();
+        }
+        Runnable rest = last == null ? null : routes.release(last);
+        if (reroute) {
+            routes.reroute(task, work);
+            return served(NOTHING, rest, true);
+        }
+        ending.decide(null);
+        return served(ending, rest, false);
+    }
+
+    /** To whom the lane is passed with its snapshot; null if to nobody. */
+    private static @Nullable Task<?> sharer(Means means, Lanes where, Lane last) {
+        try {
+            long now = means.telemetry().now();
+            return last.snapshot().mayBeShared(now) && where.share(last, now) instanceof Task<?> next ? next : null;
+        } catch (OutOfMemoryError | InternalError e) {
+            return null; // before anybody was granted it
+        }
+    }
+
+    static Served served(@Nullable Runnable settle, @Nullable Runnable rest, boolean again) {
+        while (true) {
+            try {
+                return new Served(settle, rest, again);
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
+        }
+    }
+
+    /** What remains if a granted lane cannot be used; null if it can. */
+    @Nullable
+    static Served unfit(Lanes where, Lane granted, Waiter task) {
+        Openings.Fitness fitness = where.fitness(granted, task);
+        return fitness.fit() ? null : served(NOTHING, fitness.rest(), fitness.again());
+    }
+
     // ---- for a thread that waits
 
     /**
-     * Runs a work for the calling thread, which waits for it: on that thread, unless that is a virtual one, whose carrier a native call would
+     * Runs a task for the calling thread, which waits for it: on that thread, unless that is a virtual one, whose carrier a native call would
      * hold. Returns its result, or throws what it has thrown.
      */
     public <T> T run(Work<T> work) {
@@ -92,7 +253,7 @@ public final class Dispatcher {
         boolean here = lanes.submitInline(task);
         boolean again = code || here;
         while (again && awaitGrant(task)) {
-            Task.Served served = task.serveSafely(false);
+            Served served = task.serveSafely(false);
             if (served.rest() != null) {
                 means.workers().execute(served.rest());
             }
@@ -109,7 +270,7 @@ public final class Dispatcher {
     /**
      * Waits, bounded by the acquire timeout, until the task has a lane or has ended without one.
      *
-     * @return whether it has a lane, and must be served, even if it has been revoked meanwhile
+     * @return whether it has a lane, and must be served, even if it has been revoked in the meantime
      */
     private static boolean awaitGrant(Task<?> task) {
         boolean interrupted = false;
@@ -151,7 +312,7 @@ public final class Dispatcher {
         }
     }
 
-    /** Throws what the work threw, as the interface declares it for each caller. */
+    /** Throws the error of the function, as the interface declares it for each caller. */
     @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
     private static <X extends Throwable> X unchecked(Throwable error) throws X {
         throw (X) error;

@@ -1,13 +1,14 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -76,14 +77,11 @@ final class Expiry {
         while (true) {
             try {
                 PoolStats stats = means.refusal().stats();
-                List<Runnable> settles = new ArrayList<>();
+                Settles settles = new Settles();
                 for (Waiter waiter : expired) {
-                    Runnable settle = waiter.failed(timedOut(waiter, stats));
-                    if (settle != null) {
-                        settles.add(settle);
-                    }
+                    settles.add(waiter.failed(timedOut(waiter, stats)));
                 }
-                workers.completeAll(settles);
+                settles.complete(workers);
                 return;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // nobody else would fail them
@@ -91,12 +89,18 @@ final class Expiry {
         }
     }
 
-    /** What somebody is told whose time is up. */
+    /** The error for a waiter whose time is up. */
     PoolTimeoutException timedOut(Waiter waiter, PoolStats stats) {
-        telemetry.timeouts.increment();
+        telemetry.timedOut(access, waiter);
         Refusal.Wanted wanted = new Refusal.Wanted(waiter.label(), access, waiter.isLease(), waiter.mayHaveHadEffect());
         PoolTimeoutException timeout = means.refusal().timeout(wanted, stats);
-        telemetry.tell(listener -> listener.acquireTimedOut(timeout));
+        telemetry.timedOut(timeout);
         return timeout;
+    }
+
+    /** What somebody is told for whom there is no room. */
+    PoolExhaustedException exhausted(Waiter waiter) {
+        telemetry.refused(waiter);
+        return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 }

@@ -3,9 +3,12 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.log.Outcome;
+import dev.sqlitepool.internal.session.ScopedSession;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -57,29 +60,29 @@ final class Group {
         this.lane = Objects.requireNonNull(first.lane());
     }
 
-    /** As {@link Task#serve}; alone, if there is no memory for a group. */
-    static Task.Served serve(Routes routes, Task<?> first) {
+    /** As {@link Dispatcher#serveAlone}; alone, if there is no memory for a group. */
+    static Dispatcher.Served serve(Routes routes, Task<?> first) {
         Group group;
         Held held;
         try {
             group = new Group(routes, first);
-            Task.Served unfit = first.unfit(group.where, group.lane);
+            Dispatcher.Served unfit = Dispatcher.unfit(group.where, group.lane, first);
             if (unfit != null) {
                 return unfit;
             }
             group.members.add(first);
             held = Held.push(group.means, first.heldAs(), group.where);
         } catch (OutOfMemoryError | InternalError e) {
-            return first.serve();
+            return Dispatcher.serveAlone(routes, first);
         }
         return group.serve(held);
     }
 
-    private Task.Served serve(Held held) {
+    private Dispatcher.Served serve(Held held) {
         long began = means.telemetry().now();
         boolean stands;
         try {
-            stands = first.openGroup(lane, this) && runAll();
+            stands = first.joins(this).open(lane) && runAll();
         } finally {
             held.pop();
         }
@@ -88,23 +91,25 @@ final class Group {
         Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
         boolean committed = stands && failure == null;
         boolean unsynced = committed && isUnsynced();
+        Member<?> opening = first.member();
         boolean errorStands = lane.doubt() != null && !lane.interrupts().wasHurried();
-        Lane last = Objects.requireNonNull(first.closeGroup());
+        Lane last = Objects.requireNonNull(opening.close());
         if (repeat) {
             Task<?> culprit = members.get(members.size() - 1);
             for (int i = 0; i < members.size(); i++) {
                 Task<?> member = members.get(i);
-                member.undone(errorStands && member == culprit);
+                member.member().undone(errorStands && member == culprit);
             }
             repeat(began);
-            return Task.served(Task.NOTHING, routes.release(last), false);
+            return Dispatcher.served(Dispatcher.NOTHING, routes.release(last), false);
         }
         for (int i = 0; i < members.size(); i++) {
             Task<?> member = members.get(i);
-            boolean kept = committed && !member.hasFailed();
-            routes.gate().add(last.engine(), unsynced && kept, kept, member.inGroup(error));
+            boolean kept = committed && !member.member().hasFailed();
+            routes.gate()
+                    .add(last.engine(), unsynced && kept, kept, member.member().outcome(error));
         }
-        return Task.served(null, routes.release(last), false);
+        return Dispatcher.served(null, routes.release(last), false);
     }
 
     /** Whether the commit must be synced; if the engine cannot say it, it must. */
@@ -142,14 +147,11 @@ final class Group {
 
     /** The pool closes without the group, whose last member, or its COMMIT, does not return: nobody knows what becomes of the others. */
     void abandon(OutcomeUnknownException unknown) {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Task<?> member : new ArrayList<>(members)) { // one look under the list's own lock
-            Runnable settle = member.abandonAlone(unknown);
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(member.abandonAlone(unknown));
         }
-        means.workers().completeAll(settles);
+        settles.complete(means.workers());
     }
 
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */
@@ -158,7 +160,8 @@ final class Group {
         int runs = 0;
         Task<?> member = first;
         while (true) {
-            boolean stands = member.runInGroup(lane, this, member == first);
+            Member<?> part = member == first ? first.member() : member.joins(this);
+            boolean stands = part.run(lane, member == first);
             Thread.interrupted(); // what a function in SQL has done to this thread is not the next one's
             if (!stands) {
                 return false;
@@ -173,7 +176,7 @@ final class Group {
         }
     }
 
-    /** Who joins; there is room for him before he is granted the lane. */
+    /** Those who join. Room is made for a task before it is granted the lane. */
     private @Nullable Waiter next() {
         try {
             synchronized (members) {
@@ -198,13 +201,13 @@ final class Group {
     private @Nullable Throwable commit() {
         boolean nothing = true;
         for (int i = 0; i < members.size(); i++) {
-            nothing &= members.get(i).hasFailed();
+            nothing &= members.get(i).member().hasFailed();
         }
         if (nothing) {
             return null; // there is nothing to commit
         }
         try {
-            first.commitGroup();
+            first.member().commit();
             return null;
         } catch (SQLException e) {
             return undone(e);
@@ -218,6 +221,108 @@ final class Group {
             return lane.engine().failure(error) == Failure.CONSTRAINT ? new Undone(error) : error;
         } catch (Throwable e) {
             return error;
+        }
+    }
+
+    /**
+     * A task's part in a group. Confined to the worker that owns the group's lane.
+     *
+     * @param <T> the task's result
+     */
+    static final class Member<T> {
+        private final Task<T> task;
+        private final ScopedSession session;
+        private final Group group;
+        private @Nullable T value;
+        private @Nullable Throwable error;
+
+        Member(Task<T> task, ScopedSession session, Group group) {
+            this.task = task;
+            this.session = session;
+            this.group = group;
+        }
+
+        Group group() {
+            return group;
+        }
+
+        /** As the first: takes the lane and opens the transaction; false if that failed. */
+        boolean open(Lane granted) {
+            try {
+                session.begin(granted, task);
+                session.openGroup();
+                return true;
+            } catch (Throwable e) {
+                session.struckBy(e);
+                error = e;
+                return false;
+            }
+        }
+
+        /**
+         * Runs in the transaction of the group.
+         *
+         * @param first whether it has opened the group; else it has just been granted the lane
+         * @return whether all that the group has done so far is still there, and of this task all or nothing
+         */
+        boolean run(Lane shared, boolean first) {
+            try {
+                if (!first) {
+                    session.joinGroup(shared, task);
+                }
+                if (task.isEnded()) {
+                    return true;
+                }
+                value = session.performInGroup(task.data());
+                return task.beginCommit(); // else it was ended when it had already changed something
+            } catch (Throwable e) {
+                session.struckBy(e);
+                value = null;
+                error = e;
+                return session.groupStands();
+            } finally {
+                session.leaveGroup(first);
+            }
+        }
+
+        /** As the first: commits the transaction. */
+        void commit() throws SQLException {
+            try {
+                session.commitGroup();
+            } catch (Throwable e) {
+                session.struckBy(e);
+                throw e;
+            }
+        }
+
+        /** As the first: rolls back what is open, and gives the lane away. */
+        @Nullable
+        Lane close() {
+            return session.end();
+        }
+
+        /** Whether it has failed in the group alone. */
+        boolean hasFailed() {
+            return error != null;
+        }
+
+        /** What it did is undone: it will run again, alone; but if it has put the lane in doubt its error is its end. */
+        void undone(boolean errorStands) {
+            task.leavesGroup();
+            task.repeatsAlone(errorStands ? error : null);
+        }
+
+        /** How the task ends when the group has ended: with its own error, or with the group's, or well. */
+        Outcome outcome(@Nullable Throwable groupError) {
+            task.leavesGroup();
+            while (true) {
+                try {
+                    session.groupCommitted(Objects.requireNonNull(task.lane()));
+                    return task.ending(value, error == null ? groupError : error);
+                } catch (OutOfMemoryError | InternalError e) {
+                    Workers.pause();
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ import dev.sqlitepool.internal.Workers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What lanes the current thread holds while it runs user code: a stack, since work may call the blocking view inside. Confined to
+ * The lanes that the current thread holds while it runs user code: a stack, since a function may call the blocking view inside. Confined to
  * its thread.
  *
  * <p>Non-reentrancy: if a thread holds all lanes of a group, then what it waits for there can never be granted, and it must not
@@ -16,9 +16,9 @@ public final class Held {
     private final @Nullable Held outer;
     private final Object pool;
     private final Object holder;
-    /** The group of the lane; null while the work waits for another lane. */
+    /** The group of the lane; null while the function waits for another lane. */
     private Waiter.@Nullable Place place;
-    /** Stands for this run of the work with what it submits; made when it first submits something. */
+    /** Identifies this run of the function in the tasks that it submits; made when it first submits one. */
     private @Nullable Object run;
 
     private Held(@Nullable Held outer, Object pool, Object holder, Waiter.@Nullable Place place) {
@@ -75,7 +75,7 @@ public final class Held {
         return false;
     }
 
-    /** The run of work on this thread, for what it submits now; null if this thread runs no work. Keeps nothing of the work alive. */
+    /** The run of the function on this thread, for the tasks that it submits now; null if it runs none. Keeps nothing of the function alive. */
     static @Nullable Object run() {
         Held held = TOP.get();
         if (held == null) {
@@ -99,7 +99,7 @@ public final class Held {
         return false;
     }
 
-    /** What this thread holds; null if it runs no work. */
+    /** The lanes that this thread holds; null if it runs no function. */
     public static @Nullable Held top() {
         return TOP.get();
     }

@@ -9,13 +9,11 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who gets a lane, and when: the lanes of one access and those who wait for them. Thread-safe; everything is guarded by one
+ * Decides which task gets a lane, and when: holds the lanes of one access and the tasks that wait for them. Thread-safe; everything is guarded by one
  * short lock, under which nothing foreign is called and no second lock is taken. Methods change the state and return what the
  * caller must do after the lock: open, run, close, fail.
  *
@@ -38,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * <p>If memory runs out in a method it has changed nothing, or waits for memory: to lend, to take back and to pass on needs none.
  */
 final class LaneGroup {
-    /** What a submission led to. */
+    /** The result of a submission. */
     enum Verdict {
         /** A lane has been granted: run. */
         RUN,
@@ -53,21 +51,21 @@ final class LaneGroup {
         GONE
     }
 
-    /** Who is to fail after a failed opening, and whether another one must be tried for somebody else. */
+    /** The waiter that is to fail after a failed opening, and whether another opening must be tried for another waiter. */
     record OpenFailed(@Nullable Waiter waiter, boolean open) {}
 
-    /** Who is granted a new lane, or whether the caller must close it. */
+    /** The waiter that is granted a new lane, or whether the caller must close the lane. */
     record Opened(@Nullable Waiter waiter, boolean close) {}
 
     /** Whether the lane has been taken back to be closed, whether its waiter waits again, and who is granted another lane. */
     record Unfit(boolean taken, boolean again, @Nullable Waiter waiter) {}
 
-    /** What the lanes do at one moment. */
+    /** The state of the lanes at one moment. */
     record Snapshot(int idle, int borrowed, int opening, int closing, int waiting, Loans.@Nullable Loan oldest) {}
 
     private final int max;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Loans.Lock lock;
 
     @GuardedBy("lock")
     private final Deque<Lane> idle;
@@ -90,14 +88,15 @@ final class LaneGroup {
     @GuardedBy("lock")
     private boolean forced;
 
-    LaneGroup(int max, WaitQueue queue, LongAdder waitNanos, LongAdder holdNanos) {
+    LaneGroup(int max, WaitQueue queue, Loans.Listener told) {
         this.max = max;
         this.queue = queue;
-        this.borrowed = new Loans(max, waitNanos, holdNanos);
+        this.borrowed = new Loans(max);
+        this.lock = new Loans.Lock(borrowed, told);
         this.idle = new ArrayDeque<>(Math.min(max, Loans.MOST_AT_ONCE) + 1); // so that it does not grow
     }
 
-    /** Who must wait for a lock needs memory in some releases of Java; a lane on its way back is not lost for lack of it. */
+    /** Waiting for a lock needs memory in some releases of Java. A lane on its way back must not be lost for lack of it. */
     private void lock() {
         while (true) {
             try {
@@ -288,7 +287,7 @@ final class LaneGroup {
             }
             borrowed.remove(lane, now);
             closing++;
-            boolean again = waiter.move(State.RUNNING, State.QUEUED); // else it has ended meanwhile
+            boolean again = waiter.move(State.RUNNING, State.QUEUED); // else it has ended in the meantime
             if (again) {
                 queue.putBack(waiter);
             }
@@ -311,7 +310,7 @@ final class LaneGroup {
             }
             queue.withdrawn();
             borrowed.pass(lane, waiter, now);
-            if (granted.move(State.RUNNING, State.QUEUED)) { // else it has ended meanwhile
+            if (granted.move(State.RUNNING, State.QUEUED)) { // else it has ended in the meantime
                 queue.putBack(granted);
             }
             return true;

@@ -5,17 +5,14 @@ import dev.sqlitepool.Lease;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.StackRoom;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.FreeSession;
-import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
@@ -32,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class LaneLease extends Request<Lease> implements Lease {
     private final Routes routes;
-    private final Session session;
+    private final Keeper keeper;
     private final PoolFuture<Void> returning;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -62,11 +59,11 @@ final class LaneLease extends Request<Lease> implements Lease {
     /** Why it was ended by force. */
     private volatile @Nullable Throwable ended;
 
-    /** With {@link Form#READ} all works see one snapshot, else the lease commits by itself. */
+    /** With {@link Form#READ} all functions see one snapshot, else each statement commits on its own. */
     LaneLease(Routes routes, Form form) {
         super(routes.means());
         this.routes = routes;
-        this.session = routes.session(form, this);
+        this.keeper = new Keeper(routes, form, this);
         this.returning = new PoolFuture<>(means.workers(), new Returning());
     }
 
@@ -82,7 +79,7 @@ final class LaneLease extends Request<Lease> implements Lease {
 
     @Override
     public Duration hasReadFor(Duration held, long now) {
-        return session.hasReadFor(now);
+        return keeper.session().hasReadFor(now);
     }
 
     @Override
@@ -118,23 +115,16 @@ final class LaneLease extends Request<Lease> implements Lease {
     }
 
     private void hand() {
-        Lane lane = Objects.requireNonNull(lane());
-        Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
-        if (!fitness.fit()) {
-            if (fitness.rest() != null) {
-                fitness.rest().run();
-            }
+        if (!keeper.take(this)) {
             return;
         }
-        session.keep(lane);
         lock.lock();
         try {
             handed = true;
         } finally {
             lock.unlock();
         }
-        startDrain(); // revoked meanwhile
+        startDrain(); // revoked in the meantime
         if (!future().settle(this, null)) {
             CompletableFuture<Void> unused = release(); // nobody wants it any more
         }
@@ -145,7 +135,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     public boolean end(@Nullable Object value, @Nullable Throwable error) {
         if (move(State.QUEUED, State.ENDED)) {
             Objects.requireNonNull(place()).withdrawn();
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
             future().settleHere(value, error);
             return true;
         }
@@ -157,7 +147,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         requireOthersHoldQueue();
     }
 
-    /** Ends the work that runs; if a transaction is open between two of them, the whole loan. */
+    /** Ends the function that runs; if a transaction is open between two functions, ends the whole lease. */
     @Override
     @Nullable
     public Runnable endRead(Function<? super Waiter, ? extends Throwable> why) {
@@ -176,7 +166,7 @@ final class LaneLease extends Request<Lease> implements Lease {
     @Nullable
     public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         Throwable error = why.apply(this);
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         LeaseWork<?> running;
         lock.lock();
         try {
@@ -185,14 +175,14 @@ final class LaneLease extends Request<Lease> implements Lease {
             running = current;
             for (LeaseWork<?> run : queue) {
                 if (run.move(State.QUEUED, State.ENDED)) {
-                    settles.add(Objects.requireNonNull(run.failed(error)));
+                    settles.add(run.failed(error));
                 }
             }
             queue.clear();
         } finally {
             lock.unlock();
         }
-        means.workers().completeAll(settles);
+        settles.complete(means.workers());
         Runnable settle = running == null ? null : running.revoked(why);
         startDrain();
         return settle;
@@ -204,13 +194,13 @@ final class LaneLease extends Request<Lease> implements Lease {
     public <T> CompletableFuture<T> run(SqlWork<? super PoolConnection, ? extends T, ?> work) {
         StackRoom.require();
         Objects.requireNonNull(work, "work");
-        return submit(new LeaseWork<>(this, routes, session, new Work.Code<>(Form.CONNECTION, work, work), false));
+        return submit(new LeaseWork<>(this, routes, keeper, new Work.Code<>(Form.CONNECTION, work, work), false));
     }
 
     @Override
     public CompletableFuture<Void> commit() {
         StackRoom.require();
-        return submit(new LeaseWork<>(this, routes, session, FreeSession.COMMIT, true));
+        return submit(new LeaseWork<>(this, routes, keeper, FreeSession.COMMIT, true));
     }
 
     private <T> CompletableFuture<T> submit(LeaseWork<T> run) {
@@ -254,7 +244,7 @@ final class LaneLease extends Request<Lease> implements Lease {
         return returning;
     }
 
-    /** The future of the return cannot be completed from outside, nor waited for inside a work of the lease. */
+    /** The future of the return cannot be completed from outside, nor waited for inside a function of the lease. */
     private final class Returning implements PoolFuture.Origin {
         @Override
         public boolean end(@Nullable Object value, @Nullable Throwable error) {
@@ -318,26 +308,20 @@ final class LaneLease extends Request<Lease> implements Lease {
         }
     }
 
-    /** Serves a work; after an error of the machine in the pool's own frames the lane is given back, to be closed. */
+    /** Runs a function; after an error of the machine in the pool's own frames the lane is given back, to be closed. */
     private @Nullable Runnable served(LeaseWork<?> next) {
         try {
             return next.serve();
         } catch (Throwable e) {
-            session.struckBy(e);
-            if (session.lane() == null) {
-                routes.rescue(this);
-            }
+            keeper.struckBy(e, this);
             next.endAfter(e);
-            routes.ended(next);
-            return Task.NOTHING;
+            keeper.ended(next);
+            return () -> {};
         }
     }
 
     private void giveBack() {
-        Lane last = session.end();
-        if (last != null) {
-            routes.giveBack(last);
-        }
+        keeper.end();
         returning.settle(null, null);
     }
 }

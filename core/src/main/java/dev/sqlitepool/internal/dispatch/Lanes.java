@@ -1,12 +1,12 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
-import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.LaneGroup.Verdict;
 import dev.sqlitepool.internal.engine.Database;
@@ -16,7 +16,6 @@ import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -59,7 +58,7 @@ public final class Lanes implements Waiter.Place {
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
-        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), telemetry.waitNanos, telemetry.holdNanos);
+        this.group = new LaneGroup(max, new WaitQueue(limit, waitingInPool), new Loans.Told(access, telemetry));
         this.expiry = new Expiry(access, means, group);
         this.openings = new Openings(access, means, opener, engines, gate, checkpointer, group);
     }
@@ -100,7 +99,7 @@ public final class Lanes implements Waiter.Place {
                 return false;
             case FULL:
                 waiter.failHere(
-                        timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : exhausted(waiter));
+                        timeout == 0 ? expiry.timedOut(waiter, means.refusal().stats()) : expiry.exhausted(waiter));
                 return false;
             case CLOSED:
                 waiter.failHere(means.refusal().closed(waiter.mayHaveHadEffect()));
@@ -129,11 +128,6 @@ public final class Lanes implements Waiter.Place {
 
     IllegalStateException waitsForItself() {
         return means.refusal().waitsForItself(access, group.max());
-    }
-
-    private PoolExhaustedException exhausted(Waiter waiter) {
-        telemetry.refused.increment();
-        return means.refusal().exhausted(waiter.mayHaveHadEffect());
     }
 
     // ---- going
@@ -166,7 +160,7 @@ public final class Lanes implements Waiter.Place {
         return rest;
     }
 
-    /** What closes a lane that is given back; null if it stays. */
+    /** The step that closes a lane that is given back; null if the lane stays. */
     private record Leaving(@Nullable Runnable close) {
         static final Leaving STAYS = new Leaving(null);
     }
@@ -193,7 +187,7 @@ public final class Lanes implements Waiter.Place {
     @Nullable
     public Lane borrowIdle(Predicate<Lane> wanted) {
         long now = telemetry.now();
-        return group.borrowIdle(wanted, new Maintenance(now), now);
+        return group.borrowIdle(wanted, new Openings.Maintenance(now), now);
     }
 
     /** Gives back what {@link #borrowIdle} gave; if nobody waits it is the last to be used, as before. */
@@ -216,7 +210,7 @@ public final class Lanes implements Waiter.Place {
         openings.close(lane, reason);
     }
 
-    /** Who has held a snapshot for longest, and for how long; null if nobody holds one. */
+    /** The holder of the oldest snapshot, and how long it has held it; null if nobody holds one. */
     public Map.@Nullable Entry<Waiter, Duration> oldestReader() {
         long now = telemetry.now();
         Map.Entry<Waiter, Duration> oldest = null;
@@ -272,20 +266,17 @@ public final class Lanes implements Waiter.Place {
     /** See {@link LaneGroup#repeat}. */
     void repeat(List<? extends Waiter> undone, long since) {
         long now = telemetry.now();
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Waiter ended : group.repeat(undone, now - since, now)) {
-            Runnable settle = ended.failed(means.refusal().closed(false));
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(ended.failed(means.refusal().closed(false)));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
         for (Waiter waiter : undone) {
             expiry.arm(waiter);
         }
     }
 
-    /** A lane that was granted to a task for which no thread can be started is of use to somebody who waits on a thread of his own. */
+    /** A lane granted to a task for which no thread can be started is passed to a waiter that has its own thread. */
     void goesBefore(Waiter claim) {
         Runnable withdrawn = access == Access.WRITE ? workers.withdraw(this::isGrantedHere) : null;
         if (!(withdrawn instanceof Waiter stranded)) {
@@ -316,8 +307,8 @@ public final class Lanes implements Waiter.Place {
     }
 
     /** Looks at a lane that was just granted: with SQL only if it has been idle for long. */
-    public Fitness fitness(Lane lane, Waiter waiter) {
-        Fitness fitness = openings.fitness(lane, waiter);
+    public Openings.Fitness fitness(Lane lane, Waiter waiter) {
+        Openings.Fitness fitness = openings.fitness(lane, waiter);
         if (fitness.again()) {
             expiry.arm(waiter);
         }
@@ -350,33 +341,5 @@ public final class Lanes implements Waiter.Place {
                 now.waiting(),
                 oldest == null ? Duration.ZERO : Duration.ofNanos(Math.max(0, telemetry.now() - oldest.since())),
                 oldest == null ? "" : oldest.holder().holder());
-    }
-
-    /**
-     * Whether a granted lane can be used. If not it has been taken back to be closed.
-     *
-     * @param rest what remains to be done on a thread of the pool
-     * @param again whether the waiter waits again; if not it has ended meanwhile
-     */
-    public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
-
-    /** The holder of a lane that the pool itself looks at. Waits for nothing. */
-    private static final class Maintenance extends Waiter {
-        Maintenance(long now) {
-            joinsNowhere(now);
-        }
-
-        @Override
-        protected void granted() {}
-
-        @Override
-        public @Nullable Runnable failed(Throwable error) {
-            return null;
-        }
-
-        @Override
-        public String label() {
-            return "health check";
-        }
     }
 }

@@ -2,8 +2,7 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import java.time.Duration;
@@ -18,37 +17,43 @@ import org.jspecify.annotations.Nullable;
 final class LeaseWork<T> extends Request<T> {
     private final LaneLease lease;
     private final Routes routes;
+    private final Keeper keeper;
     private final Session session;
     private final Work.Code<T> work;
     /** It does nothing after its commit, and needs no thread until that is durable. */
     private final boolean commits;
 
-    private SyncGate.@Nullable Turn turn;
+    private @Nullable Acknowledgement acknowledgement;
 
-    LeaseWork(LaneLease lease, Routes routes, Session session, Work.Code<T> work, boolean commits) {
+    LeaseWork(LaneLease lease, Routes routes, Keeper keeper, Work.Code<T> work, boolean commits) {
         super(routes.means(), lease.submittedAt());
         this.lease = lease;
         this.routes = routes;
-        this.session = session;
+        this.keeper = keeper;
+        this.session = keeper.session();
         this.work = work;
         this.commits = commits;
     }
 
     @Override
-    boolean goesOnAfter(SyncGate.Turn durable) {
-        turn = commits ? durable : null;
+    boolean goesOnAfter(Acknowledgement durable) {
+        acknowledgement = commits ? durable : null;
         return commits;
     }
 
-    /** Returns what settles its future; null if its commit is at the gate, whose turn calls {@link #durable} then, or has already. */
+    @Override
+    boolean goesOn() {
+        return acknowledgement != null;
+    }
+
+    /** Returns what settles its future; null if its commit is at the gate, whose outcome calls {@link #durable} then, or has already. */
     @Nullable
     Runnable serve() {
         T value = null;
         Throwable error = null;
-        Lane kept = session.lane();
-        Held held = Held.push(means, heldAs(), kept == null ? null : routes.lanesOf(kept));
+        Held held = Held.push(means, heldAs(), keeper.where());
         try {
-            session.begin(kept, this);
+            keeper.begin(this);
             if (commits ? beginCommit() : !isEnded()) {
                 value = session.performInLease(work);
             }
@@ -59,16 +64,10 @@ final class LeaseWork<T> extends Request<T> {
             held.pop();
         }
         Thread.interrupted(); // what a work has done to this thread is not the next one's
-        Lane back = session.pause();
-        if (turn == null) {
-            routes.ended(this);
-        }
-        if (back != null) {
-            routes.giveBack(back);
-        }
+        keeper.pause(this);
         T result = value;
         Throwable failure = error;
-        SyncGate.Turn waits = turn;
+        Acknowledgement waits = acknowledgement;
         while (waits != null) {
             try {
                 waits.then(unknown -> durable(result, unknown == null ? failure : unknown));
@@ -85,7 +84,7 @@ final class LeaseWork<T> extends Request<T> {
         if (!done()) {
             return () -> {};
         }
-        (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+        means.telemetry().served(this, error);
         return settle;
     }
 
@@ -116,7 +115,7 @@ final class LeaseWork<T> extends Request<T> {
     }
 
     private void goesOn(Runnable settle) {
-        routes.written(session.written());
+        routes.written(session.writes());
         Workers.Ordered rest = new Workers.Ordered() {
             @Override
             public boolean isReady() {
@@ -125,7 +124,7 @@ final class LeaseWork<T> extends Request<T> {
 
             @Override
             public void run() {
-                routes.ended(LeaseWork.this);
+                keeper.ended(LeaseWork.this);
                 lease.drain();
             }
         };

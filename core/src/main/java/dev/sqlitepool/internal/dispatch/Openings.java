@@ -5,7 +5,6 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.dispatch.Lanes.Fitness;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.lane.Lane;
@@ -21,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Opens and closes the lanes of one access, and says which are fit. Thread-safe.
  */
-final class Openings {
+public final class Openings {
     private static final Fitness FIT = new Fitness(true, null, false);
 
     private final Access access;
@@ -173,12 +172,7 @@ final class Openings {
             return;
         }
         long now = lane.openedAt();
-        telemetry.opened.increment();
-        try {
-            telemetry.tell(listener -> listener.connectionOpened(access, Duration.ofNanos(now - started)));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.opened(access, now - started);
         LaneGroup.Opened result = group.opened(lane, now);
         if (result.close()) {
             close(lane, CloseReason.POOL_CLOSED);
@@ -213,12 +207,7 @@ final class Openings {
     }
 
     private void openFailed(Throwable error) {
-        telemetry.openFailures.increment();
-        try {
-            telemetry.tell(listener -> listener.openFailed(access, error));
-        } catch (OutOfMemoryError | InternalError e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.openFailed(access, error);
         LaneGroup.OpenFailed failed = group.openFailed();
         if (failed.open()) {
             startOpening();
@@ -258,13 +247,7 @@ final class Openings {
         } catch (Throwable e) {
             telemetry.warn("a connection could not be closed", e);
         }
-        telemetry.closed(reason);
-        try {
-            Duration age = Duration.ofNanos(telemetry.now() - lane.openedAt());
-            telemetry.tell(listener -> listener.connectionClosed(access, reason, age));
-        } catch (Throwable e) {
-            telemetry.debug("an event is lost", e);
-        }
+        telemetry.closed(access, reason, lane.openedAt());
     }
 
     private void beforeClose(CloseReason reason, Lane lane) {
@@ -278,6 +261,34 @@ final class Openings {
             }
         } catch (Throwable e) {
             telemetry.debug("a connection is closed without what comes before", e);
+        }
+    }
+
+    /**
+     * Whether a granted lane can be used. If not it has been taken back to be closed.
+     *
+     * @param rest what remains to be done on a thread of the pool
+     * @param again whether the waiter waits again; if not it has ended meanwhile
+     */
+    public record Fitness(boolean fit, @Nullable Runnable rest, boolean again) {}
+
+    /** The holder of a lane that the pool itself looks at. Waits for nothing. */
+    static final class Maintenance extends Waiter {
+        Maintenance(long now) {
+            joinsNowhere(now);
+        }
+
+        @Override
+        protected void granted() {}
+
+        @Override
+        public @Nullable Runnable failed(Throwable error) {
+            return null;
+        }
+
+        @Override
+        public String label() {
+            return "health check";
         }
     }
 }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * commit the request wins, after that it is refused and the outcome is reported.
  */
 public final class PoolFuture<T> extends CompletableFuture<T> {
-    /** What a completion from outside asks. */
+    /** The questions of a completion from outside. */
     public interface Origin {
         /** Ends the task from outside, and settles the future with the outcome given; false if it is too late. */
         boolean end(@Nullable Object value, @Nullable Throwable error);
@@ -100,7 +100,7 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
         return outcome == null ? isDone() : outcome.isDone();
     }
 
-    /** What the future has failed with, as it was thrown. Only after it has failed. */
+    /** The error of the future, as it was thrown. Only after it has failed. */
     Throwable failure() {
         CompletableFuture<T> decided = outcome == null ? this : outcome;
         return Objects.requireNonNull(
@@ -212,10 +212,10 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
     }
 
     /**
-     * Fails if this thread would wait for itself. Returns what it holds meanwhile, if what it waits for must know.
+     * Fails if this thread would wait for itself. Returns the lanes that it holds while it waits, if the awaited task must know.
      *
-     * <p>A wait that fails ends the task that it was for, if the very work that waits has submitted it. The work will fail too, or has to
-     * do without; if the task ran later, a work that is tried again would do the same thing twice.
+     * <p>A wait that fails ends the task that it was for, if the waiting function has submitted it. The function will fail too, or has to
+     * do without; if the task ran later, a function that is run again would do the same thing twice.
      */
     private @Nullable Held beginWait() {
         Held held = Held.top();
@@ -237,7 +237,7 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
         return held;
     }
 
-    /** Ends the task whose wait is refused, if the work on this thread has submitted it. Returns what the wait throws. */
+    /** Ends the task whose wait is refused, if the function on this thread has submitted it. Returns the error of the wait. */
     private IllegalStateException calledOff(IllegalStateException refused) {
         if (submittedIn == null || !Held.isRunning(submittedIn)) {
             return refused;
@@ -273,7 +273,7 @@ public final class PoolFuture<T> extends CompletableFuture<T> {
         return new Stage<>(workers);
     }
 
-    /** A dependent stage: plain, but for the threads of its asynchronous dependents, and of those that follow its timeout. */
+    /** A dependent stage: plain, except for the threads of its asynchronous dependents, and of those that follow its timeout. */
     private static final class Stage<U> extends CompletableFuture<U> {
         private final Workers workers;
 

@@ -4,6 +4,8 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.file.Place;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -16,11 +18,13 @@ import org.jspecify.annotations.Nullable;
  * @param <T> the result
  */
 public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
-    /** What every part is given. */
+    /** The means that every part of the pool receives. */
     protected final Means means;
 
     private final PoolFuture<T> future;
     private final @Nullable Throwable submittedAt;
+    /** Written under this object's monitor. */
+    private volatile List<Held> awaitedBy = List.of();
 
     /** A request that is submitted here and now. */
     protected Request(Means means) {
@@ -49,14 +53,31 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
         return submittedAt;
     }
 
+    // ---- those who wait for it
+
+    /**
+     * A thread that holds lanes begins to wait for the future. What it holds this request must not wait for.
+     *
+     * <p>One side always sees the cycle: the thread that waits is noted here, and then looks where this request is queued or moves to; a
+     * request that queues or moves is seen there, and then looks who is noted here.
+     */
     @Override
-    public final void awaitedBy(Held held) {
-        noteWait(held);
+    public final synchronized void awaitedBy(Held held) {
+        List<Held> more = new ArrayList<>(awaitedBy);
+        more.add(held);
+        awaitedBy = more;
     }
 
     @Override
-    public final void notAwaitedBy(Held held) {
-        forgetWait(held);
+    public final synchronized void notAwaitedBy(Held held) {
+        List<Held> fewer = new ArrayList<>(awaitedBy);
+        fewer.remove(held);
+        awaitedBy = fewer;
+    }
+
+    @Override
+    final boolean isAwaitedInside(Place where) {
+        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
     }
 
     // ---- its end from outside
@@ -71,7 +92,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
                         if (where != null) {
                             where.withdrawn();
                         }
-                        means.telemetry().cancelled.increment();
+                        means.telemetry().cancelled(this);
                         leftQueue();
                         future.settleHere(value, error);
                         wake();
@@ -95,7 +116,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     final boolean revoked() {
         boolean mine = move(State.RUNNING, State.REVOKED);
         if (mine) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
             stop();
         }
         return mine;
@@ -110,11 +131,11 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
     @Override
     @Nullable
     public Runnable failed(Throwable error) {
-        means.telemetry().failed.increment();
+        means.telemetry().failed(this, error);
         return settling(error);
     }
 
-    /** What settles the future with an error; null if it is settled. */
+    /** The step that settles the future with an error; null if it is settled. */
     @Nullable
     Runnable settling(Throwable error) {
         return () -> future.settle(null, error);
@@ -122,7 +143,7 @@ public abstract class Request<T> extends Waiter implements PoolFuture.Origin {
 
     /** Ends one that nobody knows yet, since it is not let in. */
     public final void refuse(RuntimeException error) {
-        means.telemetry().refused.increment();
+        means.telemetry().refused(this);
         move(State.QUEUED, State.ENDED);
         future.settle(null, error);
     }

@@ -1,29 +1,35 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.jdbc.JdbcConnection;
 import dev.sqlitepool.internal.lane.Interrupts;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import dev.sqlitepool.internal.log.Checkpointer;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.FreeSession;
+import dev.sqlitepool.internal.session.Host;
 import dev.sqlitepool.internal.session.ScopedSession;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.Verb;
+import java.sql.SQLException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which lanes a work wants and where a lane belongs; the sessions on them; and what runs without a lane. Thread-safe.
+ * Which lanes a task wants and where a lane belongs; the sessions on them; and what runs without a lane. Thread-safe.
  */
 public final class Routes {
     private static final int REMEMBERED_WRITERS = 1_000;
@@ -87,7 +93,7 @@ public final class Routes {
         return lanes(lane.access());
     }
 
-    /** Where a work waits. */
+    /** The place where a task waits. */
     public Lanes lanesFor(Work<?> work) {
         boolean writes = work.access() == Access.WRITE
                 || work instanceof Work.Data<?> data && data.verb() == Verb.WITH && writers.contains(data.sql());
@@ -136,13 +142,24 @@ public final class Routes {
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
     void reroute(Request<?> task, Work<?> work) {
+        while (true) {
+            try {
+                rerouted(task, work);
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause(); // it was not queued yet
+            }
+        }
+    }
+
+    private void rerouted(Request<?> task, Work<?> work) {
         if (work instanceof Work.Data<?> data) {
             if (writers.size() >= REMEMBERED_WRITERS) {
                 writers.clear();
             }
             writers.add(data.sql());
         }
-        means.telemetry().moves.increment();
+        means.telemetry().switched(task);
         write.submit(task);
         if (task.isAwaitedInside(write)) {
             task.end(null, write.waitsForItself());
@@ -151,7 +168,7 @@ public final class Routes {
 
     /** Interrupts what an ended waiter runs, until it has left its session. */
     void interrupt(Session session, Waiter waiter) {
-        means.telemetry().interrupts.increment();
+        means.telemetry().interrupted(waiter);
         while (true) {
             try {
                 interruptAgain(session, waiter);
@@ -171,7 +188,7 @@ public final class Routes {
 
     // ---- who runs without a lane
 
-    /** From now to {@link #ended} the pool is not closed, though the work may hold no lane; called while it holds one. */
+    /** From now to {@link #ended} the pool is not closed, though the task may hold no lane; called while it holds one. */
     void runsOn(Waiter waiter) {
         while (true) {
             try {
@@ -198,5 +215,115 @@ public final class Routes {
     /** Tells those who watch what was written, and acknowledged. */
     void written(Writes writes) {
         feed.publish(writes);
+    }
+
+    // ---- the host of the sessions
+
+    /** Answers the sessions of a pool. Thread-safe. */
+    private static final class LaneHost implements Host {
+        private final Means means;
+        private final Routes routes;
+        private final SyncGate gate;
+        private final Checkpointer checkpointer;
+        private final ChangeFeed feed;
+
+        LaneHost(Means means, Routes routes, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
+            this.means = means;
+            this.routes = routes;
+            this.gate = gate;
+            this.checkpointer = checkpointer;
+            this.feed = feed;
+        }
+
+        @Override
+        public boolean hasReadLanes() {
+            return routes.hasReadLanes();
+        }
+
+        @Override
+        public Lane exchange(@Nullable Lane from, Access to, Ticket ticket) throws SQLException {
+            Waiter owner = (Waiter) ticket;
+            if (from != null) {
+                giveBack(from, owner);
+            }
+            Lanes target = routes.lanes(to);
+            target.requireOthersHoldLane();
+            Claim claim = new Claim(routes, owner, target);
+            owner.claim(claim);
+            try {
+                Lane lane = claim.await();
+                Held.nowHolds(owner.heldAs(), target);
+                return lane;
+            } finally {
+                owner.claim(null);
+            }
+        }
+
+        private void giveBack(Lane lane, Waiter owner) {
+            Held.nowHolds(owner.heldAs(), null);
+            routes.giveBack(lane);
+        }
+
+        @Override
+        public boolean awaitDurable(Ticket ticket, Lane lane, boolean giveBack) {
+            Acknowledgement durable = new Acknowledgement();
+            gate.add(lane.engine(), true, durable);
+            if (giveBack) {
+                Waiter owner = (Waiter) ticket;
+                routes.runsOn(owner);
+                giveBack(lane, owner);
+                if (owner.goesOnAfter(durable)) {
+                    return false;
+                }
+            }
+            gate.driveAlone(durable);
+            durable.await(gate);
+            return true;
+        }
+
+        @Override
+        public void beforeTransaction(Lane lane, Ticket ticket) throws SQLException {
+            checkpointer.beforeTransaction(lane, ticket);
+        }
+
+        @Override
+        public boolean isFollowed(Lane lane) {
+            return lane.access() == Access.WRITE
+                    && means.settings().uses(Part.STAY)
+                    && routes.lanes(Access.WRITE).isAwaited();
+        }
+
+        @Override
+        public void beforeUnwrap(Lane lane) {
+            if (lane.access() == Access.WRITE) {
+                gate.drain();
+            }
+        }
+
+        @Override
+        public void requireTrust(Lane lane) throws SQLException {
+            WriteAheadLog log = lane.engine().log();
+            if (gate.isBroken() && log != null && log.size() >= 0) {
+                throw new SQLException(
+                        "A sync of this database has failed, and nobody knows what is on disk: this connection no longer writes."
+                                + " Begin again with another one.",
+                        "58030");
+            }
+        }
+
+        @Override
+        public boolean isWatched() {
+            return feed.isWatched();
+        }
+
+        @Override
+        public void tell(Writes writes) {
+            feed.publish(writes);
+        }
+
+        @Override
+        public PoolStats stats() {
+            return means.refusal().stats();
+        }
     }
 }

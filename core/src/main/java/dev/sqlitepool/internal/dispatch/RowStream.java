@@ -7,7 +7,6 @@ import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.feed.Recipient;
 import dev.sqlitepool.internal.feed.Recipient.End;
-import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Cursor;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Session;
@@ -24,21 +23,21 @@ import org.jspecify.annotations.Nullable;
  * One subscription to the rows of a statement. Thread-safe. It asks for a lane at the first demand and keeps it to its end, but a
  * thread only while it steps or signals.
  *
- * <p><b>Signals.</b> Whoever has the turn ({@link #turn}) may step and signal: first the subscribing thread, until {@code
+ * <p><b>Signals.</b> The thread that has the turn ({@link #turn}) may step and signal: first the subscribing thread, until {@code
  * onSubscribe} has returned, then one worker after the other. The turn is given up only in {@link #next}, under the lock, when there
- * is nothing to do; whoever makes something to do (demand, a lane, an end) afterwards calls {@link #start}, which takes a free turn: so
- * signals are serial, none is forgotten, and demand from inside a signal needs no recursion. With the last signal the turn is
+ * is nothing to do. A thread that adds something to do (demand, a lane, an end) calls {@link #start} afterwards, which takes a free
+ * turn. So signals are serial, none is forgotten, and demand from inside a signal needs no recursion. With the last signal the turn is
  * kept for ever.
  *
- * <p><b>The end</b> is decided once: by itself ({@code RUNNING → DONE}, after the last row was taken), or from outside (see {@link
+ * <p><b>The end</b> is decided once: by the stream ({@code RUNNING → DONE}, after the last row was taken), or from outside (see {@link
  * Waiter}). The winner sets the {@link #farewell}; until then a stream that has ended does nothing.
  *
- * <p><b>The lane</b> is given back by whoever makes {@link #holding} false, under the lock: the one who ends the stream, or, if
- * somebody is {@link #stepping}, that one, who looks for a farewell when he has stepped. If there is one before {@link #take}
+ * <p><b>The lane</b> is given back by the thread that makes {@link #holding} false, under the lock: the thread that ends the stream,
+ * or, if a thread is {@link #stepping}, that thread, which looks for a farewell when it has stepped. If there is one before {@link #take}
  * has the lane, it never holds it and is given back there. So it is given back once; and a subscriber that takes its time does not
  * keep the lane of a stream that has ended.
  *
- * <p>On threads of the pool each row is signalled before the next is stepped to. With an executor of the user's, SQL still runs on the
+ * <p>On threads of the pool each row is signalled before the next is stepped to. With the user's executor, SQL still runs on the
  * pool's threads and signals there, so rows go over in bursts.
  *
  * @param <T> what a row becomes
@@ -47,7 +46,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     private static final int BURST = 256;
     private static final long BURST_NANOS = 1_000_000;
 
-    /** What is to be done by whoever has the turn. */
+    /** The next step of the thread that has the turn. */
     private enum Step {
         NOTHING,
         FETCH,
@@ -59,6 +58,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
 
     private final Routes routes;
     private final Means means;
+    private final Keeper keeper;
     private final Session session;
     private final Cursor<T> cursor;
     private final @Nullable Throwable submittedAt;
@@ -105,7 +105,8 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
             Flow.Subscriber<? super T> subscriber) {
         this.routes = routes;
         this.means = routes.means();
-        this.session = routes.session(Form.READ, this);
+        this.keeper = new Keeper(routes, Form.READ, this);
+        this.session = keeper.session();
         this.cursor = new Cursor<>(session, sql, mapper, values);
         this.submittedAt = Request.traceHere(means);
         this.recipient = new Recipient<>(means, this::label, subscriber);
@@ -147,9 +148,10 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     public void request(long n) {
         StackRoom.require();
         if (n <= 0) {
-            if (end(End.of(new IllegalArgumentException(
-                    "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).")))) {
-                means.telemetry().failed.increment();
+            Throwable error = new IllegalArgumentException(
+                    "request(" + n + "): the demand must be positive (Reactive Streams, rule 3.9).");
+            if (end(End.of(error))) {
+                means.telemetry().failed(this, error);
             }
             return;
         }
@@ -174,7 +176,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     public void cancel() {
         StackRoom.require();
         if (end(End.CANCELLED)) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
         }
     }
 
@@ -184,7 +186,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Nullable
     public Runnable revoke(Function<? super Waiter, ? extends Throwable> why) {
         if (end(End.of(why.apply(this)))) {
-            means.telemetry().cancelled.increment();
+            means.telemetry().cancelled(this);
         }
         return null;
     }
@@ -192,7 +194,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     @Override
     @Nullable
     public Runnable failed(Throwable error) {
-        means.telemetry().failed.increment();
+        means.telemetry().failed(this, error);
         ended(End.of(error));
         return null;
     }
@@ -251,16 +253,9 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void take() {
-        Lane lane = Objects.requireNonNull(lane());
-        Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
-        if (!fitness.fit()) {
-            if (fitness.rest() != null) {
-                fitness.rest().run();
-            }
+        if (!keeper.take(this)) {
             return;
         }
-        session.keep(lane);
         boolean wanted;
         lock.lock();
         try {
@@ -277,10 +272,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void giveBack() {
-        Lane last = cursor.end();
-        if (last != null) {
-            routes.giveBack(last);
-        }
+        keeper.giveBack(cursor.end());
     }
 
     // ---- the turn
@@ -303,7 +295,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** What to do next; if it is nothing the turn is free. Called by who has the turn. */
+    /** The next step; if there is none the turn is free. Called by the thread that has the turn. */
     private Step next() {
         lock.lock();
         try {
@@ -445,7 +437,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
     }
 
-    /** Signals the rows; the end follows if nobody has ended the stream meanwhile. */
+    /** Signals the rows; the end follows if nobody has ended the stream in the meantime. */
     private Step deliver(Fetched<T> fetched) {
         for (T row : fetched.rows()) {
             if (isEnded()) {
@@ -457,7 +449,7 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         }
         End end = fetched.end();
         if (end != null && move(State.RUNNING, State.DONE)) {
-            (end.error() == null ? means.telemetry().completed : means.telemetry().failed).increment();
+            means.telemetry().served(this, end.error());
             lock.lock();
             try {
                 farewell = end;

@@ -4,12 +4,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.lane.Ticket;
-import dev.sqlitepool.internal.log.SyncGate;
+import dev.sqlitepool.internal.log.Acknowledgement;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -27,13 +25,13 @@ import org.jspecify.annotations.Nullable;
  *     └──► ENDED                   (cancelled, timed out, refused, closed before it had a lane)
  * </pre>
  *
- * The group grants a lane only by winning {@code QUEUED → RUNNING}; who ends a waiter must win against it. So a lane is granted
+ * The group grants a lane only by winning {@code QUEUED → RUNNING}; ending a waiter must win against it. So a lane is granted
  * to somebody who is there to take it, or stays with the group: it cannot fall between a timeout and a hand-over.
  */
 public abstract class Waiter implements Ticket {
     /** Where one waits: for the lanes of one access. */
     interface Place {
-        /** What its lanes are opened for. */
+        /** The access for which its lanes are opened. */
         Access access();
 
         /** How many lanes there may be. */
@@ -83,8 +81,6 @@ public abstract class Waiter implements Ticket {
     private long heldSince;
 
     private volatile @Nullable Waiter claim;
-    /** Written under this object's monitor. */
-    private volatile List<Held> awaitedBy = List.of();
 
     final State state() {
         return state;
@@ -147,7 +143,7 @@ public abstract class Waiter implements Ticket {
         return lane;
     }
 
-    /** What its session waits for in the middle of its work. */
+    /** The waiter that its session waits for in the middle of its function. */
     final @Nullable Waiter claim() {
         return claim;
     }
@@ -167,27 +163,9 @@ public abstract class Waiter implements Ticket {
         claim = current;
     }
 
-    /**
-     * A thread that holds lanes begins to wait for this one's future. What it holds this one must not wait for.
-     *
-     * <p>Such a knot is seen by one side or the other: who waits is noted here, and then looks where this one is queued or moves to; who
-     * queues or moves is seen there, and then looks who is noted here.
-     */
-    final synchronized void noteWait(Held held) {
-        List<Held> more = new ArrayList<>(awaitedBy);
-        more.add(held);
-        awaitedBy = more;
-    }
-
-    final synchronized void forgetWait(Held held) {
-        List<Held> fewer = new ArrayList<>(awaitedBy);
-        fewer.remove(held);
-        awaitedBy = fewer;
-    }
-
-    /** Whether somebody waits for this one who holds all lanes of the group. */
-    final boolean isAwaitedInside(Place where) {
-        return awaitedBy.stream().anyMatch(held -> held.isAll(where));
+    /** Whether somebody waits for this one who holds all lanes of that place. */
+    boolean isAwaitedInside(Place where) {
+        return false;
     }
 
     /** Fails if this thread holds what the session is about to move to. */
@@ -219,7 +197,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** What serves it, if the thread that grants it a lane may go on with it instead of waking another; null if not. */
+    /** The step that serves it, if the granting thread may continue with it instead of waking another; null if not. */
     @Nullable
     Runnable servesHere() {
         return null;
@@ -242,7 +220,7 @@ public abstract class Waiter implements Ticket {
         }
     }
 
-    /** Called after a grant, outside all locks: sees to it that the work is done. */
+    /** Called after a grant, outside all locks. Makes sure that the task is served. */
     protected abstract void granted();
 
     /**
@@ -279,7 +257,7 @@ public abstract class Waiter implements Ticket {
         return false;
     }
 
-    /** Whether it is a thread that waits, which can submit nothing more meanwhile, so that it needs no other limit. */
+    /** Whether it is a thread that waits, which cannot submit more while it waits, so that it needs no other limit. */
     boolean isLimitedByItself() {
         return false;
     }
@@ -306,9 +284,14 @@ public abstract class Waiter implements Ticket {
     /**
      * Its work has committed, and has no lane any more.
      *
-     * @return whether it ends then and goes on by itself after that turn; else its thread must wait for the turn
+     * @return whether it ends then and goes on by itself after it; else its thread must wait for it
      */
-    boolean goesOnAfter(SyncGate.Turn durable) {
+    boolean goesOnAfter(Acknowledgement durable) {
+        return false;
+    }
+
+    /** Whether it has gone on so. */
+    boolean goesOn() {
         return false;
     }
 
@@ -323,6 +306,7 @@ public abstract class Waiter implements Ticket {
     }
 
     /** What it is called in messages. */
+    @Override
     public abstract String label();
 
     /** Whether it has been ended from outside while it has a lane, which it gives back only when its code returns. */
@@ -330,7 +314,7 @@ public abstract class Waiter implements Ticket {
         return state == State.REVOKED;
     }
 
-    /** What it is called as the holder of a lane. */
+    /** Its name as the holder of a lane. */
     final String holder() {
         String holder = label();
         Throwable trace = submittedAt();

@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One subscription to changes. Thread-safe.
  *
- * <p>What it has not been told yet is one set, so a slow subscriber costs no memory. Whoever has the {@link #turn} signals: first the
+ * <p>The changes not yet signalled are one set, so a slow subscriber costs no memory. The thread that has the {@link #turn} signals: first the
  * subscribing thread, until {@code onSubscribe} has returned, then one thread after the other. The turn is given up only under the lock,
- * when there is nothing to signal; who makes something to signal takes a free turn: so signals are serial, and none is forgotten. With
+ * when there is nothing to signal. A thread that adds something to signal takes a free turn. So signals are serial, and none is forgotten. With
  * the last signal the turn is kept for ever.
  */
 final class ChangeSubscription implements Flow.Subscription {
@@ -154,7 +154,7 @@ final class ChangeSubscription implements Flow.Subscription {
         lock.lock();
         try {
             if (turn && !mine) {
-                return; // whoever has it will see
+                return; // the thread that has the turn will see
             }
             to = recipient;
             turn = to != null && hasSignal();

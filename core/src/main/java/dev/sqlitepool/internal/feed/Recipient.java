@@ -8,7 +8,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The subscriber of a publisher of the pool: where it is signalled, and what follows if it throws. Owned by whoever has the turn of
+ * The subscriber of a publisher of the pool: where it is signalled, and what follows if it throws. Owned by the thread that has the turn of
  * its subscription.
  *
  * @param <T> what it is given

@@ -1,5 +1,6 @@
 package dev.sqlitepool.internal.file;
 
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -23,13 +24,15 @@ public final class BackupFile {
 
     private final Path target;
     private final Path partial;
+    private final Telemetry telemetry;
 
     /**
      * Writes nothing yet.
      *
      * @param target absolute
      */
-    public BackupFile(Path target) {
+    public BackupFile(Path target, Telemetry telemetry) {
+        this.telemetry = telemetry;
         this.target = target;
         String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
         String suffix = "." + random + ".partial";
@@ -103,7 +106,7 @@ public final class BackupFile {
             Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
         }
         delete();
-        WalFile.syncDirectory(target);
+        WalFile.syncDirectory(target, telemetry);
     }
 
     /** Removes the files under the temporary name. SQLite has closed them. */
@@ -112,7 +115,7 @@ public final class BackupFile {
             try {
                 Files.deleteIfExists(name);
             } catch (IOException e) {
-                System.getLogger("dev.sqlitepool").log(System.Logger.Level.WARNING, "cannot delete " + name, e);
+                telemetry.warn("cannot delete " + name, e);
             }
         }
     }

@@ -150,7 +150,7 @@ final class Companions {
                         } else {
                             asides.add(Files.move(file, free(file)));
                         }
-                        WalFile.syncDirectory(file);
+                        IOException unused = WalFile.syncDirectory(file); // under a lock, where nothing is logged
                         return true;
                 }
             } catch (IOException e) {

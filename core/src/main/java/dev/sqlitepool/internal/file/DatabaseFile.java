@@ -132,7 +132,7 @@ public final class DatabaseFile {
         if (vanished) {
             throw new SQLException(
                     "The database file " + looked
-                            + " existed and has vanished; it is not created anew. Put it back, or build a new pool.",
+                            + " existed and has vanished; it is not created again. Put it back, or build a new pool.",
                     "08001",
                     14);
         }

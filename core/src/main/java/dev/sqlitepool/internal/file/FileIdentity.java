@@ -39,6 +39,11 @@ record FileIdentity(Object key, boolean isInode, long size, FileTime modified) {
         }
     }
 
+    /** Device and inode of a file that exists, links followed; null if its file system has none. */
+    static @Nullable Object inode(Path file) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    }
+
     /** The same as {@link #of}, for an opening, which fails if the file cannot be looked at. */
     static @Nullable FileIdentity strictly(Path file) throws SQLException {
         try {

@@ -1,10 +1,10 @@
 package dev.sqlitepool.internal.file;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.file.DatabaseFile.Change;
 import dev.sqlitepool.internal.file.DatabaseFile.Expected;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -15,7 +15,6 @@ import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +22,6 @@ import org.jspecify.annotations.Nullable;
  * file. Thread-safe; no listener is called under a lock.
  */
 public final class FileWatch {
-    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     /** The watches of this process whose pools are open and have found their file. */
@@ -31,7 +29,7 @@ public final class FileWatch {
     private static final Set<FileWatch> WATCHES = Collections.newSetFromMap(new WeakHashMap<>());
 
     private final Settings settings;
-    private final Consumer<Consumer<PoolListener>> events;
+    private final Telemetry telemetry;
     private final DatabaseFile file;
     /** Is run after each change; null as long as there is none. */
     private volatile @Nullable Runnable onChange;
@@ -41,11 +39,11 @@ public final class FileWatch {
     /**
      * Looks at nothing yet.
      *
-     * @param events is given the events for the listener; called under no lock
+     * @param telemetry is told of changes; called under no lock
      */
-    public FileWatch(Settings settings, Consumer<Consumer<PoolListener>> events) {
+    public FileWatch(Settings settings, Telemetry telemetry) {
         this.settings = settings;
-        this.events = events;
+        this.telemetry = telemetry;
         this.file = new DatabaseFile(settings.factory() == null ? settings.database() : null);
     }
 
@@ -85,7 +83,7 @@ public final class FileWatch {
             lookStrictly();
         } catch (IOException e) {
             // not to know is not to know of a change
-            LOG.log(System.Logger.Level.DEBUG, "cannot look at the database file", e);
+            telemetry.debug("cannot look at the database file", e);
         }
     }
 
@@ -125,7 +123,7 @@ public final class FileWatch {
                                     + " its name with -wal");
         }
         warn(what.toString());
-        events.accept(listener -> listener.databaseChanged(change.database(), vanished));
+        telemetry.tell(listener -> listener.databaseChanged(change.database(), vanished));
         changed();
     }
 
@@ -176,7 +174,7 @@ public final class FileWatch {
     }
 
     private void warn(String what) {
-        LOG.log(System.Logger.Level.WARNING, () -> settings.name() + ": " + what);
+        telemetry.warn(what, null);
     }
 
     // ---- opening

@@ -3,9 +3,7 @@ package dev.sqlitepool.internal.file;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.file.FileHolders.Holder;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.SQLException;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -101,7 +99,7 @@ public final class OpenFile {
         Set<String> names = new LinkedHashSet<>();
         names.add(PathText.of(withoutLinks(file)));
         try {
-            Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+            Object key = FileIdentity.inode(file);
             if (key != null) {
                 names.add(key.toString());
             }

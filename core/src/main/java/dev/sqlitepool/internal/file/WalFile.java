@@ -1,11 +1,12 @@
 package dev.sqlitepool.internal.file;
 
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The {@code -wal} file of a database, for syncing what SQLite has appended to it. Thread-safe.
@@ -46,14 +47,14 @@ public final class WalFile {
     }
 
     /** Opens the WAL. It exists: the connection has read its database. */
-    public WalFile(Path database) throws IOException {
+    public WalFile(Path database, Telemetry telemetry) throws IOException {
         this.path = PathText.beside(database, "-wal");
         identity = keyOf(path);
         open = SyncedFile.open(path);
         boolean done = false;
         try {
             requireSame();
-            syncDirectory(path);
+            syncDirectory(path, telemetry);
             done = true;
         } finally {
             if (!done) {
@@ -65,15 +66,26 @@ public final class WalFile {
     /**
      * Syncs the directory of a file, so that its entry is found again. Where a directory cannot be synced this does
      * nothing, as SQLite does.
+     *
+     * @return the error of a directory that could not be synced; null if there is none
      */
-    static void syncDirectory(Path file) {
+    static @Nullable IOException syncDirectory(Path file) {
         Path directory = file.getParent();
         if (directory != null) {
             try {
                 SyncedFile.syncDirectory(directory);
             } catch (IOException e) {
-                System.getLogger("dev.sqlitepool").log(System.Logger.Level.DEBUG, "cannot sync " + directory, e);
+                return e;
             }
+        }
+        return null;
+    }
+
+    /** As {@link #syncDirectory(Path)}; an error is logged. */
+    static void syncDirectory(Path file, Telemetry telemetry) {
+        IOException error = syncDirectory(file);
+        if (error != null) {
+            telemetry.debug("cannot sync the directory of " + file, error);
         }
     }
 
@@ -130,7 +142,7 @@ public final class WalFile {
     }
 
     private static Object keyOf(Path file) throws IOException {
-        Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        Object key = FileIdentity.inode(file);
         return key == null ? file : key;
     }
 

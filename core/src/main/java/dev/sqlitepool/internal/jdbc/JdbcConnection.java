@@ -76,7 +76,7 @@ public final class JdbcConnection implements JdbcView {
         session.lookWhatIsOpen();
     }
 
-    /** What they did before a transaction would belong to it. */
+    /** Changes that they made before a transaction would belong to it. */
     @Override
     public void closeWriting() {
         statements.forEach(statement -> statement.releaseWriting(JdbcResult.ENDED));
@@ -112,7 +112,7 @@ public final class JdbcConnection implements JdbcView {
             case "close":
                 closed = true;
                 closeStatements(CLOSED);
-                session.readOnly().set(false, session.lane()); // the work goes on without this view
+                session.readOnly().set(false, session.lane()); // the function continues without this view
                 return null;
             case "isClosed":
                 return closed;

@@ -48,14 +48,14 @@ final class JdbcPhysical {
         return answersFromSchema;
     }
 
-    /** What the user sees it as. */
+    /** The statement that the user sees. */
     Class<? extends Statement> type() {
         return maker.getName().equals("prepareCall")
                 ? CallableStatement.class
                 : preparedSql == null ? Statement.class : PreparedStatement.class;
     }
 
-    /** What was called on it, to be repeated. */
+    /** The calls on it, to be repeated. */
     JdbcReplay calls() {
         return calls;
     }

@@ -16,7 +16,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was called on a JDBC statement, to be called again on the next physical one: its settings, its batch and its parameters. Owned by
+ * The calls on a JDBC statement, to be repeated on the next physical one: its settings, its batch and its parameters. Owned by
  * the session's owner.
  */
 final class JdbcReplay {
@@ -103,7 +103,7 @@ final class JdbcReplay {
 
     // ---- streams
 
-    /** The user's stream can be read only once: what it gives becomes one that begins anew with each {@code reset}. */
+    /** The user's stream can be read only once: its content becomes a stream that starts again with each {@code reset}. */
     static @Nullable Object[] repeatable(Method method, @Nullable Object[] arguments) throws SQLException {
         if (!method.getName().endsWith("Stream") || arguments.length < 2) {
             return arguments;

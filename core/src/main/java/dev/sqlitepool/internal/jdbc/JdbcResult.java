@@ -78,7 +78,7 @@ final class JdbcResult {
         }
     }
 
-    /** Closes it; who uses it from now on is told the reason. */
+    /** Closes it. Later calls fail with the reason. */
     void end(String reason) {
         if (!isClosed()) {
             closedBy = reason;
@@ -93,7 +93,7 @@ final class JdbcResult {
         }
     }
 
-    /** What is said to those who want more of a result that is closed. */
+    /** The error of a call on a closed result. */
     static SQLException closed(String reason) {
         return new SQLException(
                 "This result is closed: " + reason

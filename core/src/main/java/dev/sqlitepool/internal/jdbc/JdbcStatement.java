@@ -34,12 +34,10 @@ final class JdbcStatement {
     private final List<JdbcResult> results = new ArrayList<>(1);
     /** The last run has a result that nobody has asked for yet. */
     private boolean unasked;
-    /** What has closed it. */
+    /** The reason why it is closed. */
     private @Nullable String unaskedClosedBy;
     /** The last run may have written. */
     private boolean writing;
-
-    private boolean closesOnCompletion;
 
     /** It has run, and its result, its count or its keys may still be asked for. */
     private boolean mayBeAsked;
@@ -48,6 +46,7 @@ final class JdbcStatement {
     /** For whom this statement runs at this moment. */
     private volatile @Nullable Ticket executing;
 
+    private boolean closesOnCompletion;
     private boolean closed;
 
     JdbcStatement(JdbcConnection view, Method maker, @Nullable Object[] making) throws Throwable {
@@ -226,12 +225,7 @@ final class JdbcStatement {
     }
 
     private @Nullable Object execute(Method method, @Nullable Object[] arguments) throws Throwable {
-        List<SqlText> texts = preparedSql != null
-                ? List.of(preparedSql)
-                : method.getName().endsWith("Batch")
-                        ? physical.calls().texts().stream().map(SqlText::of).toList()
-                        : List.of(SqlText.of((String) Objects.requireNonNull(arguments[0])));
-        boolean isBatch = method.getName().endsWith("Batch");
+        JdbcRun run = JdbcRun.of(preparedSql, physical.calls(), method, arguments);
         boolean asksForKeys = wantsKeys || preparedSql == null && JdbcKeys.areWanted(arguments);
         if (writing && unasked) {
             release(JdbcResult.RUN_AGAIN); // before a transaction begins
@@ -240,72 +234,71 @@ final class JdbcStatement {
         session.lookWhatIsOpen();
         unaskedClosedBy = null;
         keys.forget();
-        writing = texts.stream().anyMatch(JdbcTexts::mayWrite);
-        if (isBatch && !texts.isEmpty()) {
-            session.readOnly().requireOff(texts.get(0));
-        }
-        Lane lane = texts.isEmpty() ? session.ready(SqlText.READ) : null;
-        for (SqlText text : texts) {
-            text.requireSingle();
-            JdbcTexts.refuseDriverCommand(text);
-            if (method.getName().equals("executeQuery") && session.form() == Form.CONNECTION) {
-                JdbcTexts.refuseControl(text);
-            }
-            lane = session.ready(text);
-        }
-        if (isBatch && texts.stream().anyMatch(text -> text.verb().isControl())) {
-            session.notBegun();
-            throw new SQLException(
-                    "Transaction control is refused in a batch; use the methods of Connection.", "25001");
-        }
-        if (texts.stream().noneMatch(text -> text.verb().isControl())) {
-            view.beginIfNeeded();
-            lane = Objects.requireNonNull(session.lane());
-        }
-        Verb verb = texts.isEmpty() ? Verb.READ : texts.get(0).verb();
-        boolean mayReturnNothing = !method.getName().equals("executeQuery");
-        if (verb.ends() && session.transaction().isLost() && mayReturnNothing) {
-            session.transaction().endLost(lane, verb == Verb.ROLLBACK);
+        writing = run.mayWrite();
+        Lane lane = ready(run);
+        if (run.verb().ends() && session.transaction().isLost() && run.mayReturnNothing()) {
+            session.transaction().endLost(lane, run.verb() == Verb.ROLLBACK);
             return JdbcTexts.nothingDone(method.getReturnType());
         }
-        @Nullable Object[] given = texts.isEmpty() ? arguments : JdbcTexts.immediate(arguments, texts.get(0));
-        Lane first = lane;
-        boolean whole = isBatch && !texts.isEmpty() && !session.transaction().isOpen();
+        boolean whole = run.mayBeWhole() && !session.transaction().isOpen();
         Object answer;
         try {
-            answer = whole && texts.stream().noneMatch(text -> text.verb().isMaintenance())
-                    ? atomically(texts, method, given)
-                    : session.statements()
-                            .attempt(first, verb, current -> attempt(current, texts, method, given, asksForKeys));
+            answer = whole
+                    ? atomically(run)
+                    : session.statements().attempt(lane, run.verb(), current -> attempt(current, run, asksForKeys));
         } catch (Throwable e) {
-            if (isBatch) {
+            if (run.isBatch()) {
                 physical.calls().forgetBatch(); // as the driver does, if it came so far
                 release(JdbcResult.FAILED);
             }
             throw e;
         }
         Lane ran = session.lane();
-        for (SqlText text : ran == null ? List.<SqlText>of() : texts) { // without a lane it has committed as a whole
+        // Without a lane it has committed as a whole.
+        for (SqlText text : ran == null ? List.<SqlText>of() : run.texts()) {
             session.succeeded(ran, text.verb());
         }
-        if (isBatch) {
+        if (run.isBatch()) {
             physical.calls().forgetBatch();
         }
-        mayBeAsked = mayReturnNothing;
+        mayBeAsked = run.mayReturnNothing();
         unasked = Objects.equals(answer, true);
         return answer instanceof ResultSet result ? tracked(result).proxy() : answer;
     }
 
+    /** For a run: fails if one of its texts may not run here. */
+    private Lane ready(JdbcRun run) throws SQLException {
+        List<SqlText> texts = run.texts();
+        if (run.isBatch() && !texts.isEmpty()) {
+            session.readOnly().requireOff(texts.get(0));
+        }
+        Lane lane = texts.isEmpty() ? session.ready(SqlText.READ) : null;
+        for (SqlText text : texts) {
+            text.requireSingle();
+            JdbcTexts.refuseDriverCommand(text);
+            if (!run.mayReturnNothing() && session.form() == Form.CONNECTION) {
+                JdbcTexts.refuseControl(text);
+            }
+            lane = session.ready(text);
+        }
+        if (run.isBatch() && run.isControl()) {
+            session.notBegun();
+            throw JdbcTexts.controlInBatch();
+        }
+        if (!run.isControl()) {
+            view.beginIfNeeded();
+            lane = session.lane();
+        }
+        return Objects.requireNonNull(lane);
+    }
+
     /** A batch in autocommit mode, all or nothing. Besides, one that met another process half-way could not be repeated. */
-    private @Nullable Object atomically(List<SqlText> texts, Method method, @Nullable Object[] arguments)
-            throws SQLException {
-        SqlText text = texts.get(0);
-        session.readyToWrite(text);
+    private @Nullable Object atomically(JdbcRun run) throws SQLException {
+        session.readyToWrite(run.texts().get(0));
         return session.<@Nullable Object>atomically(() -> {
             try {
                 Lane current = Objects.requireNonNull(session.lane());
-                return session.statements()
-                        .attempt(current, text.verb(), lane -> attempt(lane, texts, method, arguments, false));
+                return session.statements().attempt(current, run.verb(), lane -> attempt(lane, run, false));
             } catch (SQLException | RuntimeException | Error e) {
                 throw e;
             } catch (Throwable e) {
@@ -314,22 +307,17 @@ final class JdbcStatement {
         });
     }
 
-    private @Nullable Object attempt(
-            Lane current, List<SqlText> texts, Method method, @Nullable Object[] arguments, boolean asksForKeys)
-            throws Throwable {
-        for (SqlText text : texts) {
+    private @Nullable Object attempt(Lane current, JdbcRun run, boolean asksForKeys) throws Throwable {
+        for (SqlText text : run.texts()) {
             session.transaction().willRun(current, text, text.verb());
         }
-        boolean ends = texts.stream().anyMatch(text -> text.verb().isControl()); // not to fail because of a look
-        if (preparedSql == null && !ends) {
+        if (preparedSql == null && !run.isControl()) { // which is not to fail because of a look
             current.engine().lookAtSchema(); // the driver prepares it and runs it at once
         } else if (physical.answersFromSchema()) {
             release(JdbcResult.RUN_AGAIN); // as in StatementCache
         }
         Statement target = physical(current);
-        String inserts = asksForKeys && texts.size() == 1 && !method.getName().endsWith("Batch")
-                ? texts.get(0).insertsInto()
-                : null;
+        String inserts = asksForKeys ? run.insertsInto() : null;
         InsertedKeys inserted = inserts == null ? null : current.engine().insertedKeys();
         if (inserted != null) {
             inserted.begin(inserts);
@@ -337,7 +325,7 @@ final class JdbcStatement {
         isExecuting(true);
         current.interrupts().beginStatement(timeoutNanos());
         try {
-            Object answer = JdbcProxy.call(target, method, arguments);
+            Object answer = JdbcProxy.call(target, run.method(), run.arguments());
             if (inserted != null) {
                 keys.look(inserted);
             }

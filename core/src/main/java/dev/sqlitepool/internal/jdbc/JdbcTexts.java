@@ -25,6 +25,10 @@ final class JdbcTexts {
         }
     }
 
+    static SQLException controlInBatch() {
+        return new SQLException("Transaction control is refused in a batch; use the methods of Connection.", "25001");
+    }
+
     /** Whether a result of the statement may keep it writing. */
     static boolean mayWrite(SqlText text) {
         return text.verb() == Verb.CHANGE || text.verb() == Verb.WITH && text.returnsChanges();
@@ -40,7 +44,7 @@ final class JdbcTexts {
         return changed;
     }
 
-    /** What execute… answers for a statement that returns no rows and changes none. */
+    /** The result of execute… for a statement that returns no rows and changes none. */
     static Object nothingDone(Class<?> type) {
         return type == boolean.class ? (Object) false : type == int.class ? (Object) 0 : (Object) 0L;
     }

@@ -14,12 +14,12 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
+ * The causes that may interrupt the statements of one lane: the end of a task from outside, and timeouts. Owned by the lane's owner; {@link
  * #interrupt} may be called by any thread.
  *
  * <p><b>No stranger's interrupt.</b> {@code sqlite3_interrupt} hits whatever runs on the connection at that moment. So every interrupt
- * happens under {@link #gate}, after a check that the ticket or statement that it means is still served; the owner ends both under the same
- * gate. So an interrupt happens before the end that it aims at, or not at all. What it leaves behind SQLite forgets: the flag is cleared when
+ * happens under {@link #lock}, after a check that the ticket or statement that it means is still served; the owner ends both under the same
+ * lock. So an interrupt happens before the end that it aims at, or not at all. What it leaves behind SQLite forgets: the flag is cleared when
  * a statement starts while no other runs (<a href="https://www.sqlite.org/c3ref/interrupt.html">sqlite3_interrupt</a>), and the owner closes
  * all cursors after it has left. An interrupt just before a step is lost, so interrupters repeat until the owner has left.
  */
@@ -36,37 +36,37 @@ public final class Interrupts {
     private final Telemetry telemetry;
     private final ScheduledExecutorService timer;
 
-    private final ReentrantLock gate = new ReentrantLock();
+    private final ReentrantLock lock = new ReentrantLock();
     /** For whom the owner works now, and who may therefore be interrupted. */
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private @Nullable Ticket ticket;
     /** Statements running inside each other; the outermost has the timeout. Confined to the lane's owner. */
     private int depth;
     /** The timeout of the statement that runs, 0 if there is none. Confined to the lane's owner. */
     private long timeoutNanos;
     /** A statement with a timeout runs. */
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private boolean timed;
 
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private long statementDeadline;
     /** The statement that runs, or ran last, was interrupted because of its timeout. */
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private boolean timedOut;
 
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private boolean watched;
 
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private long watchedUntil;
 
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private boolean hurried;
     /** How long a statement may take that others wait for, 0 for no limit. Confined to the lane's owner. */
     private long hurryNanos;
     /** The timeout that interrupted the statement that ran last, perhaps after its end; 0 if none did. Confined to the lane's owner. */
     private long struckAfter;
-    /** How long the work lets a statement take, 0 for no limit. Confined to the lane's owner. */
+    /** The statement timeout of the function, 0 for no limit. Confined to the lane's owner. */
     private long limitNanos;
 
     /**
@@ -92,13 +92,13 @@ public final class Interrupts {
     @CanIgnoreReturnValue
     @Nullable
     Ticket enter(@Nullable Ticket served) {
-        gate.lock();
+        lock.lock();
         try {
             Ticket before = ticket;
             ticket = served;
             return before;
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
@@ -120,31 +120,31 @@ public final class Interrupts {
      */
     @Nullable
     public Ticket shield() {
-        gate.lock();
+        lock.lock();
         try {
             Ticket served = ticket;
             ticket = null;
             timed = false;
             return served;
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
     /** Fails if the statement around has run into its timeout: until it has ended, SQLite interrupts whatever comes. */
     public void requireInTime() throws SQLException {
-        gate.lock();
+        lock.lock();
         try {
             if (timeoutNanos > 0 && timedOut) {
                 throw late(timeoutNanos, null);
             }
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
     public void unshield(@Nullable Ticket served) {
-        gate.lock();
+        lock.lock();
         try {
             ticket = served;
             timed = timeoutNanos > 0;
@@ -152,18 +152,18 @@ public final class Interrupts {
                 watchUntil(statementDeadline, Math.max(0, statementDeadline - telemetry.now()));
             }
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
     public void interrupt(Ticket target) {
-        gate.lock();
+        lock.lock();
         try {
             if (ticket == target) {
                 engine.interrupt();
             }
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
@@ -181,7 +181,7 @@ public final class Interrupts {
         if (nanos == 0) {
             return;
         }
-        gate.lock();
+        lock.lock();
         try {
             timeoutNanos = nanos;
             timedOut = false;
@@ -190,7 +190,7 @@ public final class Interrupts {
             timed = true;
             watchUntil(statementDeadline, nanos);
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
@@ -202,13 +202,13 @@ public final class Interrupts {
         if (--depth > 0 || timeoutNanos == 0) {
             return;
         }
-        gate.lock();
+        lock.lock();
         try {
             timed = false;
             struckAfter = timedOut ? timeoutNanos : 0;
             timeoutNanos = 0;
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
         if (struckAfter > 0) {
             statements.closeHeld(); // an interrupt stays with the connection as long as anything is open
@@ -222,7 +222,7 @@ public final class Interrupts {
     }
 
     /** One watch for each lane, not one for each statement; an earlier deadline takes the place of a later one. */
-    @GuardedBy("gate")
+    @GuardedBy("lock")
     private void watchUntil(long deadline, long nanos) {
         if (!watched || deadline - watchedUntil < 0) {
             Future<?> unused = timer.schedule(() -> watch(deadline), nanos, TimeUnit.NANOSECONDS);
@@ -233,7 +233,7 @@ public final class Interrupts {
 
     /** Runs on the timer as long as statements run. */
     private void watch(long at) {
-        gate.lock();
+        lock.lock();
         try {
             if (!watched || watchedUntil != at) {
                 return; // another one has taken its place
@@ -246,14 +246,14 @@ public final class Interrupts {
             if (left <= 0) {
                 if (!timedOut) {
                     timedOut = true;
-                    telemetry.interrupts.increment();
+                    telemetry.interrupted(ticket);
                 }
                 engine.interrupt();
                 left = PERIOD_NANOS;
             }
             watchUntil(telemetry.now() + left, left);
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
@@ -263,11 +263,11 @@ public final class Interrupts {
         if (nanos == 0 || engine.failure(error) != Failure.INTERRUPTED) {
             return error;
         }
-        gate.lock();
+        lock.lock();
         try {
             return timedOut ? late(nanos, error) : error;
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 
@@ -290,13 +290,13 @@ public final class Interrupts {
         hurryNanos = HURRY_NANOS;
     }
 
-    /** Whether the statement that was interrupted could have gone on, but for the hurry. */
+    /** Whether the statement that was interrupted could have continued if the pool were not in a hurry. */
     public boolean wasHurried() {
-        gate.lock();
+        lock.lock();
         try {
             return timedOut && hurried;
         } finally {
-            gate.unlock();
+            lock.unlock();
         }
     }
 }

@@ -5,7 +5,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What a lane has seen of the SQL texts that ran on it, to tell which may share a transaction. Forgets when there are too many. Owned by the
+ * The facts that a lane knows of the SQL texts that ran on it, to tell which may share a transaction. Forgets when there are too many. Owned by the
  * lane's owner.
  */
 public final class KnownTexts {

@@ -5,8 +5,10 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -131,7 +133,7 @@ public final class Lane {
         changed |= reason == CloseReason.CHANGED;
     }
 
-    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened anew. */
+    /** The lane is sound after all: its session has reset it. For a database in memory, which cannot be opened again. */
     public void trust() {
         doubt = null;
     }
@@ -155,7 +157,7 @@ public final class Lane {
 
     // ---- interrupts
 
-    /** What may interrupt the owner's statements. */
+    /** The causes that may interrupt the owner's statements. */
     public Interrupts interrupts() {
         return interrupts;
     }
@@ -224,5 +226,10 @@ public final class Lane {
         } finally {
             interrupts.endStatement();
         }
+    }
+
+    /** What kind of failure a statement's error is, our own timeout included. */
+    public Failure failure(SQLException error) {
+        return error instanceof SQLTimeoutException ? Failure.INTERRUPTED : engine.failure(error);
     }
 }

@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * The snapshot that single reads of a lane share, one after the other. Owned by the lane's owner.
  *
- * <p>SQLite fixes a snapshot at the first read of a table, not before, so it shows all that was committed before {@link #begin}: whoever
- * submitted a read before that may share it, and sees every write that was acknowledged to him.
+ * <p>SQLite fixes a snapshot at the first read of a table, not before, so it shows all that was committed before {@link #begin}: a
+ * caller that submitted a read before that may share it, and sees every write that was acknowledged to it.
  */
 public final class SharedSnapshot {
     private static final int READS = 64;

@@ -66,11 +66,11 @@ public final class StatementCache {
         try {
             prepared.close();
         } catch (Exception e) {
-            // What stays open is closed with the connection.
+            // A statement that stays open is closed with the connection.
         }
     }
 
-    /** A statement that was taken stays on its row beyond the work that runs, until it is given back. */
+    /** A statement that was taken stays on its row beyond the function that runs, until it is given back. */
     public void hold(SqlText sql, Prepared prepared, Object holder) {
         running.remove(prepared);
         held.put(prepared, new Held(sql, holder));
@@ -118,10 +118,10 @@ public final class StatementCache {
     private Prepared find(SqlText sql) throws SQLException {
         Prepared cached = kept.get(sql.text());
         if (cached != null && !isTaken(cached) && !cached.isClosed()) {
-            telemetry.statementHits.increment();
+            telemetry.statementHit();
             return cached;
         }
-        telemetry.statementMisses.increment();
+        telemetry.statementMiss();
         sql.requireSingle();
         if (sql.answersFromSchema()) {
             engine.lookAtSchema();

@@ -1,7 +1,9 @@
 package dev.sqlitepool.internal.lane;
 
+import dev.sqlitepool.internal.telemetry.Labelled;
+
 /** The right of a session to go on: the task for which it works. Thread-safe. */
-public interface Ticket {
+public interface Ticket extends Labelled {
     /** Whether the task has been ended from outside: cancelled, timed out, closed. */
     boolean isEnded();
 

@@ -4,10 +4,9 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
@@ -20,46 +19,37 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the write-ahead log small, off the path of the commits. Thread-safe.
  *
- * <p>Whoever is about to begin a transaction that writes looks at the size of the log's file, unless somebody just has. Past a few megabytes it first
- * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite begins it anew with this very
+ * <p>A task that is about to begin a write transaction looks at the size of the log's file, unless another just has. Past a few megabytes it first
+ * copies the log into the database, waiting for nobody; if all is copied and no reader uses the log, SQLite restarts it with this
  * transaction, and uses the file again. So no commit contains a checkpoint, and none waits for one to be acknowledged. When nobody has
- * written for a while, a <em>pass</em> does the same on a connection of its own, beside readers and writers. Readers can keep the log from
+ * written for a while, the {@link QuietPass} does the same on a connection of its own, beside readers and writers. Readers can keep the log from
  * beginning anew. So at the limit the one who is about to write waits for them and empties the log; the others wait behind him for the
  * write lane. Meanwhile the log does not grow: the readers who began before come to an end, then all is copied; those who began
  * meanwhile come to an end, then the log is emptied; who begins after that reads the database itself. So the wait is for two generations
  * of readers at most.
  *
  * <p>Why the log stays within the limit: every transaction that writes begins in {@link #beforeTransaction}, and there is one at a time.
- * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and whoever writes while a
+ * Only a connection that writes under a cursor of its own is let through, since it would wait for itself, and a task that writes while a
  * backup copies, which takes minutes and comes to an end. Why nobody waits for ever: the
  * wait ends with the acquire timeout, with the task, and with the pool.
  *
- * <p>At most one pass runs: {@link #running} is taken by compare-and-set; what a pass may have missed the next write or the look after the
- * quiet time starts again. Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is.
+ * <p>Size and SQLite's own counts are both used: one tells that something is to be done, the other that it is done.
  */
 public final class Checkpointer {
-    /** What else there is in the pool that matters to the log. */
+    /** The other parts of the pool that matter to the log. */
     public interface Beside {
         /** Whether a backup copies at this moment, and pins the log. */
         boolean isBackupCopying();
 
-        /** What of the pool has read for longest; null if nothing reads. */
+        /** The task of the pool that has read for longest; null if nothing reads. */
         @Nullable
         Reader oldestReader();
-
-        /** Whether there is a write lane. */
-        boolean isWriterOpen();
 
         /** What somebody who writes is called in messages. */
         String label(Ticket writer);
@@ -71,8 +61,6 @@ public final class Checkpointer {
     /** A read that keeps its snapshot, and for how long it has. */
     public record Reader(String label, Duration held) {}
 
-    private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(5);
-    private static final long LONGEST_BACKOFF_NANOS = TimeUnit.MINUTES.toNanos(5);
     private static final long TELL_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
     private static final long WARN_PERIOD_NANOS = TimeUnit.MINUTES.toNanos(1);
     /** How long the planner's statistics may take. */
@@ -89,63 +77,30 @@ public final class Checkpointer {
     /** No log grows faster than memory is copied, in bytes for each nanosecond. */
     private static final long FASTEST = 10;
 
-    /** A log that is smaller than this is not worth a pass when it is quiet. */
-    private static final long SMALL_LOG = 1L << 18;
-
     private final Means means;
     private final Settings settings;
-    private final Database opener;
-    private final UnaryOperator<Engine> engines;
     private final SyncGate gate;
+    private final QuietPass quietPass;
+    private final Pace pace;
     private final Beside beside;
     private final Telemetry telemetry;
-    private final Workers workers;
-    private final long step;
-
-    private final AtomicBoolean running = new AtomicBoolean();
-    private final AtomicBoolean watching = new AtomicBoolean();
-    /** The size from which on a pass is worth it. */
-    private volatile long threshold;
-    /** Something may have been written since the last pass that copied everything. */
-    private volatile boolean dirty;
 
     private volatile boolean wrote;
-    private volatile long writtenAt;
-    /** When {@code telemetry.walSize} was found. */
+    /** When {@code telemetry.walSize()} was found. */
     private volatile long lookedAt;
 
     /** When it was last said in the log that writes wait. */
     private volatile long warnedAt;
-    /** After a pass that failed, none begins before this. */
-    private volatile long notBefore;
 
-    private final AtomicInteger failures = new AtomicInteger();
-
-    /**
-     * Of whoever has taken {@link #running}. Opened by the first pass, closed when it is quiet; with an external checkpointer it only stays
-     * open.
-     */
-    private @Nullable Engine engine;
-
-    private final Runnable look = this::look;
-
-    private volatile int generation;
-    private volatile boolean keptOpen;
-
-    /** With engines as a test may have changed them. */
-    public Checkpointer(Means means, Database opener, UnaryOperator<Engine> engines, SyncGate gate, Beside beside) {
+    public Checkpointer(Means means, SyncGate gate, QuietPass quietPass, Beside beside) {
         this.means = means;
         this.settings = means.settings();
-        this.opener = opener;
-        this.engines = engines;
         this.gate = gate;
+        this.quietPass = quietPass;
+        this.pace = quietPass.pace();
         this.beside = beside;
         this.telemetry = means.telemetry();
-        this.workers = means.workers();
-        this.step = settings.walSizeLimit() / 4;
-        this.threshold = settings.checkpointSize();
         long now = telemetry.now();
-        this.notBefore = now;
         this.lookedAt = now - LOOK_NANOS;
         this.warnedAt = now - WARN_PERIOD_NANOS - 1;
     }
@@ -161,20 +116,18 @@ public final class Checkpointer {
             return;
         }
         wrote = true;
-        if (settings.externalCheckpointer() && (!keptOpen || generation != opener.generation())) {
-            startPass(false); // only to open the connection: while it is open, SQLite makes no last checkpoint
+        if (settings.externalCheckpointer()) {
+            quietPass.keepOpen();
         }
         if (!settings.checkpoints()) {
             return;
         }
-        dirty = true;
-        writtenAt = now;
-        watch(QUIET_NANOS);
+        quietPass.willWrite(now);
         if (size > settings.walSizeLimit() && !beside.isBackupCopying()) {
             empty(lane, writer, now);
         } else if (size <= settings.checkpointSize()) {
-            threshold = settings.checkpointSize();
-        } else if (size > threshold && now - notBefore >= 0) {
+            pace.begins();
+        } else if (pace.isDue(size, now)) {
             copy(lane, size, now);
         }
     }
@@ -190,37 +143,33 @@ public final class Checkpointer {
 
     /** The size of the log, or what it was a moment ago if it cannot have reached the limit since; negative if there is no log. */
     private long size(Lane lane, long now) {
-        long known = telemetry.walSize;
+        long known = telemetry.walSize();
         if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
             return known;
         }
         WriteAheadLog log = lane.engine().log();
         long size = log == null ? -1 : log.size();
         if (size >= 0) {
-            telemetry.walSize = size;
+            telemetry.walSize(size);
             lookedAt = now;
         }
         return size;
     }
 
-    /** Copies the log, so that this very transaction begins it anew, unless a reader uses it. */
+    /** Copies the log, so that this transaction restarts it, unless a reader uses it. */
     private void copy(Lane lane, long size, long now) throws SQLException {
-        threshold = size + step;
+        pace.tried(size);
         try {
             if (checkpoint(lane, false)) {
-                threshold = size; // until the file has shrunk, or grows all the same
-                failures.set(0);
+                pace.copied(size); // until the file has shrunk, or grows all the same
+                pace.succeeded();
             }
         } catch (SQLException e) {
-            notBefore = now + backoff();
+            pace.backOff(now);
             if (gate.isBroken()) {
                 throw e;
             } // else the log may grow, up to its limit
         }
-    }
-
-    private long backoff() {
-        return Math.min(LONGEST_BACKOFF_NANOS, QUIET_NANOS << Math.min(failures.get(), 10));
     }
 
     /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
@@ -235,9 +184,9 @@ public final class Checkpointer {
             }
             copied = copied || checkpoint(lane, false);
             if (copied && checkpoint(lane, true)) {
-                telemetry.walSize = 0;
-                threshold = settings.checkpointSize();
-                dirty = false;
+                telemetry.walSize(0);
+                pace.begins();
+                quietPass.emptied();
                 return;
             }
             if (beside.isBackupCopying()) {
@@ -251,7 +200,7 @@ public final class Checkpointer {
                 told = true;
                 tell();
             }
-            pause(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            pause();
         }
     }
 
@@ -259,7 +208,7 @@ public final class Checkpointer {
     private boolean checkpoint(Lane lane, boolean truncate) throws SQLException {
         try {
             Checkpoint done = log(lane.engine()).checkpoint(truncate);
-            telemetry.checkpoints.increment();
+            telemetry.checkpointed(done.complete());
             return done.complete();
         } catch (SQLException e) {
             requireCurrent(lane);
@@ -267,11 +216,11 @@ public final class Checkpointer {
                 return false; // another process, or an interrupt: the loop will see
             }
             lane.doubt(CloseReason.DISCARDED);
-            failed(e);
+            pace.failed(e);
             throw e;
         } catch (SyncFailedException e) {
             lane.doubt(CloseReason.DISCARDED);
-            failed(e);
+            pace.failed(e);
             throw new SQLException(
                     "The database could not be synced; nothing of this was written: " + e.getMessage(), "58030", e);
         }
@@ -282,8 +231,8 @@ public final class Checkpointer {
         return Objects.requireNonNull(engine.log());
     }
 
-    private static void pause(long nanos) throws SQLException {
-        LockSupport.parkNanos(nanos);
+    private static void pause() throws SQLException {
+        Patience.pause();
         if (Thread.interrupted()) {
             Thread.currentThread().interrupt();
             throw Refusal.interrupted();
@@ -291,10 +240,10 @@ public final class Checkpointer {
     }
 
     private PoolTimeoutException timedOut(Ticket writer) {
-        telemetry.timeouts.increment();
+        telemetry.timedOut(Access.WRITE, writer);
         PoolTimeoutException error =
                 means.refusal().logFull(beside.label(writer), reader(), beside.mayHaveHadEffect(writer));
-        telemetry.tell(listener -> listener.acquireTimedOut(error));
+        telemetry.timedOut(error);
         return error;
     }
 
@@ -306,7 +255,7 @@ public final class Checkpointer {
     }
 
     private void tell() {
-        long size = telemetry.walSize;
+        long size = telemetry.walSize();
         long now = telemetry.now();
         if (now - warnedAt > WARN_PERIOD_NANOS) {
             warnedAt = now;
@@ -319,160 +268,7 @@ public final class Checkpointer {
         Reader oldest = beside.oldestReader();
         String reader = oldest == null ? "" : oldest.label();
         Duration held = oldest == null ? Duration.ZERO : oldest.held();
-        telemetry.tell(listener -> listener.walLimitReached(size, reader, held));
-    }
-
-    // ---- beside the writers
-
-    private void watch(long nanos) {
-        if (!watching.get() && watching.compareAndSet(false, true)) {
-            workers.after(nanos, look);
-        }
-    }
-
-    /** On the timer: copies what there is when nobody has written for a while, so that a crash has little to recover. */
-    public void look() {
-        watching.set(false);
-        if (means.life().isClosed() || opener.checkpointsOnlyOnWriteLane() || opener.isExclusive()) {
-            return;
-        }
-        long now = telemetry.now();
-        long wait = Math.max(QUIET_NANOS - (now - writtenAt), notBefore - now);
-        if (wait > 0) {
-            watch(wait);
-        } else {
-            startPass(true);
-        }
-    }
-
-    private void startPass(boolean quiet) {
-        Runnable pass = () -> pass(quiet);
-        if (running.compareAndSet(false, true)) {
-            workers.execute(pass);
-        }
-    }
-
-    /** The file has changed, and a connection to the old one is in the way; the next pass opens another. */
-    public void fileChanged() {
-        if (running.compareAndSet(false, true)) {
-            if (engine != null && generation != opener.generation()) {
-                closeConnection();
-            }
-            running.set(false);
-            if (means.life().isClosed()) {
-                means.life().advanceClose();
-            }
-        }
-    }
-
-    public boolean isRunning() {
-        return running.get();
-    }
-
-    /** One pass; a complete one at a quiet time closes the connection. */
-    private void pass(boolean quiet) {
-        try {
-            if (settings.externalCheckpointer()) {
-                engine = connection();
-                keptOpen = true;
-            } else if (dirty && !means.life().isClosed() && !(quiet && isNotWorthIt())) {
-                dirty = false;
-                Checkpoint done = log(connection()).checkpoint(false);
-                telemetry.checkpoints.increment();
-                if (!done.complete()) {
-                    dirty = true;
-                }
-                failures.set(0);
-                threshold = telemetry.walSize + step;
-            }
-        } catch (Throwable e) {
-            dirty = true;
-            failed(e);
-            threshold = telemetry.walSize + step;
-            notBefore = telemetry.now() + backoff();
-            closeConnection();
-        } finally {
-            if (means.life().isClosed() || quiet && !dirty) {
-                closeConnection();
-            }
-            running.set(false);
-            if (means.life().isClosed()) {
-                means.life().advanceClose();
-            } else if (settings.checkpoints() && (dirty || !quiet)) {
-                watch(QUIET_NANOS);
-            }
-        }
-    }
-
-    /** A small log is recovered in no time, and a database whose write lane is closed was copied when it closed, or will be. */
-    private boolean isNotWorthIt() {
-        boolean not = telemetry.walSize < SMALL_LOG || !beside.isWriterOpen();
-        if (not) {
-            dirty = false;
-        }
-        return not;
-    }
-
-    private Engine connection() throws SQLException {
-        opener.look();
-        if (engine != null && generation != opener.generation()) {
-            closeConnection(); // to a file that is not the database any more
-        }
-        Engine open = engine;
-        if (open == null) {
-            generation = opener.generation();
-            open = engines.apply(opener.open(Access.READ));
-            engine = open;
-        }
-        return open;
-    }
-
-    private void closeConnection() {
-        Engine last = engine;
-        engine = null;
-        if (last != null) {
-            try {
-                opener.close(last);
-            } catch (Throwable e) { // memory may run out here, too
-                telemetry.debug("the connection of the checkpointer could not be closed", e);
-            }
-        }
-    }
-
-    /** Tells the first time, and leaves the rest to the reader of details. */
-    private void failed(Throwable error) {
-        if (error instanceof SyncFailedException) {
-            gate.distrust(); // a later sync proves nothing about the pages that this one lost
-        }
-        if (failures.getAndIncrement() == 0) {
-            telemetry.warn(
-                    "a checkpoint failed; the write-ahead log grows, at most to its limit, until one succeeds", error);
-        } else {
-            telemetry.debug("a checkpoint failed again", error);
-        }
-    }
-
-    /**
-     * For the pool that closes: no pass will run any more.
-     *
-     * @return whether the connection is closed; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is
-     */
-    public boolean closed() {
-        Runnable close = () -> {
-            closeConnection();
-            running.set(false);
-            means.life().advanceClose();
-        };
-        if (!running.compareAndSet(false, true)) {
-            return false;
-        }
-        boolean open = engine != null;
-        if (open) {
-            workers.execute(close);
-        } else {
-            running.set(false);
-        }
-        return !open;
+        telemetry.walLimitReached(size, reader, held);
     }
 
     // ---- statistics for the query planner

@@ -3,19 +3,15 @@ package dev.sqlitepool.internal.log;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settles;
+import dev.sqlitepool.internal.SureLock;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.file.DisplacedException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -24,192 +20,80 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The write lane commits without a sync. Before it is given back, what it would acknowledge is added to the gate, so entries are in
  * the order of the commits. One thread at a time drives the gate: it takes all that is there and syncs the WAL once. What it took was
- * appended before the sync began, so the sync covers it; meanwhile the lane runs the next transactions. Then the entries are settled,
+ * appended before the sync began, so the sync covers it; at the same time the lane runs the next transactions. Then the entries are settled,
  * by one thread at a time too, in their order; a stage that blocks there holds up neither the lane nor the next sync.
  *
- * <p>Why no acknowledgement is lost: entries are added under the lock, and who adds sees to a driver afterwards; a driver stops only
- * when it has seen the gate empty under the lock, and so does who settles. Why none is false: an entry is settled with success only
+ * <p>Why no acknowledgement is lost: entries are added under the lock, and the thread that adds one then makes sure of a driver; a driver stops only
+ * when it has seen the gate empty under the lock, and so does the thread that settles. Why none is false: an entry is settled with success only
  * after a sync that began after it was added, or if it needs none; if it has committed, only after the file was seen in its place since. After a sync that failed, or hangs, nobody can know what is on disk, and a later one
  * proves nothing about pages that the failed one dropped: the gate is {@link #isBroken broken}, all that is in it fails with an unknown
  * outcome, the lane is discarded, and the next one opens only after a TRUNCATE checkpoint has put everything into the database file.
  *
- * <p>Why nobody waits for a thread that cannot be had: somebody who was only {@link #called} holds nothing, and whoever waits here does it
- * himself if nobody has come after a moment ({@link #help}). Why an error of the machine stops nothing: what takes memory comes before a
+ * <p>Why nobody waits for a thread that cannot be had: a thread that was only {@link #called} holds nothing, and a thread that waits here drives
+ * if no other has come after a moment ({@link #help}). Why an error of the machine stops nothing: what takes memory comes before a
  * change, so that a step that fails is tried again.
  */
 public final class SyncGate {
     /** How long a sync may take before the outcome of what it covers is called unknown. */
     private static final long HUNG_NANOS = TimeUnit.SECONDS.toNanos(30);
     /** How long somebody waits for one who was called. */
-    private static final long HELP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
-
-    /** What to do when the disk has it; may be called twice, and decides once. */
-    public interface Outcome {
-        /** Settles with success, or with the error. */
-        void settle(@Nullable OutcomeUnknownException unknown);
-
-        /** Whether everybody can see that it is settled. */
-        public boolean isSettled();
-    }
-
-    /** The outcome of somebody who goes on by himself then: his thread waits for it, or he has left word. */
-    public static final class Turn implements Outcome {
-        private final CompletableFuture<Void> end = new CompletableFuture<>();
-
-        @Override
-        public void settle(@Nullable OutcomeUnknownException unknown) {
-            if (unknown == null) {
-                end.complete(null);
-            } else {
-                end.completeExceptionally(unknown);
-            }
-        }
-
-        @Override
-        public boolean isSettled() {
-            return end.isDone();
-        }
-
-        /** Calls somebody once, with the error if there is one: on the thread that settles, or here if it is settled. */
-        public void then(Consumer<@Nullable OutcomeUnknownException> next) {
-            CompletableFuture<Void> unused = end.handle((done, error) -> {
-                next.accept((OutcomeUnknownException) error);
-                return null;
-            });
-        }
-
-        /** Waits, as long as a sync can take; an interrupt does not shorten it, and is not lost. */
-        public void await(SyncGate gate) {
-            boolean interrupted = false;
-            try {
-                while (true) {
-                    try {
-                        end.get(HELP_NANOS, TimeUnit.NANOSECONDS);
-                        return;
-                    } catch (TimeoutException | OutOfMemoryError | InternalError e) {
-                        gate.help(this);
-                    } catch (InterruptedException e) {
-                        interrupted = true;
-                    } catch (ExecutionException e) {
-                        throw (OutcomeUnknownException) e.getCause();
-                    }
-                }
-            } finally {
-                if (interrupted) {
-                    Thread.currentThread().interrupt();
-                }
-            }
-        }
-    }
-
-    /**
-     * An outcome on its way. As a rest it is what comes after its own settlement: that of the next. What needs memory to settle it is made
-     * with it.
-     */
-    private final class Entry implements Workers.Ordered {
-        final Engine engine;
-        /** What is written is not synced yet. */
-        final boolean written;
-        /** What is committed must be in the database. */
-        final boolean committed;
-
-        final Outcome outcome;
-        final Runnable settle = this::settle;
-        /** What became of it; written before it is to be settled. */
-        private @Nullable OutcomeUnknownException unknown;
-
-        private boolean waits = true;
-        /** Which is to be settled after it; guarded by the lock of the gate. */
-        private @Nullable Entry next;
-
-        Entry(Engine engine, boolean written, boolean committed, Outcome outcome) {
-            this.engine = engine;
-            this.written = written;
-            this.committed = committed;
-            this.outcome = outcome;
-        }
-
-        /** May be repeated by the one who has it in hand. */
-        private void settle() {
-            if (waits) {
-                waits = false;
-                waitingInPool.decrementAndGet();
-            }
-            outcome.settle(committed ? unknown : null);
-        }
-
-        /** A stage may be overtaken, an acknowledgement not, even if its thread is not running at the moment. */
-        @Override
-        public boolean isReady() {
-            return outcome.isSettled();
-        }
-
-        @Override
-        public void run() {
-            settleAfter(this);
-        }
-    }
+    static final long HELP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Means means;
     private final AtomicInteger waitingInPool;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final SureLock lock = new SureLock();
     private final Condition quiet = lock.newCondition();
 
     @GuardedBy("lock")
     private List<Entry> entries = new ArrayList<>();
-    /** What is being synced. */
+    /** The entries that are being synced. */
     @GuardedBy("lock")
     private List<Entry> taken = List.of();
 
     @GuardedBy("lock")
     private boolean driven;
-    /** Somebody will come who drives; whoever comes before him may do it. */
+    /** A driver will come; another thread that comes first may drive instead. */
     @GuardedBy("lock")
     private boolean called;
     /** When the sync that runs began; meaningful while something is taken. */
     @GuardedBy("lock")
     private long syncedSince;
 
-    /** To be settled, in a chain. */
     @GuardedBy("lock")
-    private @Nullable Entry first;
-
-    @GuardedBy("lock")
-    private @Nullable Entry last;
-    /** Is being settled. The next may be when this one is, or when its settler comes back. */
-    @GuardedBy("lock")
-    private @Nullable Entry inHand;
+    private final Unsettled unsettled = new Unsettled();
 
     @GuardedBy("lock")
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
     private final Runnable settler = this::settleFirst;
+    private final Consumer<Entry> settleNext = this::settleAfter;
     private final Runnable watcher = this::watch;
 
     @GuardedBy("lock")
     private boolean watched;
-    /** A sync has failed or hangs, and no connection opened since has put things right. */
-    private volatile boolean broken;
+
+    private final BatchSync disk;
 
     public SyncGate(Means means, AtomicInteger waitingInPool) {
         this.means = means;
         this.waitingInPool = waitingInPool;
+        this.disk = new BatchSync(means);
     }
 
     /** Whether every connection that writes must be replaced. */
     public boolean isBroken() {
-        return broken;
+        return disk.isBroken();
     }
 
     /** A sync of somebody else has failed: nobody knows what of the log is on disk. */
     void distrust() {
-        broken = true;
+        disk.distrust();
     }
 
     /** A TRUNCATE checkpoint has succeeded on a new connection. */
     public void repaired() {
-        broken = false;
+        disk.repaired();
     }
 
     // ---- coming
@@ -233,7 +117,7 @@ public final class SyncGate {
         while (!isAdded(engine, written, committed, outcome)) {
             Workers.pause();
         }
-        lock();
+        lock.lock();
         try {
             watch = !watched;
             watched = true;
@@ -247,8 +131,8 @@ public final class SyncGate {
 
     private boolean isAdded(Engine engine, boolean written, boolean committed, Outcome outcome) {
         try {
-            Entry entry = new Entry(engine, written, committed, outcome);
-            lock();
+            Entry entry = new Entry(engine, written, committed, outcome, waitingInPool, settleNext);
+            lock.lock();
             try {
                 entries.add(entry);
                 waitingInPool.incrementAndGet();
@@ -258,18 +142,6 @@ public final class SyncGate {
             return true;
         } catch (OutOfMemoryError | InternalError e) {
             return false; // nothing has happened
-        }
-    }
-
-    /** Waiting for a lock takes memory in some releases of Java. */
-    private void lock() {
-        while (true) {
-            try {
-                lock.lock();
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
         }
     }
 
@@ -283,7 +155,7 @@ public final class SyncGate {
     private void syncAll() {
         List<Entry> batch = begin(null);
         while (batch != null) {
-            batch = next(batch, sync(batch));
+            batch = next(batch, disk.sync(batch));
             if (batch != null) {
                 settleElsewhere();
             }
@@ -291,8 +163,8 @@ public final class SyncGate {
     }
 
     /** Sees to it that somebody drives, on another thread. */
-    void driveElsewhere() {
-        lock();
+    public void driveElsewhere() {
+        lock.lock();
         try {
             if (driven || called || entries.isEmpty()) {
                 return;
@@ -314,9 +186,9 @@ public final class SyncGate {
     public boolean driveBefore(Runnable rest) {
         List<Entry> mine = empty();
         Entry only = null;
-        lock();
+        lock.lock();
         try {
-            boolean idle = !driven && inHand == null && first == null;
+            boolean idle = !driven && unsettled.isEmpty();
             if (idle && entries.size() == 1 && !entries.get(0).written) {
                 only = entries.get(0);
                 List<Entry> batch = entries;
@@ -330,40 +202,9 @@ public final class SyncGate {
             driveElsewhere();
             return true;
         }
-        only.unknown = sync(mine);
+        only.unknown = disk.sync(mine);
         Entry settled = only;
-        return means.workers().publish(settled.settle, after(settled, rest));
-    }
-
-    private Workers.Ordered after(Entry settled, Runnable rest) {
-        while (true) {
-            try {
-                return new GoOn(settled, rest);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    /** What comes after an outcome that was settled by the owner of a lane; new each time, so that the timer can tell one from the next. */
-    private static final class GoOn implements Workers.Ordered {
-        private final Entry settled;
-        private final Runnable rest;
-
-        GoOn(Entry settled, Runnable rest) {
-            this.settled = settled;
-            this.rest = rest;
-        }
-
-        @Override
-        public boolean isReady() {
-            return settled.isReady();
-        }
-
-        @Override
-        public void run() {
-            rest.run();
-        }
+        return means.workers().publish(settled.settle, settled.before(rest));
     }
 
     /** For a caller that has just added one: syncs here if there is nothing else, since a lone writer needs no hop. */
@@ -374,16 +215,16 @@ public final class SyncGate {
             return;
         }
         Entry only = mine.get(0);
-        OutcomeUnknownException unknown = sync(mine);
+        OutcomeUnknownException unknown = disk.sync(mine);
         boolean here;
-        lock();
+        lock.lock();
         try {
-            here = inHand == null && first == null;
+            here = unsettled.isEmpty();
             if (here) {
                 only.unknown = unknown;
-                inHand = only; // its future is known to this caller alone
+                unsettled.takeInHand(only); // its future is known to this caller alone
             } else {
-                toSettle(mine, unknown);
+                unsettled.add(mine, unknown);
             }
             stopDriving();
         } finally {
@@ -402,7 +243,7 @@ public final class SyncGate {
     private @Nullable List<Entry> begin(@Nullable Outcome alone) {
         List<Entry> fresh = empty();
         long now = now();
-        lock();
+        lock.lock();
         try {
             called &= alone != null;
             boolean only = alone == null || entries.size() == 1 && entries.get(0).outcome == alone;
@@ -446,13 +287,13 @@ public final class SyncGate {
 
     // ---- driving
 
-    /** By the driver: what he has synced is to be settled; what to sync next; null if there is nothing, and it is the driver no more. */
+    /** By the driver: settles the synced entries and takes those to sync next; null if there are none, and it stops driving. */
     private @Nullable List<Entry> next(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
         List<Entry> fresh = empty();
         long now = now();
-        lock();
+        lock.lock();
         try {
-            toSettle(synced, unknown);
+            unsettled.add(synced, unknown);
             if (entries.isEmpty()) {
                 stopDriving();
                 return null;
@@ -470,25 +311,11 @@ public final class SyncGate {
         quiet.signalAll();
     }
 
-    @GuardedBy("lock")
-    private void toSettle(List<Entry> synced, @Nullable OutcomeUnknownException unknown) {
-        for (int i = 0; i < synced.size(); i++) {
-            Entry entry = synced.get(i);
-            entry.unknown = unknown;
-            if (last == null) {
-                first = entry;
-            } else {
-                last.next = entry;
-            }
-            last = entry;
-        }
-    }
-
     /** Sees to it that somebody settles, on another thread. */
     private void settleElsewhere() {
-        lock();
+        lock.lock();
         try {
-            if (settlerCalled || first == null || inHand != null) {
+            if (settlerCalled || !unsettled.needsSettler()) {
                 return; // who has one in hand comes back
             }
             settlerCalled = true;
@@ -516,18 +343,10 @@ public final class SyncGate {
 
     /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
     private @Nullable Entry nextToSettle(@Nullable Entry settled) {
-        lock();
+        lock.lock();
         try {
             settlerCalled = false;
-            if (inHand != null && inHand != settled && !inHand.isReady()) {
-                return null;
-            }
-            inHand = first;
-            if (inHand != null) {
-                first = inHand.next;
-                last = first == null ? null : last;
-            }
-            return inHand;
+            return unsettled.next(settled);
         } finally {
             lock.unlock();
         }
@@ -535,11 +354,9 @@ public final class SyncGate {
 
     /** By one who has settled something, and leaves what comes after it to others. */
     private void leave(Entry settled) {
-        lock();
+        lock.lock();
         try {
-            if (inHand == settled) {
-                inHand = null;
-            }
+            unsettled.leave(settled);
         } finally {
             lock.unlock();
         }
@@ -548,13 +365,13 @@ public final class SyncGate {
     }
 
     /**
-     * By a thread that has waited for a turn: does what nobody has come for. It runs the stages of others only where the pool can have no
+     * By a thread that has waited for an outcome: does what nobody has come for. It runs the stages of others only where the pool can have no
      * other thread, since its own work may not be done.
      */
-    private void help(Outcome turn) {
+    void help(Outcome awaited) {
         syncAll();
         Entry settled = null;
-        while (means.workers().isShort() && !turn.isSettled()) {
+        while (means.workers().isShort() && !awaited.isSettled()) {
             Entry next = nextToSettle(settled);
             if (next == null) {
                 means.life().advanceClose();
@@ -570,78 +387,13 @@ public final class SyncGate {
         }
     }
 
-    /** Never throws: the driver must not die. */
-    private @Nullable OutcomeUnknownException sync(List<Entry> batch) {
-        while (true) {
-            try {
-                return syncOnce(batch);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
-    private @Nullable OutcomeUnknownException syncOnce(List<Entry> batch) {
-        Engine engine = null;
-        boolean written = false;
-        for (Entry entry : batch) {
-            if (entry.committed) {
-                engine = entry.engine; // the same for all: the gate is drained before its connection is closed
-                written |= entry.written;
-            }
-        }
-        if (engine == null) {
-            return null;
-        }
-        Throwable failure = null;
-        if (!broken || !written) {
-            boolean synced = !written;
-            try {
-                if (!synced) {
-                    Objects.requireNonNull(engine.log()).sync();
-                    synced = true;
-                }
-                engine.requireInPlace();
-                return null;
-            } catch (DisplacedException e) {
-                return displaced(e); // the disk has done what it should
-            } catch (OutOfMemoryError | InternalError e) {
-                if (synced) {
-                    throw e; // the look is repeated
-                }
-                failure = e; // perhaps in place of an error of the disk, after which another sync proves nothing
-            } catch (Throwable e) {
-                failure = e;
-            }
-        }
-        broken = true;
-        return unknown(failure == null ? "an earlier sync has failed" : String.valueOf(failure.getMessage()), failure);
-    }
-
-    private OutcomeUnknownException displaced(DisplacedException why) {
-        return new OutcomeUnknownException(
-                "A commit cannot be acknowledged: " + why.getMessage()
-                        + ". It is not repeated; read the database to find out whether it is there.",
-                means.refusal().stats(),
-                why);
-    }
-
-    private OutcomeUnknownException unknown(String why, @Nullable Throwable cause) {
-        return new OutcomeUnknownException(
-                "A commit could not be synced to disk: " + why
-                        + ". It may be on disk, or be lost when the power fails. It is not"
-                        + " repeated; read the database to find out. Check the disk and the file system.",
-                means.refusal().stats(),
-                cause);
-    }
-
     // ---- when the disk does not answer
 
     /** On the timer, as long as anything is synced: what waits for a sync that hangs cannot wait for ever. */
     void watch() {
         boolean hung;
         boolean again;
-        lock();
+        lock.lock();
         try {
             hung = driven && means.telemetry().now() - syncedSince >= HUNG_NANOS;
             again = driven || !entries.isEmpty();
@@ -659,9 +411,9 @@ public final class SyncGate {
 
     /** Calls the outcome of everything in the gate unknown. A sync that comes back later finds it settled. */
     public void abandon(String why) {
-        broken = true;
+        disk.distrust();
         List<Entry> all = new ArrayList<>();
-        lock();
+        lock.lock();
         try {
             all.addAll(taken);
             all.addAll(entries);
@@ -670,16 +422,16 @@ public final class SyncGate {
         }
         List<Runnable> settles = new ArrayList<>();
         for (Entry entry : all) {
-            settles.add(() -> entry.outcome.settle(entry.committed ? unknown(why, null) : null));
+            settles.add(() -> entry.outcome.settle(entry.committed ? disk.unknown(why, null) : null));
         }
-        means.workers().completeAll(settles);
+        Settles.completeAll(means.workers(), settles);
     }
 
     /** After {@link #drain}: whether everything is settled, too; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is. */
     public boolean isSettled() {
-        lock();
+        lock.lock();
         try {
-            return inHand == null && first == null; // who drives hands on what he has synced before he stops
+            return unsettled.isEmpty(); // who drives hands on what he has synced before he stops
         } finally {
             lock.unlock();
         }
@@ -713,7 +465,7 @@ public final class SyncGate {
     }
 
     private boolean isQuietSoon() throws InterruptedException {
-        lock();
+        lock.lock();
         try {
             long left = HELP_NANOS;
             while (left > 0 && (driven || !entries.isEmpty())) {

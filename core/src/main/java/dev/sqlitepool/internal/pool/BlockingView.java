@@ -18,7 +18,7 @@ import java.util.Optional;
 /**
  * The pool for code that waits. Thread-safe.
  *
- * <p>On a platform thread the caller runs its work itself: code always, data if a lane is idle. It never runs anybody else's: when
+ * <p>On a platform thread the caller runs its task itself: a function always, a statement if a lane is idle. It never runs another's: when
  * it gives its lane back and somebody waits, a worker goes on. Each method asks for room on the stack first ({@link StackRoom}): the frames
  * between a grant and the return of the lane find it.
  */

@@ -17,6 +17,7 @@ import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.log.SyncGate;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import dev.sqlitepool.internal.upkeep.Backups;
@@ -40,6 +41,7 @@ public final class Parts implements Life, Checkpointer.Beside {
     private final Lanes read;
 
     private final SyncGate gate;
+    private final QuietPass quietPass;
     private final Checkpointer checkpointer;
     private final Routes routes;
     private final Dispatcher dispatcher;
@@ -52,11 +54,12 @@ public final class Parts implements Life, Checkpointer.Beside {
         workers = new Workers(settings.name(), settings.executor());
         telemetry = new Telemetry(settings.name(), clock, settings.listener(), workers);
         means = new Means(settings, telemetry, workers, new Refusal(settings, this::stats), this);
-        Database opener = new SqliteDatabase(settings, telemetry::tell);
+        Database opener = new SqliteDatabase(settings, telemetry);
         feed = new ChangeFeed(means);
         AtomicInteger waiting = new AtomicInteger();
         gate = new SyncGate(means, waiting);
-        checkpointer = new Checkpointer(means, opener, engines, gate, this);
+        quietPass = new QuietPass(means, opener, engines, gate, this::isWriterOpen);
+        checkpointer = new Checkpointer(means, gate, quietPass, this);
         int size = settings.poolSize();
         int writers = opener.writeLanes();
         write = new Lanes(Access.WRITE, writers, means, opener, engines, gate, checkpointer, waiting);
@@ -67,8 +70,8 @@ public final class Parts implements Life, Checkpointer.Beside {
         routes = new Routes(means, read, write, gate, checkpointer, feed);
         dispatcher = new Dispatcher(routes);
         backups = new Backups(routes, opener, engines, write);
-        housekeeper = new Housekeeper(means, opener, checkpointer, write, groups);
-        closing = new Closing(means, routes, checkpointer, housekeeper, backups, feed, groups);
+        housekeeper = new Housekeeper(means, opener, checkpointer, quietPass, write, groups);
+        closing = new Closing(means, routes, quietPass, housekeeper, backups, feed, groups);
         opener.onChange(housekeeper::fileChanged);
     }
 
@@ -98,6 +101,10 @@ public final class Parts implements Life, Checkpointer.Beside {
 
     public Checkpointer checkpointer() {
         return checkpointer;
+    }
+
+    public QuietPass quietPass() {
+        return quietPass;
     }
 
     public Housekeeper housekeeper() {
@@ -152,8 +159,7 @@ public final class Parts implements Life, Checkpointer.Beside {
         return oldest == null ? null : new Checkpointer.Reader(oldest.getKey().label(), oldest.getValue());
     }
 
-    @Override
-    public boolean isWriterOpen() {
+    private boolean isWriterOpen() {
         return write.stats().live() > 0;
     }
 

@@ -3,7 +3,7 @@ package dev.sqlitepool.internal.session;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What the work wants done after its transaction has been committed, in order. Owned by the session's owner. */
+/** The hooks that run after the transaction of a function has been committed, in order. Owned by the session's owner. */
 final class CommitHooks {
     private final List<Runnable> hooks = new ArrayList<>();
     /** Those of the transaction that was committed last. */
@@ -32,7 +32,7 @@ final class CommitHooks {
         hooks.clear();
     }
 
-    /** What is to be done now; empty if nothing was committed. */
+    /** The hooks to run now; empty if nothing was committed. */
     List<Runnable> due() {
         return due;
     }

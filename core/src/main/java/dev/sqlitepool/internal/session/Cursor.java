@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.RowCursor;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.engine.Prepared;
@@ -12,6 +13,7 @@ import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -47,6 +49,13 @@ public final class Cursor<T> {
         this(session, sql, mapper, values, false);
     }
 
+    /** A cursor that work reads on its own thread, and that works may leave open. */
+    static <T> RowCursor<T> ofWork(
+            Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+            throws SQLException {
+        return new OfWork<>(session, sql, mapper, values);
+    }
+
     /** As the other; {@code held} if the cache of the lane is to hold its statement for it, since works come and go meanwhile. */
     Cursor(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values, boolean held) {
         this.session = session;
@@ -56,7 +65,7 @@ public final class Cursor<T> {
         this.values = values;
     }
 
-    /** What it is called in messages; never contains values. */
+    /** Its name in messages; never contains values. */
     public String label() {
         return sql.label();
     }
@@ -73,7 +82,7 @@ public final class Cursor<T> {
     public boolean read(Ticket ticket, long most, long nanos, Consumer<? super T> into) throws SQLException {
         Lane own = session.lane();
         if (own == null) {
-            throw new IllegalStateException("a cursor without a lane");
+            throw new IllegalStateException("a cursor without a connection");
         }
         session.begin(own, ticket);
         boolean well = false;
@@ -143,7 +152,7 @@ public final class Cursor<T> {
         }
     }
 
-    /** What is told when the statement has been closed under the cursor. */
+    /** The error when the statement has been closed under the cursor. */
     SQLException closed() {
         return new SQLException(
                 "The cursor of " + label()
@@ -175,7 +184,7 @@ public final class Cursor<T> {
             } catch (SQLException e) {
                 // Not as SQLite's error, for which the session would move to the write lane, and leave the statement
                 // behind.
-                throw TransactionScope.failure(own, e) == Failure.READ_ONLY
+                throw own.failure(e) == Failure.READ_ONLY
                         ? writes(e)
                         : own.interrupts().explained(e);
             } finally {
@@ -231,5 +240,85 @@ public final class Cursor<T> {
             own.doubt(CloseReason.DISCARDED);
         }
         return session.end();
+    }
+
+    /**
+     * A cursor that work reads. Owned by the session's owner.
+     *
+     * <p>From its first step on its statement is held by the cache of the lane, which closes it when it must: so it is open exactly if the
+     * cache holds it for this cursor, whatever has become of the lane and its statements meanwhile.
+     *
+     * @param <T> what a row becomes
+     */
+    private static final class OfWork<T> implements RowCursor<T> {
+        private final Session session;
+        private final SqlText sql;
+        private final Cursor<T> cursor;
+        /** Where it has begun. */
+        private @Nullable Lane begun;
+
+        private boolean over;
+
+        OfWork(Session session, SqlText sql, RowMapper<? extends T> mapper, @Nullable Object[] values)
+                throws SQLException {
+            this.session = session;
+            this.sql = sql;
+            this.cursor = new Cursor<>(session, sql, mapper, values, true);
+            if (sql.verb().needsWriteLane() || sql.verb() == Verb.WITH && sql.returnsChanges()) {
+                throw new SQLException(cursor.label() + " does not only read; use query(…) for it.", "25006");
+            }
+        }
+
+        @Override
+        public boolean read(int most, Consumer<? super T> into) throws SQLException {
+            if (most < 1) {
+                throw new IllegalArgumentException("most was " + most + "; it must be at least 1.");
+            }
+            session.requireAlive();
+            if (over) {
+                return false;
+            }
+            Lane own = session.ready(sql, Verb.READ);
+            if (begun != null && !isOpen(own)) {
+                throw cursor.closed(); // each time: it must not seem to have ended
+            }
+            boolean more = false;
+            try {
+                more = cursor.read(own, most, System.nanoTime() + Long.MAX_VALUE / 2, into);
+                over = !more;
+            } finally {
+                Prepared statement = cursor.statement();
+                Lane now = session.lane();
+                if (statement != null && now != null) {
+                    settle(now, statement, more);
+                }
+                session.lookWhatIsOpen();
+            }
+            return more;
+        }
+
+        private boolean isOpen(Lane own) {
+            Prepared statement = cursor.statement();
+            return own == begun && statement != null && own.statements().isHeld(statement, cursor);
+        }
+
+        /** After a read: the cache holds the statement, or has it back. */
+        private void settle(Lane now, Prepared statement, boolean more) {
+            begun = now;
+            if (!more) {
+                now.statements().give(sql, statement);
+            }
+        }
+
+        @Override
+        public void close() {
+            Lane own = session.lane();
+            if (!over && own != null && isOpen(own)) {
+                session.requireAlive();
+                own.statements().give(sql, Objects.requireNonNull(cursor.statement()));
+                session.lookWhatIsOpen();
+            }
+            over = true;
+        }
     }
 }

@@ -2,7 +2,7 @@ package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 
-/** What a piece of work is promised about its connection. */
+/** The promise to a function about its connection. */
 public enum Form {
     /** Autocommit, begins as a reader, moves to the write lane when it must. */
     CONNECTION(Access.READ),

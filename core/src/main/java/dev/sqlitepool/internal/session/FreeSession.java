@@ -5,6 +5,7 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ReadClock;
 import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
@@ -18,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * A session whose work commits by itself: in {@code connection(…)}, in leases, through JDBC. It begins as a reader, and moves to the write
  * lane when it must. Whoever goes on after such a commit may take it for durable. Owned by the session's owner.
  *
- * <p>A transaction that begins with BEGIN is committed without a sync. Then the work gives the write lane back, and waits at the sync
- * gate before it goes on: others commit meanwhile, and one sync serves all. Everything else can commit in ways that nobody sees here: at
+ * <p>A transaction that begins with BEGIN is committed without a sync. Then the function gives the write lane back, and waits at the sync
+ * gate before it goes on: others commit in the meantime, and one sync serves all. Everything else can commit in ways that nobody sees here: at
  * the end of a cursor of {@code INSERT … RETURNING}, after an error that keeps some rows, through the driver's connection. There SQLite
  * syncs each commit by itself.
  *
@@ -86,7 +87,7 @@ public final class FreeSession extends Session {
         }
         results().closeThoseOfJdbc(JdbcView.MOVED);
         from.leave();
-        telemetry.moves.increment();
+        telemetry.switched(ticket());
         return take(from, Access.WRITE);
     }
 
@@ -109,7 +110,7 @@ public final class FreeSession extends Session {
         return to;
     }
 
-    /** Gives the write lane up in the middle of the work, which goes on without a lane until it needs one. */
+    /** Gives the write lane up in the middle of the function, which continues without a lane until it needs one. */
     private void giveUp(Lane own) {
         results().close(own, JdbcView.COMMITTED);
         readOnly().end(own);
@@ -206,7 +207,7 @@ public final class FreeSession extends Session {
         }
     }
 
-    /** The work has returned: what nobody has seen it commit, as at the end of a result, is acknowledged now. */
+    /** The function has returned. Commits that nobody has seen, as at the end of a result, are acknowledged now. */
     private void requireInPlaceAtEnd() {
         Lane last = lane();
         if (last != null && last.access() == Access.WRITE && !transaction().isOpen()) {

@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.Lane;
@@ -8,7 +9,7 @@ import dev.sqlitepool.internal.lane.Ticket;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
-/** What a session needs of the pool that it works for. Thread-safe. */
+/** The part of the pool that a session needs. Thread-safe. */
 public interface Host {
     /**
      * Gives a lane back and then waits for one of the access, first come, first served: no lane is held while waiting for
@@ -41,7 +42,7 @@ public interface Host {
     /**
      * Waits, not for ever, until what the session has just committed on the lane is on disk.
      *
-     * @param giveBack gives the lane back meanwhile; the session has left it
+     * @param giveBack gives the lane back before the wait; the session has left it
      * @return false if nobody has waited, since the work does nothing more; who acknowledges it later tells what was written
      * @throws dev.sqlitepool.OutcomeUnknownException if nobody knows whether it is
      */
@@ -57,8 +58,18 @@ public interface Host {
     boolean isWatched();
 
     /** Tells those who watch what was written and committed; runs nothing of theirs here. */
-    void written(Writes writes);
+    void tell(Writes writes);
 
     /** The pool at this moment, for exceptions. */
     PoolStats stats();
+
+    /** The error of a write of which nobody knows whether it took effect. */
+    default OutcomeUnknownException unknown(Throwable cause) {
+        return new OutcomeUnknownException(
+                "A write failed in a way that does not tell whether it took effect: "
+                        + (cause instanceof SQLException ? cause.getMessage() : cause.toString())
+                        + ". It is not repeated; read the database to find out. Check disk space and file system.",
+                stats(),
+                cause);
+    }
 }

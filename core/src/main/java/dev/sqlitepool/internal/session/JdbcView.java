@@ -11,10 +11,10 @@ public interface JdbcView {
 
     String CLOSED = "it, its statement or its connection was closed";
     String COMMITTED = "its transaction has been committed, and its connection was given back to the pool";
-    String MOVED = "this work has gone on on another connection of the pool";
+    String MOVED = "this task has continued on another connection of the pool";
     String INTERRUPTED = "a statement was interrupted, which reaches all results of a connection";
 
-    /** What the user has. */
+    /** The connection that the user has. */
     Connection connection();
 
     /** Whether a result may have more rows. */

@@ -2,30 +2,52 @@ package dev.sqlitepool.internal.session;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ReadClock;
 import dev.sqlitepool.internal.lane.Ticket;
+import dev.sqlitepool.internal.sql.Verb;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lane that work has at the moment, the ticket for which it runs, and the thread on which it does. Owned by that thread; {@link
- * #interrupt} and {@link #mayHaveHadEffect} may be called by any thread.
+ * The lane that work has at the moment, the ticket for which it runs, the thread on which it does, and all that it leaves open on the lane.
+ * Owned by that thread; {@link #interrupt}, {@link #mayHaveHadEffect} and {@link #hasReadFor} may be called by any thread.
+ *
+ * <p>Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this order nothing
+ * that is left behind reaches the next user of the lane.
  */
 abstract class LaneUser {
     private final Host host;
+    private final Telemetry telemetry;
+    private final TransactionScope transaction;
+    private final OpenResults results = new OpenResults();
+    private final ReadOnly readOnly;
+    private final LastChange lastChange = new LastChange();
+    /** Null if nobody asks for how long the session reads. */
+    private final @Nullable ReadClock reading;
+
     private volatile Ticket ticket;
     private volatile @Nullable Lane lane;
     private volatile boolean alive;
     private @Nullable Thread owner;
     /** Something was run since {@link #begin} that may have been committed by itself. */
     private volatile boolean effect;
-    /** How long the work lets each statement take, 0 for no limit. */
+    /** The statement timeout of the function, 0 for no limit. */
     private long statementNanos;
+    /** All that has run since {@link #begin} only reads. */
+    private boolean onlyReads;
 
-    LaneUser(Host host, Ticket ticket) {
+    LaneUser(Host host, Settings settings, Telemetry telemetry, Ticket ticket, @Nullable ReadClock reading) {
         this.host = host;
+        this.telemetry = telemetry;
+        this.readOnly = new ReadOnly(settings.readOnly());
+        this.transaction = new TransactionScope(host, results, settings, telemetry);
+        this.reading = reading;
         this.ticket = ticket;
     }
 
@@ -42,6 +64,11 @@ abstract class LaneUser {
         public boolean beginCommit() {
             return false;
         }
+
+        @Override
+        public String label() {
+            return "";
+        }
     }
 
     /** Takes a lane; null for a lease that has none at the moment. The calling thread becomes the owner. */
@@ -53,6 +80,7 @@ abstract class LaneUser {
             granted.enter(next);
         }
         effect = false;
+        onlyReads = true;
         statementNanos = 0;
         alive = true;
     }
@@ -87,17 +115,17 @@ abstract class LaneUser {
         return to;
     }
 
-    /** The task for which the session works. */
+    /** The task that the session serves. */
     public Ticket ticket() {
         return ticket;
     }
 
-    /** The session works for no task. */
+    /** The session serves no task. */
     void rest() {
         ticket = Nobody.HERE;
     }
 
-    /** The work is over: every use is refused from here on. */
+    /** The function has ended: every use is refused from here on. */
     void stop() {
         alive = false;
         owner = null;
@@ -157,7 +185,7 @@ abstract class LaneUser {
         requireTicket();
     }
 
-    /** Whether the work may have changed the database by a commit of its own. By any thread. */
+    /** Whether the function may have changed the database by its own commit. By any thread. */
     public boolean mayHaveHadEffect() {
         return effect;
     }
@@ -168,8 +196,138 @@ abstract class LaneUser {
         statementNanos = nanos;
     }
 
-    /** Limits the time of the next statement on the lane as the work wants. */
+    /** Limits the time of the next statement on the lane as the function asks. */
     void limit(Lane current) {
         current.interrupts().limit(statementNanos);
+    }
+
+    // ---- what stands on the lane
+
+    /** What is known of the transaction. */
+    public TransactionScope transaction() {
+        return transaction;
+    }
+
+    /** The open cursors and results of the session. */
+    OpenResults results() {
+        return results;
+    }
+
+    /** A statement begins to run, or ends to. */
+    void running(int change) {
+        results.running(change);
+        lookWhatIsOpen();
+    }
+
+    /** A statement, a cursor or a transaction has begun or ended. */
+    public void lookWhatIsOpen() {
+        if (reading != null) {
+            reading.look(transaction.isOpen() || results.areOpen(lane()));
+        }
+        Lane own = lane();
+        if (own != null && isAlive() && !transaction.isOpen()) {
+            boolean perhapsNotAll = results.mayBeOpen(own);
+            transaction.written().committed(own, perhapsNotAll);
+        }
+    }
+
+    /** What keeps the session from writing. */
+    public ReadOnly readOnly() {
+        return readOnly;
+    }
+
+    /** What is known of SQLite's last change. */
+    LastChange lastChange() {
+        return lastChange;
+    }
+
+    /** A statement runs. */
+    void runs(Verb verb) {
+        onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
+    }
+
+    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
+    public Duration hasReadFor(long now) {
+        return reading == null ? Duration.ZERO : reading.lasted(now);
+    }
+
+    // ---- the end
+
+    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
+    public @Nullable Lane end() {
+        Lane last = lane();
+        try {
+            leave(last);
+            results.close(last, JdbcView.CLOSED);
+            if (last != null && (transaction.isOpen() || last.doubt() != null)) {
+                transaction.rollback(last, null);
+            }
+            readOnly.end(last);
+            if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
+                last.engine().syncByItself(false);
+            }
+            transaction.endRead(last);
+        } catch (Throwable e) { // memory may run out here, too
+            if (last != null) {
+                last.doubt(CloseReason.DISCARDED);
+            }
+            telemetry.debug("a connection could not be handed over clean", e);
+        }
+        loseLane();
+        rest();
+        if (reading != null) {
+            reading.look(false);
+        }
+        return last;
+    }
+
+    /**
+     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
+     * over if it can be given back. Never throws.
+     */
+    public @Nullable Lane pause() {
+        try {
+            return tryToPause();
+        } catch (Throwable e) {
+            struckBy(e);
+            telemetry.debug("a function of a lease did not end clean", e);
+            return end();
+        }
+    }
+
+    private @Nullable Lane tryToPause() {
+        Lane current = lane();
+        if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
+            transaction.lose(new SQLException("a function of the lease was ended from outside"));
+        }
+        leave(current);
+        if (ticket().isEnded()) { // nothing interrupts the lane any more
+            results.closeCursors(current);
+        }
+        lookWhatIsOpen();
+        boolean kept = current == null
+                || transaction.isOpen()
+                || results.areOpen(current)
+                || current.doubt() == CloseReason.CHANGED
+                || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
+        if (kept) {
+            rest(); // keeps nothing of the work that has ended
+            return null;
+        }
+        lastChange.isElsewhere();
+        return end();
+    }
+
+    /** No interrupt reaches the lane for this session from here on. */
+    void leave(@Nullable Lane last) {
+        stop();
+        try {
+            results.endWork();
+        } finally {
+            if (last != null) {
+                last.leave();
+                transaction.left(last);
+            }
+        }
     }
 }

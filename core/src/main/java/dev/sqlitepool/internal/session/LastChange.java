@@ -9,15 +9,15 @@ import java.sql.SQLException;
  * session's owner.
  */
 final class LastChange {
-    /** The work has changed nothing yet, or has given the write lane back. */
+    /** The function has changed nothing yet, or has given the write lane back. */
     private boolean elsewhere = true;
 
-    /** The work has given the write lane back after a change. */
+    /** The function has given the write lane back after a change. */
     void isElsewhere() {
         elsewhere = true;
     }
 
-    /** The work may change anything from here on, without being seen. */
+    /** The function may change anything from here on, without being seen. */
     void isHere() {
         elsewhere = false;
     }
@@ -25,10 +25,10 @@ final class LastChange {
     /**
      * Before a statement runs: refuses one that asks for the last change of somebody else. To prepare it asks for nothing.
      *
-     * @param onlyReads whether the work changes nothing in its form; with a single lane another's change would be told
+     * @param onlyReads whether the function cannot change anything; with a single lane another's change would be told
      */
     void follow(SqlText sql, Verb verb, boolean onlyReads) throws SQLException {
-        // What a trigger or a view asks for it asks when it runs.
+        // A trigger or a view calls such a function when it runs.
         if (verb != Verb.SCHEMA && (elsewhere || onlyReads) && sql.asksForLastChange()) {
             throw onlyReads ? Misuse.alone() : Misuse.elsewhere();
         }

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
-/** What is said to those who ask a connection for what it must not do. Stateless. */
+/** The errors for calls that a connection refuses. Stateless. */
 final class Misuse {
     private Misuse() {}
 
@@ -105,6 +105,16 @@ final class Misuse {
                 "25006",
                 8,
                 cause);
+    }
+
+    /** The transaction has been ended by SQLite after that error. */
+    static SQLException ofLost(SQLException lost) {
+        return new SQLException(
+                "The transaction was rolled back by SQLite after an error in it (" + lost.getMessage()
+                        + "); nothing of it is kept, and it cannot go on.",
+                "25P02",
+                lost.getErrorCode(),
+                lost);
     }
 
     static SQLException alone() {

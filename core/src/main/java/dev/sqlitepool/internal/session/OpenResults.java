@@ -64,7 +64,7 @@ final class OpenResults {
         return current;
     }
 
-    /** The work is over; cursors may stay. */
+    /** The function has ended; cursors may stay. */
     void endWork() {
         running = 0;
         JdbcView last = view;

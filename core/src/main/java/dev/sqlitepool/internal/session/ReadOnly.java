@@ -10,7 +10,7 @@ import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What keeps a session from writing: its form, or its JDBC view that the user has made read-only. Owned by the session's owner.
+ * The reason why a session cannot write: its form, or its JDBC view that the user has made read-only. Owned by the session's owner.
  *
  * <p>While it is on, the session does not go to the write lane. A lane that could write refuses to, until the session gives it up.
  */

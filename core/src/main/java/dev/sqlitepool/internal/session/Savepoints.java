@@ -181,7 +181,7 @@ public final class Savepoints {
     }
 
     private SQLException userFailed(Lane lane, Mark mark, SQLException error) {
-        if (TransactionScope.failure(lane, error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
+        if (lane.failure(error) == Failure.ORDINARY) { // SQL text has ended a savepoint around it
             marks.remove(mark);
             return notOpen(error);
         }

@@ -5,6 +5,7 @@ import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ReadClock;
 import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
@@ -85,8 +86,8 @@ public final class ScopedSession extends Session {
 
     private <T> T perform(Work.Data<T> data) throws Exception {
         if (data.verb().mayChangeConnection()) {
-            journal().requireKept(data.text());
-            if (data.text().changesConnection() && !journal().isKeptBy(data.text())) {
+            requireSameJournal(data.text());
+            if (data.text().changesConnection() && !namesJournalOfFile(data.text())) {
                 throw Misuse.asData(data.text());
             }
         }
@@ -124,7 +125,7 @@ public final class ScopedSession extends Session {
             transaction().rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
-        if (ticket().beginCommit() && !transaction().isRollbackOnly()) {
+        if (ticket().beginCommit() && !connection.isRollbackOnly()) {
             results().close(lane(), JdbcView.CLOSED);
             commit();
         } // else the session's end rolls back

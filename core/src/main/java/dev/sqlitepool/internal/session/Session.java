@@ -5,13 +5,13 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Writes;
 import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.ReadClock;
 import dev.sqlitepool.internal.lane.Ticket;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -22,24 +22,17 @@ import org.jspecify.annotations.Nullable;
  * work of a {@link FreeSession} does so itself.
  *
  * <p>Owned by the thread that runs the work; {@link #interrupt} may be called by any thread. Between {@link #begin} and {@link #end} the
- * session is alive. Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this
- * order nothing that the session leaves behind reaches the next user.
+ * session is alive.
  */
 public abstract class Session extends LaneUser {
     private final Host host;
     private final Settings settings;
-    private final Telemetry telemetry;
     private final Function<? super Session, ? extends JdbcView> views;
     private final TransactionScope transaction;
-    private final OpenResults results = new OpenResults();
+    private final OpenResults results;
     private final ReadOnly readOnly;
-    private final LastChange lastChange = new LastChange();
+    private final LastChange lastChange;
     private final Statements statements = new Statements(this);
-    /** Null if nobody asks for how long the session reads. */
-    private final @Nullable ReadClock reading;
-
-    /** All that has run since {@link #begin} only reads. */
-    private boolean onlyReads;
 
     /**
      * A session that has not begun.
@@ -53,112 +46,33 @@ public abstract class Session extends LaneUser {
             Ticket ticket,
             Function<? super Session, ? extends JdbcView> views,
             @Nullable ReadClock reading) {
-        super(host, ticket);
+        super(host, settings, telemetry, ticket, reading);
         this.host = host;
         this.settings = settings;
-        this.telemetry = telemetry;
         this.views = views;
-        this.readOnly = new ReadOnly(settings.readOnly());
-        this.transaction = new TransactionScope(host, results, settings, telemetry);
-        this.reading = reading;
+        this.transaction = transaction();
+        this.results = results();
+        this.readOnly = readOnly();
+        this.lastChange = lastChange();
     }
 
     // ---- life
 
     @Override
     public void begin(@Nullable Lane granted, Ticket next) {
-        onlyReads = true;
         statements.begin();
         super.begin(granted, next);
     }
 
-    /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
-    public @Nullable Lane end() {
-        Lane last = lane();
-        try {
-            leave(last);
-            results.close(last, JdbcView.CLOSED);
-            if (last != null && (transaction.isOpen() || last.doubt() != null)) {
-                transaction.rollback(last, null);
-            }
-            readOnly.end(last);
-            if (last != null && last.doubt() == null && last.access() == Access.WRITE) {
-                last.engine().syncByItself(false);
-            }
-            transaction.endRead(last);
-        } catch (Throwable e) { // memory may run out here, too
-            if (last != null) {
-                last.doubt(CloseReason.DISCARDED);
-            }
-            telemetry.debug("a connection could not be handed over clean", e);
-        }
-        loseLane();
-        rest();
-        if (reading != null) {
-            reading.look(false);
-        }
-        return last;
-    }
-
-    /**
-     * Ends one work of a lease: an open transaction stays, and so do cursors, unless an interrupt may have struck them. Hands the lane
-     * over if it can be given back. Never throws.
-     */
-    public @Nullable Lane pause() {
-        try {
-            return tryToPause();
-        } catch (Throwable e) {
-            struckBy(e);
-            telemetry.debug("a work of a lease did not end clean", e);
-            return end();
-        }
-    }
-
-    private @Nullable Lane tryToPause() {
-        Lane current = lane();
-        if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
-            transaction.lose(new SQLException("a work of the lease was ended from outside"));
-        }
-        leave(current);
-        if (ticket().isEnded()) { // nothing interrupts the lane any more
-            results.closeCursors(current);
-        }
-        lookWhatIsOpen();
-        boolean kept = current == null
-                || transaction.isOpen()
-                || results.areOpen(current)
-                || current.doubt() == CloseReason.CHANGED
-                || current.doubt() == null && (current.access() == Access.READ || !host.hasReadLanes());
-        if (kept) {
-            rest(); // keeps nothing of the work that has ended
-            return null;
-        }
-        lastChange.isElsewhere();
-        return end();
-    }
-
-    /** No interrupt reaches the lane for this session from here on. */
-    void leave(@Nullable Lane last) {
-        stop();
-        try {
-            results.endWork();
-        } finally {
-            if (last != null) {
-                last.leave();
-                transaction.left(last);
-            }
-        }
-    }
-
     // ---- work
 
-    /** Runs a work, and commits or rolls back as its form says. The session must have begun. */
+    /** Runs a function, and commits or rolls back as its form says. The session must have begun. */
     public abstract <T> T perform(Work<T> work) throws Exception;
 
-    /** Runs a work of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
+    /** Runs a function of a lease, in the transaction or the snapshot that the lease has. The session must have begun. */
     public abstract <T> T performInLease(Work.Code<T> work) throws Exception;
 
-    /** What the work is promised about its connection. */
+    /** The promise to the function about its connection. */
     public abstract Form form();
 
     /** Whether something was committed that the gate must sync before the end of the task may acknowledge it. */
@@ -177,18 +91,13 @@ public abstract class Session extends LaneUser {
     }
 
     /** What was written, once, to be told when the end of the task, or of a lease's commit, is acknowledged. */
-    public Writes written() {
+    public Writes writes() {
         return transaction.written().due();
     }
 
-    /** What the work wants done now that its transaction has been committed, in order; empty if it was not. */
+    /** The hooks to run now that the transaction has been committed, in order; empty if it was not. */
     public List<Runnable> afterCommit() {
         return transaction.hooks().due();
-    }
-
-    /** For how long a connection has held a snapshot: a cursor or a transaction has been open. By any thread. */
-    public Duration hasReadFor(long now) {
-        return reading == null ? Duration.ZERO : reading.lasted(now);
     }
 
     // ---- rules
@@ -223,7 +132,7 @@ public abstract class Session extends LaneUser {
             transaction.requireStanding();
         }
         Verb verb = readOnly.check(sql, given, transaction.isOpen());
-        onlyReads &= verb == Verb.READ || verb == Verb.EMPTY;
+        runs(verb);
         Lane current = lane();
         if (verb.ends()) {
             results.closeCursors(current);
@@ -286,11 +195,6 @@ public abstract class Session extends LaneUser {
         return take(old, old.access());
     }
 
-    /** What is known of SQLite's last change. */
-    LastChange lastChange() {
-        return lastChange;
-    }
-
     /** Whether nothing can be changed in this form. */
     boolean onlyEverReads() {
         return false;
@@ -299,21 +203,26 @@ public abstract class Session extends LaneUser {
     /** Before any statement; makes the lane ready for one that may write, or begins what may. */
     void before(Lane current, SqlText sql, Verb verb) throws SQLException {
         if (verb == Verb.MAINTENANCE) {
-            journal().requireKept(sql);
+            requireSameJournal(sql);
         }
     }
 
-    /** The journal mode that must stay. */
-    JournalMode journal() {
-        return JournalMode.of(settings);
+    /** Refuses to change the journal of the file, on which the sync of commits and all other connections rely. */
+    void requireSameJournal(SqlText sql) throws SQLException {
+        if (!settings.inMemory() && sql.journalMode() != null && !namesJournalOfFile(sql)) {
+            throw Misuse.journal(sql);
+        }
+    }
+
+    /** Whether a pragma names the journal mode that the file has already, and so changes nothing. */
+    boolean namesJournalOfFile(SqlText sql) {
+        String wanted = sql.journalMode();
+        return !settings.inMemory()
+                && wanted != null
+                && wanted.equalsIgnoreCase(settings.pragmas().getOrDefault("journal_mode", ""));
     }
 
     // ---- transactions
-
-    /** What is known of the transaction. */
-    public TransactionScope transaction() {
-        return transaction;
-    }
 
     /** Begins a transaction, repeating while another process holds the database, as long as it is wanted. */
     public void beginTransaction(boolean write) throws SQLException {
@@ -358,14 +267,14 @@ public abstract class Session extends LaneUser {
         }
     }
 
-    /** After a statement has succeeded, which may have been a COMMIT of the work's own. */
+    /** After a statement has succeeded, which may have been the function's own COMMIT. */
     void after(Lane current, Verb verb, boolean commit) {}
 
-    // ---- statements, and what they leave open
+    // ---- statements
 
     /**
-     * Commits the transaction that the work has begun, by the rules of a COMMIT in the work's own words: if a constraint that is checked
-     * at the end is violated, the transaction stays open, so that the work may satisfy it and commit again, or roll back.
+     * Commits the transaction that the function has begun, by the rules of the function's own COMMIT: if a constraint that is checked
+     * at the end is violated, the transaction stays open, so that the function may satisfy it and commit again, or roll back.
      */
     void userCommits() throws SQLException {
         statements.run(SqlText.COMMIT, new Object[0], null, false);
@@ -376,39 +285,11 @@ public abstract class Session extends LaneUser {
         return statements;
     }
 
-    /** The open cursors and results of the session. */
-    OpenResults results() {
-        return results;
-    }
-
-    /** A statement begins to run, or ends to. */
-    void running(int change) {
-        results.running(change);
-        lookWhatIsOpen();
-    }
-
-    /** A statement, a cursor or a transaction has begun or ended. */
-    public void lookWhatIsOpen() {
-        if (reading != null) {
-            reading.look(transaction.isOpen() || results.areOpen(lane()));
-        }
-        Lane own = lane();
-        if (own != null && isAlive() && !transaction.isOpen()) {
-            boolean perhapsNotAll = results.mayBeOpen(own);
-            transaction.written().committed(own, perhapsNotAll);
-        }
-    }
-
     // ---- the view as java.sql
 
     Connection jdbc() {
         requireAlive();
         return results.view(() -> views.apply(this)).connection();
-    }
-
-    /** What keeps the session from writing. */
-    public ReadOnly readOnly() {
-        return readOnly;
     }
 
     /** A lane whose driver's connection the user will have: the pool cannot know what happens to it from here on. */

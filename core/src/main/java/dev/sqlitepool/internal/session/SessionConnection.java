@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 /** A session as the user's work sees it. Owned by the session's owner. */
 final class SessionConnection implements Transaction {
     private final Session session;
+    private boolean rollbackOnly;
 
     SessionConnection(Session session) {
         this.session = session;
@@ -52,7 +53,7 @@ final class SessionConnection implements Transaction {
     public <T> RowCursor<T> cursor(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
         session.requireAlive();
-        return new WorkCursor<>(
+        return Cursor.ofWork(
                 session, SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
@@ -99,7 +100,12 @@ final class SessionConnection implements Transaction {
     @Override
     public void rollbackOnly() {
         requireTransaction("rollbackOnly");
-        session.transaction().rollbackOnly();
+        rollbackOnly = true;
+    }
+
+    /** Whether the work wants its transaction rolled back. */
+    boolean isRollbackOnly() {
+        return rollbackOnly;
     }
 
     @Override

@@ -34,7 +34,7 @@ public final class Statements {
         refused = null;
     }
 
-    /** Whether that is the error with which a read lane has refused a statement of the work. */
+    /** Whether that is the error with which a read lane has refused a statement of the function. */
     boolean wasRefused(Throwable error) {
         return error == refused;
     }
@@ -110,7 +110,7 @@ public final class Statements {
             } finally {
                 session.running(-1);
             }
-            Failure failure = TransactionScope.failure(current, error);
+            Failure failure = current.failure(error);
             boolean unread = delivery == null || !delivery.begun;
             boolean repeatable = unread
                     && (!session.transaction().isOpen() || session.transaction().takesLocksAsItGoes() || ends(verb));
@@ -156,7 +156,7 @@ public final class Statements {
 
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
     public SQLException failed(Lane lane, SQLException error, Verb verb) {
-        if (TransactionScope.failure(lane, error) == Failure.INTERRUPTED) {
+        if (lane.failure(error) == Failure.INTERRUPTED) {
             session.results().closeThoseOfJdbc(JdbcView.INTERRUPTED);
         }
         return session.transaction().failed(lane, error, verb);

@@ -12,7 +12,6 @@ import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
-import java.sql.SQLTimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +34,6 @@ public final class TransactionScope {
     private boolean reading;
 
     private @Nullable SQLException lost;
-    private boolean rollbackOnly;
     /** What the lane reads between transactions was begun by this session's commit. */
     private boolean stays;
 
@@ -56,7 +54,7 @@ public final class TransactionScope {
         return lost != null;
     }
 
-    /** What the transaction has done must not be kept: everything but its end is refused from now on. */
+    /** The changes of the transaction must not be kept: everything except its end is refused from now on. */
     void lose(SQLException reason) {
         if (open && lost == null) {
             lost = reason;
@@ -85,20 +83,12 @@ public final class TransactionScope {
         return open;
     }
 
-    void rollbackOnly() {
-        rollbackOnly = true;
-    }
-
-    boolean isRollbackOnly() {
-        return rollbackOnly;
-    }
-
     /** The savepoints that are open in it. */
     public Savepoints savepoints() {
         return savepoints;
     }
 
-    /** What the work wants done after the commit, unless it, or the savepoint in which it was asked for, is undone. */
+    /** The hooks to run after the commit, unless it, or the savepoint in which it was asked for, is undone. */
     CommitHooks hooks() {
         return hooks;
     }
@@ -119,7 +109,7 @@ public final class TransactionScope {
                 tryToBegin(lane, write);
                 return;
             } catch (SQLException e) {
-                if (failure(lane, e) != Failure.BUSY || !patience.isLeft()) {
+                if (lane.failure(e) != Failure.BUSY || !patience.isLeft()) {
                     throw e;
                 }
                 patience.park();
@@ -131,7 +121,7 @@ public final class TransactionScope {
         try {
             lane.engine().begin(write);
         } catch (SQLException e) {
-            Failure failure = failure(lane, e);
+            Failure failure = lane.failure(e);
             // READ_ONLY: the file may not be written, and a connection opened after that has changed will know.
             if (failure == Failure.DOUBTFUL
                     || failure == Failure.INTERRUPTED
@@ -164,23 +154,17 @@ public final class TransactionScope {
         savepoints.clear();
     }
 
-    /** What the user's own statement, which succeeded, has done to the transaction. */
+    /** Notes the effect on the transaction of the user's own statement, which succeeded. */
     void follow(Lane lane, Verb verb) throws SQLException {
         switch (verb) {
-            case BEGIN, SAVEPOINT:
-                began();
-                break;
-            case ROLLBACK:
+            case BEGIN, SAVEPOINT -> began();
+            case ROLLBACK -> {
                 written.rolledBack();
                 ended();
-                break;
-            case COMMIT:
-                ended();
-                break;
-            case RELEASE:
-                refresh(lane);
-                break;
-            default:
+            }
+            case COMMIT -> ended();
+            case RELEASE -> refresh(lane);
+            default -> {}
         }
     }
 
@@ -206,12 +190,7 @@ public final class TransactionScope {
     /** Refuses to go on in a transaction that SQLite has ended. */
     void requireStanding() throws SQLException {
         if (lost != null) {
-            throw new SQLException(
-                    "The transaction was rolled back by SQLite after an error in it (" + lost.getMessage()
-                            + "); nothing of it is kept, and it cannot go on.",
-                    "25P02",
-                    lost.getErrorCode(),
-                    lost);
+            throw Misuse.ofLost(lost);
         }
     }
 
@@ -228,7 +207,7 @@ public final class TransactionScope {
                 stays = true;
                 return;
             } catch (SQLException e) {
-                if (failure(lane, e) != Failure.BUSY) {
+                if (lane.failure(e) != Failure.BUSY) {
                     throw e;
                 }
                 if (!patience.isLeft()) {
@@ -266,7 +245,7 @@ public final class TransactionScope {
             ended();
             written.committed(lane, false);
         } catch (SQLException e) {
-            Failure failure = failure(lane, e);
+            Failure failure = lane.failure(e);
             if (failure == Failure.BUSY) {
                 throw e; // the transaction stands, and may be committed again
             }
@@ -310,7 +289,7 @@ public final class TransactionScope {
      */
     SQLException failed(Lane lane, SQLException error, Verb verb) {
         boolean writer = lane.access() == Access.WRITE;
-        Failure failure = failure(lane, error);
+        Failure failure = lane.failure(error);
         // The error of an ATTACH tells of the other file, and nothing is written into this one.
         switch (failure == Failure.DOUBTFUL && verb == Verb.OTHER_FILE ? Failure.ORDINARY : failure) {
             case INTERRUPTED:
@@ -359,20 +338,8 @@ public final class TransactionScope {
         }
     }
 
-    /** A statement's error, our own timeout included, as its engine sees it. */
-    static Failure failure(Lane lane, SQLException error) {
-        return error instanceof SQLTimeoutException
-                ? Failure.INTERRUPTED
-                : lane.engine().failure(error);
-    }
-
     private OutcomeUnknownException unknown(Lane lane, Throwable cause) {
         lane.doubt(CloseReason.DISCARDED);
-        return new OutcomeUnknownException(
-                "A write failed in a way that does not tell whether it took effect: "
-                        + (cause instanceof SQLException ? cause.getMessage() : cause.toString())
-                        + ". It is not repeated; read the database to find out. Check disk space and file system.",
-                host.stats(),
-                cause);
+        return host.unknown(cause);
     }
 }

@@ -13,7 +13,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a task is to do. Data may be grouped, moved and repeated by the pool; code never: it runs at most once. Immutable.
+ * What a task is to do. The pool may group, move and repeat a statement, but never a function, which runs at most once. Immutable.
  *
  * @param <T> the result
  */
@@ -21,7 +21,7 @@ public sealed interface Work<T> {
     /** The lanes on which it begins. */
     Access access();
 
-    /** What it is called in messages; never contains values. */
+    /** Its name in messages; never contains values. */
     String label();
 
     /**

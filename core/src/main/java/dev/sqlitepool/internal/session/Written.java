@@ -9,7 +9,7 @@ import dev.sqlitepool.internal.sql.Verb;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a session may have written and nobody has been told of. Owned by the session's owner. As long as nobody watches it notes only
+ * The tables that a session may have written and that are not published yet. Owned by the session's owner. As long as nobody watches it notes only
  * that something was written.
  *
  * <p><b>Why nothing is missed.</b> What a statement may write is noted before it runs, and told after whatever may have committed it, a
@@ -23,7 +23,7 @@ final class Written {
     private boolean unseen;
     /** The user has the driver's connection, through which anything may be written and committed at any time. */
     private boolean handedOut;
-    /** A commit is acknowledged when the work goes on; else when its task says so. */
+    /** A commit is acknowledged when the function continues; else when its task says so. */
     private boolean atOnce;
     /** Where the schema was changed: if that is undone, the next schema has the same version. */
     private @Nullable Engine reshaped;
@@ -84,7 +84,7 @@ final class Written {
     }
 
     /**
-     * What was noted is committed, or perhaps it is.
+     * The noted changes are committed, or perhaps they are.
      *
      * @param perhapsNotAll a cursor may be open whose statement commits when it ends, so this is to be told again
      */
@@ -96,7 +96,7 @@ final class Written {
             boolean anything = pending.any() || unseen || handedOut;
             Writes told = anything ? pending.and(lane.engine().writtenTables().anything()) : pending;
             if (atOnce || handedOut) {
-                host.written(told);
+                host.tell(told);
             } else {
                 due = due.and(told);
             }
@@ -106,7 +106,7 @@ final class Written {
         }
     }
 
-    /** What was noted is undone. */
+    /** The noted changes are undone. */
     void rolledBack() {
         pending = Writes.NONE;
         unseen = false;
@@ -116,7 +116,7 @@ final class Written {
         }
     }
 
-    /** What is due, once. */
+    /** The changes to publish, once. */
     Writes due() {
         Writes told = due;
         due = Writes.NONE;
@@ -126,7 +126,7 @@ final class Written {
     void tell() {
         Writes told = due();
         if (!told.isNothing()) {
-            host.written(told);
+            host.tell(told);
         }
     }
 }

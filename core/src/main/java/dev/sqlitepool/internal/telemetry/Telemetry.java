@@ -1,23 +1,28 @@
 package dev.sqlitepool.internal.telemetry;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats.Connections;
+import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.internal.Words;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one sink of everything that is worth counting or telling. Thread-safe.
+ * The one sink of everything that is worth counting, telling or logging. Thread-safe.
+ *
+ * <p>The parts tell what has happened, with verbs and under none of their locks, and know no counter. A verb that is used for every
+ * task allocates nothing and does not throw: it is given the task as a {@link Labelled}, and asks it only where the label is used.
  *
  * <p>Events go to the listener in order, on a thread of the given executor that holds no lane. At most one drain runs: who
  * adds to an empty, undrained queue starts it, and it ends only when it has seen the queue empty under the lock, so no event
@@ -27,23 +32,23 @@ public final class Telemetry {
     private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
     private static final int EVENT_LIMIT = 1_000;
 
-    public final Counter completed = new Counter();
-    public final Counter failed = new Counter();
-    public final Counter cancelled = new Counter();
-    public final Counter timeouts = new Counter();
-    public final Counter refused = new Counter();
-    public final Counter moves = new Counter();
-    public final Counter interrupts = new Counter();
-    public final Counter busyRetries = new Counter();
-    public final Counter opened = new Counter();
-    public final Counter openFailures = new Counter();
-    public final Counter statementHits = new Counter();
-    public final Counter statementMisses = new Counter();
-    public final Counter waitNanos = new Counter();
-    public final Counter holdNanos = new Counter();
-    public final Counter checkpoints = new Counter();
-    /** The size of the write-ahead log when the write lane was last given back. */
-    public volatile long walSize;
+    private final Counter completed = new Counter();
+    private final Counter failed = new Counter();
+    private final Counter cancelled = new Counter();
+    private final Counter timeouts = new Counter();
+    private final Counter refused = new Counter();
+    private final Counter switches = new Counter();
+    private final Counter interrupts = new Counter();
+    private final Counter busyRetries = new Counter();
+    private final Counter opened = new Counter();
+    private final Counter openFailures = new Counter();
+    private final Counter statementHits = new Counter();
+    private final Counter statementMisses = new Counter();
+    private final Counter waitNanos = new Counter();
+    private final Counter holdNanos = new Counter();
+    private final Counter checkpoints = new Counter();
+    /** Bytes of the write-ahead log when the pool last looked, or zero if it has just emptied it; written by its one writer. */
+    private volatile long walSize;
 
     private final Map<CloseReason, Counter> closed = new EnumMap<>(CloseReason.class);
 
@@ -76,9 +81,159 @@ public final class Telemetry {
         return clock.getAsLong();
     }
 
-    public void closed(CloseReason reason) {
-        closed.get(reason).increment();
+    // ---- connections
+
+    /**
+     * Somebody has been granted a connection, by whom it is released later.
+     *
+     * @param waitedNanos since it was queued, or queued again after its turn was undone
+     */
+    public void acquired(Access access, Labelled holder, long waitedNanos) {
+        waitNanos.add(waitedNanos);
     }
+
+    /** The holder of a connection has given it back, or has passed it on to the next holder. */
+    public void released(Access access, Labelled holder, long heldNanos) {
+        holdNanos.add(heldNanos);
+    }
+
+    /** A task or a lease that began on a read connection goes on with the write connection. */
+    public void switched(Labelled work) {
+        switches.increment();
+    }
+
+    /** A connection has been opened. */
+    public void opened(Access access, long tookNanos) {
+        opened.increment();
+        try {
+            tell(listener -> listener.connectionOpened(access, Duration.ofNanos(tookNanos)));
+        } catch (OutOfMemoryError | InternalError e) {
+            debug("an event is lost", e);
+        }
+    }
+
+    /** An attempt to open a connection has failed. */
+    public void openFailed(Access access, Throwable error) {
+        openFailures.increment();
+        try {
+            tell(listener -> listener.openFailed(access, error));
+        } catch (OutOfMemoryError | InternalError e) {
+            debug("an event is lost", e);
+        }
+    }
+
+    /**
+     * A connection has been closed.
+     *
+     * @param openedAt by {@link #now}
+     */
+    public void closed(Access access, CloseReason reason, long openedAt) {
+        closed.get(reason).increment();
+        try {
+            Duration age = Duration.ofNanos(now() - openedAt);
+            tell(listener -> listener.connectionClosed(access, reason, age));
+        } catch (Throwable e) {
+            debug("an event is lost", e);
+        }
+    }
+
+    /** A connection has been held for longer than the leak threshold. */
+    public void leaked(Access access, String label, Duration held, Throwable submittedAt) {
+        warn("a connection has been held for " + Words.time(held) + " by \"" + label + "\"", submittedAt);
+        tell(listener -> listener.leakSuspected(access, label, held, submittedAt));
+    }
+
+    /** A snapshot is older than half of the maximum age, or is ended because it is older than that. */
+    public void readTooOld(String label, Duration held, boolean ended) {
+        warn("\"" + label + "\" has read for " + Words.time(held) + (ended ? " and is ended" : ""), null);
+        tell(listener -> listener.readTooOld(label, held, ended));
+    }
+
+    // ---- tasks
+
+    /** A task has ended on its own, with a value or with an error. */
+    public void served(Labelled task, @Nullable Throwable error) {
+        (error == null ? completed : failed).increment();
+    }
+
+    /** A task has failed, perhaps before it had a connection. */
+    public void failed(Labelled task, Throwable error) {
+        failed.increment();
+    }
+
+    /** A task has been cancelled, or completed from outside. */
+    public void cancelled(Labelled task) {
+        cancelled.increment();
+    }
+
+    /** A task has waited for a connection, or for room in the log, as long as it may. Comes before the error is made, whose statistics count it. */
+    public void timedOut(Access access, Labelled task) {
+        timeouts.increment();
+    }
+
+    /** The error of a task that has {@link #timedOut}. */
+    public void timedOut(PoolTimeoutException error) {
+        tell(listener -> listener.acquireTimedOut(error));
+    }
+
+    /** A task has been turned away. */
+    public void refused(Labelled task) {
+        refused.increment();
+    }
+
+    // ---- statements
+
+    /**
+     * What an ended task runs, or a statement whose time is up, is interrupted; told once, though the interrupt is repeated. The only verb
+     * that is called under a lock, that of a lane's interrupts, since whoever sees the statement fail must see it counted: so it must never do
+     * more than count.
+     */
+    public void interrupted(@Nullable Labelled task) {
+        interrupts.increment();
+    }
+
+    /** Another process holds the database: the step is tried again in a moment. */
+    public void retried() {
+        busyRetries.increment();
+    }
+
+    /** A statement was found prepared. */
+    public void statementHit() {
+        statementHits.increment();
+    }
+
+    /** A statement must be prepared. */
+    public void statementMiss() {
+        statementMisses.increment();
+    }
+
+    // ---- the log
+
+    /**
+     * The write-ahead log has been copied into the database.
+     *
+     * @param complete whether all of it has been, and, if it was to be emptied, it is empty
+     */
+    public void checkpointed(boolean complete) {
+        checkpoints.increment();
+    }
+
+    /** The write-ahead log has that many bytes. */
+    public void walSize(long bytes) {
+        walSize = bytes;
+    }
+
+    /** How many bytes the write-ahead log had when the pool last looked; zero if it has just been emptied. */
+    public long walSize() {
+        return walSize;
+    }
+
+    /** Writes wait because the write-ahead log has reached its limit. */
+    public void walLimitReached(long size, String reader, Duration held) {
+        tell(listener -> listener.walLimitReached(size, reader, held));
+    }
+
+    // ---- what is logged
 
     public void debug(String what, Throwable error) {
         log(System.Logger.Level.DEBUG, what, error);
@@ -86,6 +241,15 @@ public final class Telemetry {
 
     public void warn(String what, @Nullable Throwable error) {
         log(System.Logger.Level.WARNING, what, error);
+    }
+
+    /** An error in a place that belongs to no pool. Never throws. */
+    public static void error(String what, Throwable error) {
+        try {
+            LOG.log(System.Logger.Level.ERROR, what, error);
+        } catch (Throwable e) {
+            // nobody could be told
+        }
     }
 
     private void log(System.Logger.Level level, String what, @Nullable Throwable error) {
@@ -96,19 +260,7 @@ public final class Telemetry {
         }
     }
 
-    /** Counts as well as memory allows: what counts must not fail for that. */
-    public static final class Counter extends LongAdder {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        public void add(long n) {
-            try {
-                super.add(n);
-            } catch (OutOfMemoryError | InternalError e) {
-                // one cell more for less contention
-            }
-        }
-    }
+    // ---- the listener
 
     /** Tells the listener, if there is one, soon. */
     public void tell(Consumer<PoolListener> event) {
@@ -174,7 +326,7 @@ public final class Telemetry {
                 cancelled.sum(),
                 timeouts.sum(),
                 refused.sum(),
-                moves.sum(),
+                switches.sum(),
                 interrupts.sum(),
                 busyRetries.sum(),
                 opened.sum(),

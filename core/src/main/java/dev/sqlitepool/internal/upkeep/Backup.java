@@ -2,9 +2,11 @@ package dev.sqlitepool.internal.upkeep;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.BackupProgress;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
+import dev.sqlitepool.internal.dispatch.Openings;
 import dev.sqlitepool.internal.dispatch.Request;
 import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.engine.Database;
@@ -17,8 +19,6 @@ import dev.sqlitepool.internal.lane.Lane;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -27,12 +27,12 @@ import org.jspecify.annotations.Nullable;
  * One backup: copies the database on a connection of its own or, if no other connection sees the database, since it is in memory or
  * locked exclusively, on the lane that does. Runs on a worker; ended from outside by any thread.
  *
- * <p>In SQLite the copying is a single statement; {@link BackupReports} looks meanwhile how large the file has become. The worker that
+ * <p>In SQLite the copying is a single statement; while it runs, {@link BackupReports} looks how large the file is. The worker that
  * copies waits for its callback only when nothing of SQLite is open any more, and only as long as the backup is wanted: one that hangs
  * holds up its own backup, and those behind it until it is cancelled.
  *
  * <p><b>Why an interrupt hits the copying alone.</b> {@link #copying} is the connection while the statement runs, changed under {@link
- * #lock}; who interrupts does so under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
+ * #lock}; interrupts happen under the same lock. An interrupt just before the statement begins is lost, so it is repeated until the
  * statement has ended.
  *
  * <p><b>Why nothing is left behind.</b> Whatever ends it, the worker that runs it closes the connection or gives the lane back, then
@@ -60,7 +60,7 @@ final class Backup extends Request<Void> {
         this.routes = routes;
         this.backups = backups;
         this.opener = opener;
-        this.file = new BackupFile(target);
+        this.file = new BackupFile(target, means.telemetry());
         this.reports = progress == null ? null : new BackupReports(means, this, file, progress);
     }
 
@@ -148,7 +148,7 @@ final class Backup extends Request<Void> {
     private void runOnLane() {
         Lane lane = Objects.requireNonNull(lane());
         Lanes where = routes.lanesOf(lane);
-        Lanes.Fitness fitness = where.fitness(lane, this);
+        Openings.Fitness fitness = where.fitness(lane, this);
         if (!fitness.fit()) {
             if (fitness.rest() != null) {
                 fitness.rest().run();
@@ -206,21 +206,20 @@ final class Backup extends Request<Void> {
 
     /** Waits for other processes, as every statement does, as long as nothing has been copied. */
     private void copyPatiently(Engine engine) throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(means.settings().busyTimeout());
+        Patience patience = new Patience(Settings.nanos(means.settings().busyTimeout()), means.telemetry());
         while (enter(engine)) {
             try {
                 engine.copyTo(file.partial());
                 return;
             } catch (SQLException e) {
-                if (engine.failure(e) != Failure.BUSY || System.nanoTime() - deadline >= 0) {
+                if (engine.failure(e) != Failure.BUSY || !patience.isLeft()) {
                     throw e;
                 }
             } finally {
                 leave();
             }
-            means.telemetry().busyRetries.increment();
             file.delete();
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            patience.park();
         }
     }
 
@@ -229,7 +228,7 @@ final class Backup extends Request<Void> {
         lock.lock();
         try {
             copying = engine;
-            // Who ends it says so before he looks at copying: one of the two sees the other.
+            // Ending writes the state before it reads copying, so one of the two sees the other.
             if (isUnwanted()) {
                 copying = null;
             }
@@ -279,7 +278,7 @@ final class Backup extends Request<Void> {
         boolean mine = done();
         backups.left(this);
         if (mine) {
-            (error == null ? means.telemetry().completed : means.telemetry().failed).increment();
+            means.telemetry().served(this, error);
             future().settle(null, error);
         }
     }

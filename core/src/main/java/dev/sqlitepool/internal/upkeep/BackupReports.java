@@ -37,7 +37,7 @@ final class BackupReports {
     private boolean ended;
 
     private volatile CopySize size = new CopySize(1, 1);
-    /** What the callback has thrown. */
+    /** The error of the callback. */
     private volatile @Nullable Throwable refusal;
 
     BackupReports(Means means, Backup backup, BackupFile file, Consumer<? super BackupProgress> callback) {

@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The backups of a pool, one after the other, so that there is one connection at most beside the lanes. Thread-safe.
  *
- * <p>{@link #current} is whose turn it is, from the moment it is taken out of the queue until it has left nothing open; who leaves gives
- * the turn to the next. After {@link #close} nobody comes in, so a pool has nothing of a backup left when there is no current one.
+ * <p>{@link #current} is whose turn it is, from the moment it is taken out of the queue until it has left nothing open. When it leaves it
+ * gives the turn to the next. After {@link #close} nobody comes in, so a pool has nothing of a backup left when there is no current one.
  */
 public final class Backups {
     private final Means means;
@@ -89,7 +89,7 @@ public final class Backups {
             }
             do {
                 next = queue.poll();
-            } while (next != null && !next.takeTurn()); // else it has been ended meanwhile
+            } while (next != null && !next.takeTurn()); // else it has ended in the meantime
             current = next;
         } finally {
             lock.unlock();

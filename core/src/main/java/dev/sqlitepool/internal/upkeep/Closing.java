@@ -5,6 +5,7 @@ import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Held;
 import dev.sqlitepool.internal.dispatch.Lanes;
@@ -13,9 +14,8 @@ import dev.sqlitepool.internal.dispatch.Routes;
 import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.feed.ChangeFeed;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -39,7 +39,7 @@ public final class Closing implements PoolFuture.Origin {
     private final Telemetry telemetry;
     private final Workers workers;
     private final Routes routes;
-    private final Checkpointer checkpointer;
+    private final QuietPass quietPass;
     private final Housekeeper housekeeper;
     private final ChangeFeed feed;
     private final Backups backups;
@@ -53,14 +53,14 @@ public final class Closing implements PoolFuture.Origin {
     public Closing(
             Means means,
             Routes routes,
-            Checkpointer checkpointer,
+            QuietPass quietPass,
             Housekeeper housekeeper,
             Backups backups,
             ChangeFeed feed,
             List<Lanes> groups) {
         this.means = means;
         this.routes = routes;
-        this.checkpointer = checkpointer;
+        this.quietPass = quietPass;
         this.housekeeper = housekeeper;
         this.feed = feed;
         this.telemetry = means.telemetry();
@@ -76,9 +76,10 @@ public final class Closing implements PoolFuture.Origin {
 
     public PoolFuture<Void> begin() {
         if (begun.compareAndSet(false, true)) {
-            List<Runnable> settles = new ArrayList<>(backups.close());
+            Settles settles = new Settles();
+            backups.close().forEach(settles::add);
             endWaiting(settles, false);
-            workers.completeAll(settles);
+            settles.complete(workers);
             long grace = Settings.nanos(means.settings().closeGrace());
             workers.after(grace, () -> workers.execute(this::endByForce));
             workers.after(grace + LAST_RESORT_NANOS, () -> workers.execute(this::finishWithout));
@@ -87,13 +88,10 @@ public final class Closing implements PoolFuture.Origin {
         return future;
     }
 
-    private void endWaiting(List<Runnable> settles, boolean force) {
+    private void endWaiting(Settles settles, boolean force) {
         for (Lanes lanes : groups) {
             for (Waiter waiter : lanes.close(force)) {
-                Runnable settle = waiter.failed(closed(waiter));
-                if (settle != null) {
-                    settles.add(settle);
-                }
+                settles.add(waiter.failed(closed(waiter)));
             }
         }
     }
@@ -119,19 +117,13 @@ public final class Closing implements PoolFuture.Origin {
     }
 
     private void endByForce() {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         endWaiting(settles, true); // they waited again, to be repeated
-        Runnable backup = backups.endByForce();
-        if (backup != null) {
-            settles.add(backup);
-        }
+        settles.add(backups.endByForce());
         for (Waiter holder : running()) {
-            Runnable settle = holder.revoke(this::closed);
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(holder.revoke(this::closed));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private PoolClosedException closed(Waiter waiter) {
@@ -145,21 +137,18 @@ public final class Closing implements PoolFuture.Origin {
         return running;
     }
 
-    /** Whoever is past the point at which he could be ended, and has not come back since, does not keep his future open. */
+    /** Completes the futures of tasks that can no longer be ended and have not returned. */
     private void abandonAll() {
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Waiter holder : running()) {
-            Runnable settle = holder.abandon(new OutcomeUnknownException(
+            settles.add(holder.abandon(new OutcomeUnknownException(
                     means.settings().name() + " was closed before \"" + holder.label()
                             + "\" had committed, or had said so. It may be committed, and is not repeated; read the database to"
                             + " find out.",
                     means.refusal().stats(),
-                    null));
-            if (settle != null) {
-                settles.add(settle);
-            }
+                    null)));
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private void finishWithout() {
@@ -188,7 +177,7 @@ public final class Closing implements PoolFuture.Origin {
     }
 
     private void advanceOnce() {
-        boolean checkpointed = checkpointer.closed(); // begins to close it, too
+        boolean checkpointed = quietPass.closed(); // begins to close it, too
         if (!finished.get() && !(checkpointed && backups.isTerminated())) {
             return; // the writer must be the last to close
         }
@@ -198,7 +187,7 @@ public final class Closing implements PoolFuture.Origin {
                 return;
             }
         }
-        // Who sees the pool closed sees what it has acknowledged.
+        // A thread that sees the pool closed also sees all that the pool has acknowledged.
         if (finished.get() || routes.gate().isSettled() && routes.laneless().isEmpty()) {
             finish();
         }
@@ -236,8 +225,8 @@ public final class Closing implements PoolFuture.Origin {
     public void requireOthersHoldLane() {
         if (Held.inside(means)) {
             throw new IllegalStateException(
-                    "Work of the pool " + means.settings().name()
-                            + " would wait for the pool to close, which waits for the work. Close it after the work has returned.");
+                    "A function of the pool " + means.settings().name()
+                            + " would wait for the pool to close, which waits for the function. Close it after the function has returned.");
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.upkeep;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
+import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Words;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.dispatch.Lanes;
@@ -10,10 +11,10 @@ import dev.sqlitepool.internal.dispatch.Waiter;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Checkpointer;
+import dev.sqlitepool.internal.log.QuietPass;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -39,12 +40,13 @@ public final class Housekeeper {
     private final Workers workers;
     private final Database opener;
     private final Checkpointer checkpointer;
+    private final QuietPass quietPass;
     private final Lanes write;
     private final List<Lanes> groups;
     private final AtomicBoolean started = new AtomicBoolean();
     private final Runnable sweeping = this::sweepAndSchedule;
     private final Runnable next = this::sweepElsewhere;
-    /** Who looks at the file, and will close what is stale. */
+    /** The thread that looks at the file, and closes stale lanes. */
     private volatile @Nullable Thread sweeper;
     /** Loans that have been reported; confined to the sweep. */
     private final Set<Waiter> warned = java.util.Collections.newSetFromMap(new WeakHashMap<>());
@@ -52,13 +54,20 @@ public final class Housekeeper {
     private volatile long optimizedAt;
     private final Set<Waiter> reported = java.util.Collections.newSetFromMap(new WeakHashMap<>());
 
-    public Housekeeper(Means means, Database opener, Checkpointer checkpointer, Lanes write, List<Lanes> groups) {
+    public Housekeeper(
+            Means means,
+            Database opener,
+            Checkpointer checkpointer,
+            QuietPass quietPass,
+            Lanes write,
+            List<Lanes> groups) {
         this.means = means;
         this.settings = means.settings();
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         this.opener = opener;
         this.checkpointer = checkpointer;
+        this.quietPass = quietPass;
         this.write = write;
         this.optimizedAt = telemetry.now();
         this.groups = groups;
@@ -140,7 +149,7 @@ public final class Housekeeper {
 
     private void closeStale() {
         groups.forEach(this::retire);
-        checkpointer.fileChanged();
+        quietPass.fileChanged();
     }
 
     private void retire(Lanes lanes) {
@@ -186,7 +195,7 @@ public final class Housekeeper {
         if (limit == null || groups.size() == 1) {
             return;
         }
-        List<Runnable> settles = new ArrayList<>();
+        Settles settles = new Settles();
         for (Map.Entry<Waiter, Duration> loan : groups.get(0).loans().entrySet()) {
             Waiter holder = loan.getKey();
             Duration held = holder.hasReadFor(loan.getValue(), telemetry.now());
@@ -194,16 +203,11 @@ public final class Housekeeper {
             // At once, before anything is told: the next work of a lease must not be ended for what this one has read.
             Runnable settle = end ? holder.endRead(ended -> tooOld(limit)) : null;
             if (end || held.multipliedBy(2).compareTo(limit) >= 0 && warned.add(holder)) {
-                String label = holder.label();
-                telemetry.warn(
-                        "\"" + label + "\" has read for " + Words.time(held) + (end ? " and is ended" : ""), null);
-                telemetry.tell(listener -> listener.readTooOld(label, held, end));
+                telemetry.readTooOld(holder.label(), held, end);
             }
-            if (settle != null) {
-                settles.add(settle);
-            }
+            settles.add(settle);
         }
-        workers.completeAll(settles);
+        settles.complete(workers);
     }
 
     private static SQLTimeoutException tooOld(Duration limit) {
@@ -234,11 +238,7 @@ public final class Housekeeper {
             Waiter holder = loan.getKey();
             Throwable trace = holder.submittedAt();
             if (trace != null && loan.getValue().compareTo(threshold) > 0 && reported.add(holder)) {
-                String label = holder.label();
-                telemetry.warn(
-                        "a connection has been held for " + Words.time(loan.getValue()) + " by \"" + label + "\"",
-                        trace);
-                telemetry.tell(listener -> listener.leakSuspected(lanes.access(), label, loan.getValue(), trace));
+                telemetry.leaked(lanes.access(), holder.label(), loan.getValue(), trace);
             }
         }
     }

@@ -5,12 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -40,24 +38,17 @@ class FollowingTransactionsTest {
     void open() {
         Settings settings =
                 Pools.settings(SqlitePool.builder().databasePath(pools.file()).poolSize(3));
-        pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)").join();
     }
 
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("begin") && engine.isReading()) {
-                        kept.incrementAndGet();
-                        betweenTransactions.run();
-                    }
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
+    private final Engines engines = new Engines().around("begin", call -> {
+        if (call.engine().isReading()) {
+            kept.incrementAndGet();
+            betweenTransactions.run();
+        }
+        return call.proceed();
+    });
 
     /** Another program. */
     private Connection other() throws SQLException {

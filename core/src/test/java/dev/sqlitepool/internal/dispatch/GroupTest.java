@@ -9,12 +9,12 @@ import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Probe;
 import dev.sqlitepool.testing.Sql;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,7 +25,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -47,43 +46,31 @@ class GroupTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    private final AtomicInteger commits = new AtomicInteger();
     private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
     private final AtomicReference<Runnable> inSql = new AtomicReference<>(() -> {});
     private volatile boolean groupAlways;
     /** Stands still, so that no machine is too slow for a group. */
-    private final AtomicLong clock = new AtomicLong();
+    private final TestClock clock = new TestClock();
 
     /** What becomes of a commit. */
     private interface Fate {
         void strike(Engine engine) throws SQLException;
     }
 
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
-                        commits.incrementAndGet();
-                        Fate fate = fates.poll();
-                        if (fate != null) {
-                            fate.strike(engine);
-                            return null;
-                        }
-                    }
-                    if (method.getName().equals("mayGroup") && groupAlways
-                            || method.getName().equals("mayJoin")) {
-                        return true;
-                    }
-                    if (method.getName().equals("mayGroup")) { // the function stands for SQL that takes long or fails
-                        return engine.mayGroup("SELECT 1");
-                    }
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
+    private final Engines engines = new Engines()
+            .around("commit", call -> {
+                Fate fate = fates.poll();
+                if (fate == null) {
+                    return call.proceed();
+                }
+                fate.strike(call.engine());
+                return null;
+            })
+            .around("mayJoin", call -> true)
+            // the function stands for SQL that takes long or fails
+            .around("mayGroup", call -> groupAlways || call.engine().mayGroup("SELECT 1"));
+
+    private final AtomicInteger commits = engines.calls("commit");
 
     private LanePool open() {
         return open(builder -> builder);
@@ -102,7 +89,7 @@ class GroupTest {
                     }
                 }))
                 .closeGrace(Duration.ofSeconds(10))));
-        LanePool pool = pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, clock, engines), settings.name());
         pool.execute("CREATE TABLE t (x UNIQUE)").join();
         learn(pool, INSERT, RETURNING);
         return pool;
@@ -280,7 +267,7 @@ class GroupTest {
     void aTextThatWasSlowRunsAlone() {
         LanePool pool = open();
         String slow = "INSERT INTO t VALUES (? + in_sql())";
-        inSql.set(() -> clock.addAndGet(2_000_000));
+        inSql.set(() -> clock.pass(Duration.ofNanos(2_000_000)));
         learn(pool, slow);
         inARow(pool, () -> List.of(pool.execute(INSERT, 1), pool.execute(slow, 2), pool.execute(INSERT, 4)));
         assertThat(commits).hasValue(3); // nobody who came before waits for it, and after it the millisecond is over
@@ -295,7 +282,7 @@ class GroupTest {
         LanePool pool = open();
         String ticking = "INSERT INTO t VALUES (? + in_sql())";
         learn(pool, ticking);
-        inSql.set(() -> clock.addAndGet(400_000));
+        inSql.set(() -> clock.pass(Duration.ofNanos(400_000)));
         inARow(pool, () -> IntStream.range(0, 9)
                 .mapToObj(i -> pool.execute(ticking, i))
                 .toList());
@@ -444,7 +431,7 @@ class GroupTest {
                 "INSERT INTO t SELECT ? + c FROM (WITH RECURSIVE n(i) AS (SELECT in_sql() UNION ALL SELECT i + 1 FROM n"
                         + " WHERE i < ?) SELECT count(*) AS c FROM n)";
         pool.execute(slow, 100, 1).join();
-        inSql.set(() -> clock.addAndGet(Duration.ofSeconds(1).toNanos()));
+        inSql.set(() -> clock.pass(Duration.ofSeconds(1)));
         List<CompletableFuture<Long>> all = inARow(
                 pool,
                 () -> List.of(
@@ -461,7 +448,7 @@ class GroupTest {
                 "INSERT INTO t SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT in_sql() UNION ALL SELECT i + 1 FROM n"
                         + " WHERE i < ?) SELECT i FROM n)";
         pool.execute(slow, 77).join();
-        inSql.set(() -> clock.addAndGet(Duration.ofSeconds(1).toNanos()));
+        inSql.set(() -> clock.pass(Duration.ofSeconds(1)));
         List<CompletableFuture<Long>> all = inARow(pool, () -> {
             CompletableFuture<Long> before = pool.execute(INSERT, 1);
             CompletableFuture<Long> endless = pool.execute(slow, Sql.ENDLESS_ROWS);

@@ -81,13 +81,13 @@ class HeldTest {
 
     @Test
     void aWaiterKnowsWhoWaitsForItInside() {
-        Waiter waiter = new LaneLease(pool.parts().routes(), Form.CONNECTION);
+        LaneLease waiter = new LaneLease(pool.parts().routes(), Form.CONNECTION);
         Held held = Held.push(pool, "work", pool.parts().writeLanes());
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
-        waiter.noteWait(held);
+        waiter.awaitedBy(held);
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isTrue();
         assertThat(waiter.isAwaitedInside(pool.parts().readLanes())).isFalse();
-        waiter.forgetWait(held);
+        waiter.notAwaitedBy(held);
         assertThat(waiter.isAwaitedInside(pool.parts().writeLanes())).isFalse();
         held.pop();
     }

@@ -41,12 +41,30 @@ class LaneGroupTest {
 
     private final LongAdder waitNanos = new LongAdder();
     private final LongAdder holdNanos = new LongAdder();
+    /** Each loan as it was told, in order. */
+    private final List<Map.Entry<String, Waiter>> told = new ArrayList<>();
+
+    private final Loans.Listener listener = new Loans.Listener() {
+        @Override
+        public void acquired(Waiter holder, long waitedNanos) {
+            assertThat(isLockFree()).isTrue();
+            told.add(Map.entry("acquired", holder));
+            waitNanos.add(waitedNanos);
+        }
+
+        @Override
+        public void released(Waiter holder, long heldNanos) {
+            assertThat(isLockFree()).isTrue();
+            told.add(Map.entry("released", holder));
+            holdNanos.add(heldNanos);
+        }
+    };
     private final AtomicInteger waiting = new AtomicInteger();
 
     @BeforeAll
     static void open() throws SQLException {
         settings = Pools.settings(SqlitePool.builder().databasePath(directory.resolve("test.db")));
-        engine = new SqliteDatabase(settings, event -> {}).open(Access.WRITE);
+        engine = new SqliteDatabase(settings, TELEMETRY).open(Access.WRITE);
     }
 
     @AfterAll
@@ -58,18 +76,27 @@ class LaneGroupTest {
     private final List<LaneGroup> groups = new ArrayList<>();
 
     private LaneGroup group(int max) {
-        LaneGroup group = new LaneGroup(max, new WaitQueue(5, waiting), waitNanos, holdNanos);
+        LaneGroup group = new LaneGroup(max, new WaitQueue(5, waiting), listener);
         groups.add(group);
         return group;
     }
 
     @AfterEach
-    void theLockIsFree() throws InterruptedException {
+    void theLockIsFree() {
+        assertThat(isLockFree()).isTrue();
+    }
+
+    /** Whether another thread gets it. */
+    private boolean isLockFree() {
         Thread other = new Thread(() -> groups.forEach(LaneGroup::isClosed));
         other.setDaemon(true);
         other.start();
-        other.join(500);
-        assertThat(other.isAlive()).isFalse();
+        try {
+            other.join(500);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return !other.isAlive();
     }
 
     private static Lane lane() {
@@ -345,6 +372,89 @@ class LaneGroupTest {
         group.release(lane, 25);
         assertThat(waitNanos.sum()).isEqualTo(7 + 8);
         assertThat(holdNanos.sum()).isEqualTo(10 + 5);
+    }
+
+    private static Map.Entry<String, Waiter> acquired(Waiter holder) {
+        return Map.entry("acquired", holder);
+    }
+
+    private static Map.Entry<String, Waiter> released(Waiter holder) {
+        return Map.entry("released", holder);
+    }
+
+    @Test
+    void aLaneThatGoesFromHandToHandIsToldOnceOfEachHolder() {
+        Lane lane = lane();
+        LaneGroup group = group(1);
+        Guest first = guest();
+        Guest second = guest();
+        Guest third = guest();
+        Guest before = guest();
+        group.submit(first, 0);
+        assertThat(told).isEmpty(); // it waits
+        group.opened(lane, 1);
+        group.submit(second, 1);
+        group.submit(third, 1);
+        group.submit(before, 1);
+        group.pass(lane, next -> false, 2); // nobody wants it
+        assertThat(told).containsExactly(acquired(first));
+        group.pass(lane, next -> true, 3);
+        group.release(lane, 4);
+        assertThat(told)
+                .containsExactly(acquired(first), released(first), acquired(second), released(second), acquired(third));
+        told.clear();
+        assertThat(group.goesBefore(before, third, lane, 5)).isTrue();
+        assertThat(group.goesBefore(before, third, lane, 5)).isFalse();
+        assertThat(told).containsExactly(released(third), acquired(before));
+        told.clear();
+        group.release(lane, 6);
+        group.release(lane, 7);
+        assertThat(told).containsExactly(released(before), acquired(third), released(third));
+    }
+
+    @Test
+    void whoTakesAnIdleLaneIsTold() {
+        Lane lane = lane();
+        LaneGroup group = lent(1, lane);
+        group.release(lane, 1);
+        told.clear();
+        Guest guest = guest();
+        assertThat(group.submit(guest, 2)).isEqualTo(Verdict.RUN);
+        group.releaseCold(lane, 3);
+        Guest looks = guest();
+        assertThat(group.borrowIdle(idle -> true, looks, 4)).isSameAs(lane);
+        assertThat(group.borrowIdle(idle -> true, guest(), 4)).isNull();
+        group.retire(lane, 5);
+        assertThat(told).containsExactly(acquired(guest), released(guest), acquired(looks), released(looks));
+    }
+
+    @Test
+    void anUnfitLaneIsToldAsGivenBack() {
+        Lane lane = lane();
+        LaneGroup group = group(1);
+        Guest guest = guest();
+        group.submit(guest, 0);
+        group.opened(lane, 1);
+        assertThat(group.unfit(lane, guest, 2).taken()).isTrue();
+        assertThat(told).containsExactly(acquired(guest), released(guest));
+        assertThat(group.closed()).isTrue();
+        group.opened(lane, 3);
+        group.close(false);
+        assertThat(group.unfit(lane, guest, 4).taken()).isFalse();
+        assertThat(told).containsExactly(acquired(guest), released(guest), acquired(guest));
+    }
+
+    @Test
+    void whoEndsBeforeItsTurnIsNotToldAsAHolder() {
+        Lane lane = lane();
+        LaneGroup group = lent(1, lane);
+        told.clear();
+        Guest gone = guest();
+        group.submit(gone, 0);
+        assertThat(gone.move(State.QUEUED, State.ENDED)).isTrue();
+        group.withdrawn();
+        group.release(lane, 1);
+        assertThat(told).hasSize(1).noneMatch(entry -> entry.getValue() == gone);
     }
 
     @Test

@@ -11,27 +11,21 @@ import dev.sqlitepool.PoolTimeoutException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Probe;
 import dev.sqlitepool.testing.TestClock;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Delayed;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -47,37 +41,18 @@ class LanesTest {
     @RegisterExtension
     final Logged logged = new Logged();
 
-    /** How often a method of an engine was called. */
-    private final Map<String, AtomicInteger> calls = new ConcurrentHashMap<>();
-
     private final List<String> events = new CopyOnWriteArrayList<>();
-    private final AtomicLong passed = new AtomicLong();
+    private final TestClock clock = TestClock.running();
     private volatile boolean dead;
     /** What happens when a connection is opened. */
     private volatile Runnable opening = () -> {};
 
-    private Engine watched(Engine engine) {
-        opening.run();
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    counter(method.getName()).incrementAndGet();
-                    if (method.getName().equals("probe") && dead) {
-                        return false;
-                    }
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
-
-    private AtomicInteger counter(String name) {
-        return calls.computeIfAbsent(name, any -> new AtomicInteger());
-    }
+    private final Engines engines = new Engines()
+            .opening(engine -> opening.run())
+            .around("probe", call -> dead ? (Object) false : call.proceed());
 
     private LanePool build(SqlitePoolBuilder builder) {
-        return build(() -> System.nanoTime() + passed.get(), builder);
+        return build(this.clock, builder);
     }
 
     private LanePool build(LongSupplier clock, SqlitePoolBuilder builder) {
@@ -87,7 +62,7 @@ class LanesTest {
                 events.add(access + " " + reason);
             }
         }));
-        return pools.track(new LanePool(settings, clock, this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, engines), settings.name());
     }
 
     private SqlitePoolBuilder onFile() {
@@ -156,7 +131,7 @@ class LanesTest {
         LanePool pool = build(onFile().healthCheckInterval(Duration.ofDays(1)));
         pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);
-        passed.addAndGet(TimeUnit.DAYS.toNanos(2));
+        clock.pass(Duration.ofDays(2));
         dead = true;
         CompletableFuture<Thread> ran = new CompletableFuture<>();
         Thread caller = new Thread(() -> {
@@ -177,7 +152,7 @@ class LanesTest {
         LanePool pool = build(onFile());
         Gate gate = new Gate();
         CompletableFuture<Void> work = hold(pool, Access.WRITE, gate);
-        passed.addAndGet(TimeUnit.HOURS.toNanos(1));
+        clock.pass(Duration.ofHours(1));
         assertThat(pool.stats().writeConnections().longestHeld()).isBetween(Duration.ofHours(1), Duration.ofHours(2));
         gate.open();
         work.join();
@@ -191,7 +166,7 @@ class LanesTest {
         List<CompletableFuture<?>> reads = new CopyOnWriteArrayList<>();
         for (Gate gate : gates) {
             reads.add(hold(pool, Access.READ, gate));
-            passed.addAndGet(TimeUnit.HOURS.toNanos(1));
+            clock.pass(Duration.ofHours(1));
         }
         assertThat(pool.parts().readLanes().oldestReader().getValue())
                 .isBetween(Duration.ofHours(3), Duration.ofHours(4));
@@ -203,7 +178,7 @@ class LanesTest {
     void aLeaseThatReadsNothingIsNoReader() {
         LanePool pool = build(onFile().poolSize(4));
         Lease lease = pool.acquire().join();
-        passed.addAndGet(TimeUnit.HOURS.toNanos(1));
+        clock.pass(Duration.ofHours(1));
         assertThat(pool.parts().readLanes().oldestReader()).isNull();
         lease.release().join();
     }
@@ -216,13 +191,13 @@ class LanesTest {
         Gate gate = new Gate();
         CompletableFuture<Void> work = hold(pool, Access.WRITE, gate);
         assertThat(work.cancel(true)).isTrue();
-        Pools.await("again and again", () -> counter("interrupt").get() > 2);
+        Pools.await("again and again", () -> engines.calls("interrupt").get() > 2);
         assertThat(pool.stats().interrupts()).isEqualTo(1);
         gate.open();
         Pools.awaitIdle(pool);
-        int before = counter("interrupt").get();
+        int before = engines.calls("interrupt").get();
         Pools.await("no more", () -> isNothingPlanned(pool));
-        assertThat(counter("interrupt")).hasValueLessThanOrEqualTo(before + 1);
+        assertThat(engines.calls("interrupt")).hasValueLessThanOrEqualTo(before + 1);
     }
 
     @Test
@@ -290,7 +265,7 @@ class LanesTest {
         CompletableFuture.allOf(one, two).join();
         pool.close();
         assertThat(pool.stats().closed().get(CloseReason.POOL_CLOSED)).isEqualTo(3);
-        assertThat(counter("optimize")).hasValue(1);
+        assertThat(engines.calls("optimize")).hasValue(1);
     }
 
     @Test

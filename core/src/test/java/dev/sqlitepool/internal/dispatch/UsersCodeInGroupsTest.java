@@ -7,12 +7,10 @@ import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -37,7 +35,8 @@ class UsersCodeInGroupsTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    private final AtomicInteger commits = new AtomicInteger();
+    private final Engines engines = new Engines();
+    private final AtomicInteger commits = engines.calls("commit");
     private final AtomicInteger calls = new AtomicInteger();
     private final AtomicReference<Runnable> inFunction = new AtomicReference<>(() -> {});
     private final AtomicReference<Runnable> onUpdate = new AtomicReference<>(() -> {});
@@ -101,20 +100,6 @@ class UsersCodeInGroupsTest {
                 .run());
     }
 
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
-                        commits.incrementAndGet();
-                    }
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
-
     private LanePool open() {
         Settings settings = Pools.settings(SqlitePool.builder()
                 .databasePath(pools.file())
@@ -122,7 +107,7 @@ class UsersCodeInGroupsTest {
                 .pragma("trusted_schema", "ON")
                 .onConnect(this::addCode)
                 .closeGrace(Duration.ofMillis(50)));
-        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE plain (x)").join();
         pool.execute("CREATE TABLE some (x)").join();
         pool.execute("INSERT INTO some VALUES ('a')").join();
@@ -250,7 +235,7 @@ class UsersCodeInGroupsTest {
                     return connection;
                 })
                 .poolSize(2));
-        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE plain (x)").join();
         assertGroups(pool, PLAIN);
         assertNeverGroups(pool, "INSERT INTO plain VALUES (users(?))");

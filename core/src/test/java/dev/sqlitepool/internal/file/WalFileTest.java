@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.file;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import dev.sqlitepool.testing.Pools;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -23,7 +24,7 @@ class WalFileTest {
     @BeforeEach
     void open() throws IOException {
         log = Files.write(directory.resolve("test.db-wal"), new byte[32]);
-        wal = new WalFile(directory.resolve("test.db"));
+        wal = new WalFile(directory.resolve("test.db"), new Telemetry("test", System::nanoTime, null, Runnable::run));
         wal.sync();
     }
 

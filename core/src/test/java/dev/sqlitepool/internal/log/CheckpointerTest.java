@@ -11,23 +11,20 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Lanes;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.TestClock;
 import java.io.File;
 import java.io.SyncFailedException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -47,44 +44,26 @@ class CheckpointerTest {
     @RegisterExtension
     final Logged logged = new Logged();
 
-    private final AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 1_000_000_000); // passes the overflow
+    private final TestClock clock = new TestClock();
     private final List<String> events = new CopyOnWriteArrayList<>();
     private final AtomicInteger copies = new AtomicInteger();
-    private final AtomicInteger optimized = new AtomicInteger();
-    private final AtomicInteger opened = new AtomicInteger();
-    private final AtomicInteger closed = new AtomicInteger();
     private final AtomicInteger timeouts = new AtomicInteger();
     private volatile Exception failing;
 
-    private Engine watched(Engine engine) {
-        opened.incrementAndGet();
-        return watched(engine, Engine.class);
-    }
+    private final Engines engines = new Engines().around("checkpoint", call -> {
+        if (!(Boolean) call.argument(0)) {
+            copies.incrementAndGet();
+            Exception error = failing;
+            if (error != null) {
+                throw error;
+            }
+        }
+        return call.proceed();
+    });
 
-    private <T> T watched(T target, Class<T> type) {
-        return type.cast(Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("checkpoint") && !(Boolean) arguments[0]) {
-                        copies.incrementAndGet();
-                        Exception error = failing;
-                        if (error != null) {
-                            throw error;
-                        }
-                    }
-                    if (method.getName().equals("optimize")) {
-                        optimized.incrementAndGet();
-                    }
-                    if (method.getName().equals("close")) {
-                        closed.incrementAndGet();
-                    }
-                    try {
-                        Object answer = method.invoke(target, arguments);
-                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                }));
-    }
+    private final AtomicInteger optimized = engines.calls("optimize");
+    private final AtomicInteger opened = engines.opened();
+    private final AtomicInteger closed = engines.calls("close");
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> changes) {
         Settings settings = Pools.settings(changes.apply(SqlitePool.builder()
@@ -106,11 +85,11 @@ class CheckpointerTest {
                         timeouts.incrementAndGet();
                     }
                 })));
-        return pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, engines), settings.name());
     }
 
     private void pass(Duration time) {
-        clock.addAndGet(time.toNanos());
+        clock.pass(time);
     }
 
     /** Each in a transaction of its own, at a moment of its own. */
@@ -316,8 +295,8 @@ class CheckpointerTest {
     /** As the timer does, at a moment when nobody has written for five seconds, or for less; and until no pass runs any more. */
     private void look(LanePool pool, long millis) {
         pass(Duration.ofMillis(millis));
-        pool.parts().checkpointer().look();
-        Pools.await("the pass is over", () -> !pool.parts().checkpointer().isRunning());
+        pool.parts().quietPass().look();
+        Pools.await("the pass is over", () -> !pool.parts().quietPass().isRunning());
     }
 
     @Test

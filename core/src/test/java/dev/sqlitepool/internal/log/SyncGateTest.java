@@ -11,28 +11,27 @@ import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.TestClock;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -44,39 +43,22 @@ class SyncGateTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    /** What happens to the next syncs, one each; none left: they just happen. */
-    private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
-
-    private final AtomicInteger syncs = new AtomicInteger();
-    private final AtomicLong passed = new AtomicLong();
+    private final TestClock clock = new TestClock();
     private final List<Thread> syncedOn = Collections.synchronizedList(new ArrayList<>());
+    private final Engines engines = new Engines();
+    private final AtomicInteger syncs = engines.calls("sync");
+    /** What happens to the next syncs, one each. */
+    private final Queue<Engines.Step> fates = new ConcurrentLinkedQueue<>();
 
-    private interface Fate {
-        void strike() throws IOException;
-    }
-
-    private Engine watched(Engine engine) {
-        return watched(engine, Engine.class);
-    }
-
-    private <T> T watched(T target, Class<T> type) {
-        return type.cast(Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("sync")) {
-                        syncs.incrementAndGet();
-                        syncedOn.add(Thread.currentThread());
-                        Fate fate = fates.poll();
-                        if (fate != null) {
-                            fate.strike();
-                        }
-                    }
-                    try {
-                        Object answer = method.invoke(target, arguments);
-                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                }));
+    @BeforeEach
+    void watch() {
+        engines.before("sync", () -> {
+            syncedOn.add(Thread.currentThread());
+            Engines.Step fate = fates.poll();
+            if (fate != null) {
+                fate.run();
+            }
+        });
     }
 
     private LanePool open(Durability durability, String journal) {
@@ -87,7 +69,7 @@ class SyncGateTest {
                 .pragma("journal_mode", journal)
                 .healthCheckInterval(Duration.ofDays(1))
                 .closeGrace(Duration.ofSeconds(10)));
-        LanePool pool = pools.track(new LanePool(settings, passed::get, this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, clock, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
         syncedOn.clear();
@@ -414,7 +396,7 @@ class SyncGateTest {
                                 .poolSize(1)
                                 .closeGrace(Duration.ofSeconds(10))),
                         System::nanoTime,
-                        this::watched),
+                        engines),
                 "unwrap");
         pool.execute("CREATE TABLE t (x)").join();
         Gate sync = new Gate();
@@ -522,10 +504,10 @@ class SyncGateTest {
         sync.awaitReached();
         CompletableFuture<Long> behind = pool.execute("INSERT INTO t VALUES (2)");
         Pools.await("committed", () -> count(pool) == 2);
-        passed.addAndGet(Duration.ofSeconds(29).toNanos());
+        clock.pass(Duration.ofSeconds(29));
         pool.parts().gate().watch();
         assertThat(write).isNotDone();
-        passed.addAndGet(Duration.ofSeconds(2).toNanos());
+        clock.pass(Duration.ofSeconds(2));
         pool.parts().gate().watch();
         for (CompletableFuture<Long> unknown : List.of(write, behind)) {
             assertThatThrownBy(unknown::join)
@@ -543,7 +525,7 @@ class SyncGateTest {
         LanePool pool = open(Durability.FULL, "WAL");
         pool.execute("INSERT INTO t VALUES (1)").join();
         pool.parts().gate().drain(); // who has driven has left
-        passed.addAndGet(Duration.ofMinutes(1).toNanos());
+        clock.pass(Duration.ofMinutes(1));
         pool.parts().gate().watch();
         assertThat(pool.parts().gate().isBroken()).isFalse();
         assertThat(pool.execute("INSERT INTO t VALUES (2)").join()).isEqualTo(1);

@@ -6,12 +6,9 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -39,45 +36,32 @@ class CommitErrorsTest {
     private final AtomicReference<@Nullable Throwable> atStatement = new AtomicReference<>();
 
     private volatile String struck = "";
+    private final Engines engines = new Engines()
+            .withStatements()
+            .around("commit", call -> struck(atCommit, call))
+            .around("start", call -> strikes(call) ? struck(atStatement, call) : call.proceed());
+
     private LanePool pool;
 
     @BeforeEach
     void open() {
         Settings settings =
                 Pools.settings(SqlitePool.builder().databasePath(pools.file()).poolSize(2));
-        pool = pools.track(
-                new LanePool(settings, System::nanoTime, engine -> watched(engine, Engine.class, false)),
-                settings.name());
+        pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
     }
 
-    @SuppressWarnings("unchecked")
-    private <T> T watched(T target, Class<T> type, boolean strikes) {
-        return (T) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("equals")) {
-                        return self == arguments[0];
-                    }
-                    Object answer;
-                    try {
-                        answer = method.invoke(target, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    Throwable error = method.getName().equals("commit")
-                            ? atCommit.getAndSet(null)
-                            : strikes && method.getName().equals("start") ? atStatement.getAndSet(null) : null;
-                    if (error != null) {
-                        throw error;
-                    }
-                    return answer instanceof Prepared prepared
-                            ? watched(
-                                    prepared,
-                                    Prepared.class,
-                                    !struck.isEmpty()
-                                            && String.valueOf(arguments[0]).startsWith(struck))
-                            : answer;
-                });
+    private @Nullable Object struck(AtomicReference<@Nullable Throwable> by, Engines.Call call) throws Throwable {
+        Object answer = call.proceed();
+        Throwable error = by.getAndSet(null);
+        if (error != null) {
+            throw error;
+        }
+        return answer;
+    }
+
+    private boolean strikes(Engines.Call call) {
+        return call.sql() != null && !struck.isEmpty() && call.sql().startsWith(struck);
     }
 
     static Stream<Throwable> errors() {

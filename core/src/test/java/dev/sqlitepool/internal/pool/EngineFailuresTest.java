@@ -13,14 +13,10 @@ import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.Transaction;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Probe;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -31,7 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -52,51 +48,31 @@ class EngineFailuresTest {
     /** These take effect before they fail. */
     private final Set<String> late = ConcurrentHashMap.newKeySet();
 
-    private final AtomicInteger opened = new AtomicInteger();
+    private final Engines engines = new Engines().withStatements().around(this::failing);
     private LanePool pool;
 
     @BeforeEach
     void open() {
         Settings settings = Pools.settings(
                 SqlitePool.builder().databasePath(pools.file()).poolSize(2).busyTimeout(Duration.ofSeconds(20)));
-        pool = pools.track(new LanePool(settings, System::nanoTime, this::failing), settings.name());
+        pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         Pools.awaitIdle(pool);
     }
 
-    private Engine failing(Engine engine) {
-        opened.incrementAndGet();
-        return failing(engine, Engine.class);
-    }
-
-    @SuppressWarnings("unchecked")
-    private <T> T failing(T target, Class<T> type) {
-        return (T) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("equals")) {
-                        return self == arguments[0]; // the cache of statements asks
-                    }
-                    SQLException error = errors.remove(method.getName());
-                    if (error == null && arguments != null) {
-                        error = errors.remove(method.getName() + "(" + arguments[0] + ")");
-                    }
-                    if (error != null && !late.contains(method.getName())) {
-                        throw error;
-                    }
-                    Object answer;
-                    try {
-                        answer = method.invoke(target, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    if (error != null) {
-                        throw error;
-                    }
-                    if (answer instanceof Prepared prepared) {
-                        return failing(prepared, Prepared.class);
-                    }
-                    return answer instanceof WriteAheadLog log ? failing(log, WriteAheadLog.class) : answer;
-                });
+    private @Nullable Object failing(Engines.Call call) throws Throwable {
+        SQLException error = errors.remove(call.method());
+        if (error == null) {
+            error = errors.remove(call.text());
+        }
+        if (error != null && !late.contains(call.method())) {
+            throw error;
+        }
+        Object answer = call.proceed();
+        if (error != null) {
+            throw error;
+        }
+        return answer;
     }
 
     private static SQLException error(SQLiteErrorCode code) {

@@ -124,8 +124,8 @@ class ExclusiveLockingTest {
         LanePool pool = (LanePool) open(Way.HOOK);
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("INSERT INTO t VALUES (zeroblob(1000000))").join();
-        pool.parts().checkpointer().look();
-        assertThat(pool.parts().checkpointer().isRunning()).isFalse();
+        pool.parts().quietPass().look();
+        assertThat(pool.parts().quietPass().isRunning()).isFalse();
         assertThat(pool.execute("INSERT INTO t VALUES (1)").join()).isEqualTo(1);
     }
 

@@ -9,13 +9,9 @@ import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,6 +49,7 @@ class MachineErrorsTest {
 
     private volatile Where where = Where.BEFORE;
     private volatile String struck = "";
+    private final Engines engines = new Engines().withStatements().around(this::failing);
 
     /** Where memory runs out. */
     enum Where {
@@ -184,38 +181,19 @@ class MachineErrorsTest {
         return System.nanoTime();
     }
 
-    private Engine failing(Engine engine) {
-        return failing(engine, Engine.class);
-    }
-
-    @SuppressWarnings("unchecked")
-    private <T> T failing(T target, Class<T> type) {
-        return (T) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("equals")) {
-                        return self == arguments[0]; // the cache of statements asks
-                    }
-                    boolean fails = where != Where.OWN_FRAMES && left.get() > 0 && left.decrementAndGet() == 0;
-                    if (fails) {
-                        struck = method.getName() + " " + where;
-                    }
-                    if (fails && where == Where.BEFORE) {
-                        throw new OutOfMemoryError("by the test");
-                    }
-                    Object answer;
-                    try {
-                        answer = method.invoke(target, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    if (fails) {
-                        throw new OutOfMemoryError("by the test");
-                    }
-                    if (answer instanceof Prepared prepared) {
-                        return failing(prepared, Prepared.class);
-                    }
-                    return answer instanceof WriteAheadLog log ? failing(log, WriteAheadLog.class) : answer;
-                });
+    private @Nullable Object failing(Engines.Call call) throws Throwable {
+        boolean fails = where != Where.OWN_FRAMES && left.get() > 0 && left.decrementAndGet() == 0;
+        if (fails) {
+            struck = call.method() + " " + where;
+        }
+        if (fails && where == Where.BEFORE) {
+            throw new OutOfMemoryError("by the test");
+        }
+        Object answer = call.proceed();
+        if (fails) {
+            throw new OutOfMemoryError("by the test");
+        }
+        return answer;
     }
 
     @ParameterizedTest
@@ -227,7 +205,7 @@ class MachineErrorsTest {
                 .databasePath(pools.file())
                 .poolSize(3)
                 .durability(name.contains("lease") ? Durability.FULL : Durability.NORMAL));
-        LanePool pool = pools.track(new LanePool(settings, this::time, this::failing), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, this::time, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         pool.execute("CREATE TABLE u (x)").join();
         pool.execute("INSERT INTO u VALUES (1), (2), (3)").join();

@@ -178,9 +178,8 @@ class ReplacedFileTest {
                 return List.of("backup");
             case PASS:
                 clock.addAndGet(TimeUnit.SECONDS.toNanos(6));
-                pool.parts().checkpointer().look();
-                Pools.await(
-                        "the pass is over", () -> !pool.parts().checkpointer().isRunning());
+                pool.parts().quietPass().look();
+                Pools.await("the pass is over", () -> !pool.parts().quietPass().isRunning());
                 return List.of("backup");
             case READ:
                 pass();

@@ -10,15 +10,12 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Probe;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -26,11 +23,10 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -45,52 +41,20 @@ class OwnCommitsTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    /** What happens to the next syncs, one each; none left: they just happen. */
-    private final ConcurrentLinkedQueue<Fate> fates = new ConcurrentLinkedQueue<>();
+    private final Engines engines = new Engines();
+    /** What happens before the next syncs, one each. */
+    private final Queue<Engines.Step> fates = engines.next("sync");
 
-    private final AtomicInteger syncs = new AtomicInteger();
-    /** Holds up who asks whether what he has committed must be synced. */
-    private final AtomicReference<Gate> afterCommit = new AtomicReference<>();
+    private final AtomicInteger syncs = engines.calls("sync");
 
     private LanePool pool;
-
-    private interface Fate {
-        void strike() throws IOException;
-    }
-
-    private Engine watched(Engine engine) {
-        return watched(engine, Engine.class);
-    }
-
-    private <T> T watched(T target, Class<T> type) {
-        return type.cast(Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("sync")) {
-                        syncs.incrementAndGet();
-                        Fate fate = fates.poll();
-                        if (fate != null) {
-                            fate.strike();
-                        }
-                    }
-                    Gate gate = method.getName().equals("needsSync") ? afterCommit.getAndSet(null) : null;
-                    if (gate != null) {
-                        gate.pass();
-                    }
-                    try {
-                        Object answer = method.invoke(target, arguments);
-                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                }));
-    }
 
     private void open(int poolSize) {
         Settings settings = Pools.settings(SqlitePool.builder()
                 .databasePath(pools.file())
                 .poolSize(poolSize)
                 .closeGrace(Duration.ofSeconds(10)));
-        pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
     }
@@ -429,7 +393,7 @@ class OwnCommitsTest {
                             "BEGIN",
                             "INSERT INTO t VALUES (3)",
                             "WITH w AS (SELECT 3) INSERT INTO t SELECT * FROM w")) {
-                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("no longer writes");
                     }
                     assertThat(number(c, "SELECT count(*) FROM t")).isEqualTo(1);
                 })
@@ -463,7 +427,7 @@ class OwnCommitsTest {
                     sync.open();
                     assertThatThrownBy(one::join).hasCauseInstanceOf(OutcomeUnknownException.class);
                     for (String sql : List.of("INSERT INTO t VALUES (3)", "COMMIT")) {
-                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("writes no more");
+                        assertThatThrownBy(() -> c.execute(sql)).as(sql).hasMessageContaining("no longer writes");
                     }
                     c.execute("ROLLBACK");
                 })
@@ -606,7 +570,7 @@ class OwnCommitsTest {
         open(3);
         Gate committed = new Gate();
         Lease lease = inserted(1);
-        afterCommit.set(committed);
+        engines.next("needsSync").add(committed::pass); // whether the commit must be synced
         CompletableFuture<Void> commit = lease.commit();
         committed.awaitReached();
         assertThat(commit.cancel(true)).isFalse();

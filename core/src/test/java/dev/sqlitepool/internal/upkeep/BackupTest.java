@@ -14,12 +14,11 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.TestClock;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -32,10 +31,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -53,23 +52,9 @@ class BackupTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
-    /** What happens before the next copyings, one each; none left: they just happen. */
-    private final ConcurrentLinkedQueue<Runnable> fates = new ConcurrentLinkedQueue<>();
-
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    Runnable fate = method.getName().equals("copyTo") ? fates.poll() : null;
-                    if (fate != null) {
-                        fate.run();
-                    }
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
+    private final Engines engines = new Engines();
+    /** What happens before the next copyings, one each. */
+    private final Queue<Engines.Step> fates = engines.next("copyTo");
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> changes) {
         return build(changes.apply(SqlitePool.builder().databasePath(pools.file())));
@@ -77,7 +62,7 @@ class BackupTest {
 
     private LanePool build(SqlitePoolBuilder builder) {
         Settings settings = Pools.settings(builder);
-        return pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        return pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
     }
 
     private static void fill(SqlitePool pool, int megabytes) {
@@ -361,10 +346,11 @@ class BackupTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
-        BackupFile file = new BackupFile(target());
+        BackupFile file = new BackupFile(target(), pool.parts().means().telemetry());
         Files.write(file.partial(), new byte[3 * 512]);
         List<BackupProgress> told = Collections.synchronizedList(new ArrayList<>());
         Gate gate = new Gate();
@@ -400,12 +386,16 @@ class BackupTest {
     @Test
     void aLookThatComesLateDoesNotEndTheWaitForTheLastReport() {
         LanePool pool = open(b -> b);
-        Database opener = new SqliteDatabase(pool.parts().means().settings(), event -> {});
+        Database opener = new SqliteDatabase(
+                pool.parts().means().settings(), pool.parts().means().telemetry());
         Backup backup = new Backup(pool.parts().routes(), pool.parts().backups(), opener, target(), null);
         Gate gate = new Gate();
         AtomicInteger waits = new AtomicInteger();
-        BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> gate.pass());
         reports.end(() -> false);
         CompletableFuture<Void> last =
                 CompletableFuture.runAsync(() -> reports.complete(() -> waits.incrementAndGet() < 0));

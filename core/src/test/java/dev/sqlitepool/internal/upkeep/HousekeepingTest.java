@@ -14,14 +14,13 @@ import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.dispatch.Lanes;
 import dev.sqlitepool.internal.dispatch.Waiter;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Probe;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import dev.sqlitepool.testing.TestClock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -35,7 +34,6 @@ import java.util.concurrent.Delayed;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -51,35 +49,27 @@ class HousekeepingTest {
     @RegisterExtension
     final Logged logged = new Logged();
 
-    private final AtomicLong clock =
-            new AtomicLong(Long.MAX_VALUE - TimeUnit.MINUTES.toNanos(1)); // passes the overflow
+    private final TestClock clock = new TestClock();
     private final List<String> events = Collections.synchronizedList(new ArrayList<>());
-    private final AtomicInteger probes = new AtomicInteger();
     private volatile boolean dead;
     private volatile boolean closeFails;
     /** What is done while a connection is asked. */
     private volatile Runnable meanwhile = () -> {};
 
-    /** Counts who asks whether the connection answers, and answers no for it, or fails its close, if the test says so. */
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    try {
-                        if (method.getName().equals("probe")) {
-                            probes.incrementAndGet();
-                            meanwhile.run();
-                            return !dead && (Boolean) method.invoke(engine, arguments);
-                        }
-                        Object answer = method.invoke(engine, arguments);
-                        if (method.getName().equals("close") && closeFails) {
-                            throw new SQLException("the close failed");
-                        }
-                        return answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
+    private final Engines engines = new Engines()
+            .around("probe", call -> {
+                meanwhile.run();
+                return !dead && (Boolean) call.proceed();
+            })
+            .around("close", call -> {
+                Object answer = call.proceed();
+                if (closeFails) {
+                    throw new SQLException("the close failed");
+                }
+                return answer;
+            });
+
+    private final AtomicInteger probes = engines.calls("probe");
 
     private LanePool open() {
         return open(builder -> builder.databasePath(pools.file()).poolSize(4));
@@ -116,11 +106,11 @@ class HousekeepingTest {
                 .healthCheckInterval(Duration.ofDays(1)) // sweeps are made by the test
                 .durability(Durability.NORMAL)
                 .listener(listener)));
-        return pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, engines), settings.name());
     }
 
     private void pass(Duration time) {
-        clock.addAndGet(time.toNanos());
+        clock.pass(time);
     }
 
     /** Opens the write lane and three read lanes, all idle afterwards. */

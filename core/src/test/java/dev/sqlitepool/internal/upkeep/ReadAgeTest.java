@@ -12,12 +12,12 @@ import dev.sqlitepool.internal.pool.LanePool;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.SQLTimeoutException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -33,7 +33,7 @@ class ReadAgeTest {
     @RegisterExtension
     final Logged logged = new Logged();
 
-    private final AtomicLong clock = new AtomicLong();
+    private final TestClock clock = new TestClock();
     private final List<String> told = new CopyOnWriteArrayList<>();
     private LanePool pool;
     private Lease lease;
@@ -51,7 +51,7 @@ class ReadAgeTest {
                         told.add(held + (ended ? " ended" : ""));
                     }
                 }));
-        pool = pools.track(new LanePool(settings, clock::get, engine -> engine), settings.name());
+        pool = pools.track(new LanePool(settings, clock, engine -> engine), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         lease = pool.acquire().join();
         lease.run(c -> c.execute("INSERT INTO t VALUES (1)")).join(); // has moved, and gets another read lane
@@ -67,7 +67,7 @@ class ReadAgeTest {
     }
 
     private void sweepLater() {
-        clock.addAndGet(Duration.ofHours(3).toNanos());
+        clock.pass(Duration.ofHours(3));
         pool.parts().housekeeper().sweep();
     }
 
@@ -100,17 +100,17 @@ class ReadAgeTest {
     void aReadIsWarnedOfOnceAtHalfOfItsTimeAndEndedAtAllOfIt() {
         Gate gate = new Gate();
         CompletableFuture<Void> reads = read(gate);
-        clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
+        clock.pass(Duration.ofHours(1).minusNanos(1));
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).isEmpty();
-        clock.addAndGet(1);
+        clock.pass(Duration.ofNanos(1));
         pool.parts().housekeeper().sweep();
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).singleElement().asString().endsWith("has read for 3600.0 s");
-        clock.addAndGet(Duration.ofHours(1).minusNanos(1).toNanos());
+        clock.pass(Duration.ofHours(1).minusNanos(1));
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(1);
-        clock.addAndGet(1);
+        clock.pass(Duration.ofNanos(1));
         pool.parts().housekeeper().sweep();
         assertThat(logged.warnings()).hasSize(2);
         assertThat(logged.warnings().get(1)).endsWith("has read for 7200.0 s and is ended");

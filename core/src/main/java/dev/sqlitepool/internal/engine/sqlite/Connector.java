@@ -6,24 +6,29 @@ import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.Permissions;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.UUID;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.core.NativeDB;
 
-/** Opens connections that have claimed their file and have not looked at its content yet. Thread-safe. */
+/** Opens connections that have claimed their file and have not looked at its content yet, and closes them. Thread-safe. */
 final class Connector {
-    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
-
     /** The copy of SQLite that this class uses: the driver's class that is bound to it, by identity. */
     private static final String COPY = Integer.toHexString(System.identityHashCode(NativeDB.class));
+
+    private static final int CLOSE_TRIES = 5_000;
+    private static final long CLOSE_PAUSE_NANOS = 1_000_000;
 
     private final Settings settings;
     private final ConnectionSource source;
     private final long patienceNanos;
+    private final Telemetry telemetry;
     /** Distinguishes the pool from every other pool of this process, whatever its class loader. */
     private final String owner = UUID.randomUUID().toString();
     /** The file of the first connection, even if it could not be used. */
@@ -34,10 +39,11 @@ final class Connector {
      *
      * @param patienceNanos the longest wait for a turn
      */
-    Connector(Settings settings, ConnectionSource source, long patienceNanos) {
+    Connector(Settings settings, ConnectionSource source, long patienceNanos, Telemetry telemetry) {
         this.settings = settings;
         this.source = source;
         this.patienceNanos = patienceNanos;
+        this.telemetry = telemetry;
     }
 
     /** The file as the user named it, or as the first connection has found it; null as long as neither is known. */
@@ -127,7 +133,7 @@ final class Connector {
                 source.tidy(database);
             }
         } catch (SQLException e) {
-            LOG.log(System.Logger.Level.DEBUG, "an empty log stays beside " + database, e);
+            telemetry.debug("an empty log stays beside " + database, e);
         } finally {
             use.end();
             if (mine) {
@@ -144,15 +150,49 @@ final class Connector {
         }
     }
 
+    /**
+     * Closes a connection as its source has opened it, and the driver's own in it. One that stayed open for lack of memory would keep its
+     * locks: for a while it is tried again.
+     *
+     * @param control a statement of the driver's connection
+     */
+    static void close(Connection opened, Connection driver, Statement control) throws SQLException {
+        for (int tries = 0; ; tries++) {
+            try {
+                forgetInterrupt(control);
+                opened.close();
+                driver.close(); // in case the wrapper does not
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                if (tries == CLOSE_TRIES) {
+                    throw e;
+                }
+                LockSupport.parkNanos(CLOSE_PAUSE_NANOS);
+            }
+        }
+    }
+
+    /**
+     * SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it where it is. The
+     * statement is one that does not look at the database, which may be one that must not be looked at.
+     */
+    private static void forgetInterrupt(Statement control) {
+        try {
+            control.executeQuery("PRAGMA database_list").close();
+        } catch (SQLException e) {
+            // it is closed already
+        }
+    }
+
     private interface Close {
         void run() throws SQLException;
     }
 
-    private static void closeQuietly(Close connection) {
+    private void closeQuietly(Close connection) {
         try {
             connection.run();
         } catch (SQLException | RuntimeException e) {
-            LOG.log(System.Logger.Level.DEBUG, "closing a half-open connection failed", e);
+            telemetry.debug("closing a half-open connection failed", e);
         }
     }
 }

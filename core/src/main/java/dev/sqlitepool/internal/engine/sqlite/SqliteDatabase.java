@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.ConnectionFactory;
-import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Database;
 import dev.sqlitepool.internal.engine.Engine;
@@ -11,12 +10,12 @@ import dev.sqlitepool.internal.file.DatabaseFile.Expected;
 import dev.sqlitepool.internal.file.FileWatch;
 import dev.sqlitepool.internal.file.OpenFile;
 import dev.sqlitepool.internal.file.WalFile;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,8 +29,6 @@ import org.jspecify.annotations.Nullable;
  * without one.
  */
 public final class SqliteDatabase implements Database {
-    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
-
     /**
      * The wait for a turn in this process beyond that for another process: the last close may have a long WAL to
      * checkpoint.
@@ -42,6 +39,7 @@ public final class SqliteDatabase implements Database {
     private static final int TRIES = 5;
 
     private final Settings settings;
+    private final Telemetry telemetry;
     private final Warnings warnings;
     private final FileWatch file;
     private final Hooks hooks;
@@ -60,19 +58,20 @@ public final class SqliteDatabase implements Database {
     /**
      * Opens nothing yet.
      *
-     * @param events is given the events for the listener; called under no lock
+     * @param telemetry is told of the file; called under no lock
      */
-    public SqliteDatabase(Settings settings, Consumer<Consumer<PoolListener>> events) {
+    public SqliteDatabase(Settings settings, Telemetry telemetry) {
         this.settings = settings;
-        this.warnings = new Warnings(settings.name(), events);
-        this.file = new FileWatch(settings, events);
+        this.telemetry = telemetry;
+        this.warnings = new Warnings(telemetry);
+        this.file = new FileWatch(settings, telemetry);
         long patienceNanos = Settings.nanos(settings.busyTimeout()) + TURN_NANOS;
         this.hooks = new Hooks(settings, patienceNanos);
         ConnectionFactory factory = settings.factory();
         ConnectionSource source = factory == null
                 ? new OwnConnections(settings, file::hasExisted)
                 : new FactoryConnections(factory, settings, hooks);
-        this.connector = new Connector(settings, source, patienceNanos);
+        this.connector = new Connector(settings, source, patienceNanos, telemetry);
         this.exclusive = "exclusive".equalsIgnoreCase(settings.pragmas().get("locking_mode"));
     }
 
@@ -255,13 +254,13 @@ public final class SqliteDatabase implements Database {
         Path found = setup.databaseFile();
         if (found != null && setup.isWal()) {
             try {
-                engine.log().opened(new WalFile(found));
+                engine.log().opened(new WalFile(found, telemetry));
                 setup.boundLog(checkpointsOnlyOnWriteLane);
                 if (setup.isGated()) {
                     engine.log().gated();
                 }
             } catch (IOException e) {
-                LOG.log(System.Logger.Level.DEBUG, "cannot open the WAL of " + found, e);
+                telemetry.debug("cannot open the WAL of " + found, e);
             }
         }
     }

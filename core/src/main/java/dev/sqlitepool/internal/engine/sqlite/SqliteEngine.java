@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
 import org.sqlite.SQLiteException;
@@ -25,9 +24,6 @@ import org.sqlite.SQLiteException;
  * after every statement.
  */
 final class SqliteEngine implements Engine {
-    private static final int CLOSE_TRIES = 5_000;
-    private static final long CLOSE_PAUSE_NANOS = 1_000_000;
-
     private final Connection opened;
     private final SQLiteConnection connection;
     private final Statement control;
@@ -330,37 +326,7 @@ final class SqliteEngine implements Engine {
         } catch (IOException e) {
             throw new SQLException("The WAL could not be closed.", e);
         } finally {
-            closeConnection();
-        }
-    }
-
-    /**
-     * SQLite remembers an interrupt until a statement begins: the last close, which copies the log, would leave it
-     * where it is. The statement is one that does not look at the database, which may be one that must not be looked
-     * at.
-     */
-    private void forgetInterrupt() {
-        try {
-            control.executeQuery("PRAGMA database_list").close();
-        } catch (SQLException e) {
-            // it is closed already
-        }
-    }
-
-    /** A connection that stayed open for lack of memory would keep its locks: for a while it is tried again. */
-    private void closeConnection() throws SQLException {
-        for (int tries = 0; ; tries++) {
-            try {
-                forgetInterrupt();
-                opened.close();
-                connection.close(); // in case the wrapper does not
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                if (tries == CLOSE_TRIES) {
-                    throw e;
-                }
-                LockSupport.parkNanos(CLOSE_PAUSE_NANOS);
-            }
+            Connector.close(opened, connection, control);
         }
     }
 }

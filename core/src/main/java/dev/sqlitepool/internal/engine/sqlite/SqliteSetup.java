@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.Durability;
+import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.file.PathText;
 import dev.sqlitepool.internal.file.SyncedFile;
@@ -14,8 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
 import org.sqlite.SQLiteConnection;
@@ -141,14 +140,14 @@ final class SqliteSetup {
 
     /** Checkpoints all of the WAL into the synced database file, waiting for readers up to the busy timeout. */
     void truncateWal() throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
+        Patience patience = new Patience(Settings.nanos(settings.busyTimeout()));
         while (!"0".equals(read("wal_checkpoint(TRUNCATE)"))) {
-            if (System.nanoTime() - deadline >= 0) {
+            if (!patience.isLeft()) {
                 throw new SQLException(
                         "A sync of the WAL has failed before, and the checkpoint that would put things right waits"
                                 + " for readers; end the long reads.");
             }
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+            patience.park();
         }
     }
 
@@ -205,7 +204,7 @@ final class SqliteSetup {
 
     /** Sets and reads back, repeating while another process holds the database. */
     private @Nullable String patiently(String assignment, String pragma) throws SQLException {
-        long deadline = System.nanoTime() + Settings.nanos(settings.busyTimeout());
+        Patience patience = new Patience(Settings.nanos(settings.busyTimeout()));
         try (Statement statement = connection.createStatement()) {
             while (true) {
                 try {
@@ -218,10 +217,10 @@ final class SqliteSetup {
                     }
                 } catch (SQLException e) {
                     boolean busy = (SqliteErrors.code(e) & 0xff) == 5;
-                    if (!busy || System.nanoTime() - deadline >= 0) {
+                    if (!busy || !patience.isLeft()) {
                         throw e;
                     }
-                    LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(500_000, 1_500_000));
+                    patience.park();
                 }
             }
         }

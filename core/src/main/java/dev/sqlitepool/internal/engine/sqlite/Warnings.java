@@ -1,22 +1,17 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
-import dev.sqlitepool.PoolListener;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 
 /** The warnings about a database, each once for each pool. Thread-safe. */
 final class Warnings {
-    private static final System.Logger LOG = System.getLogger("dev.sqlitepool");
-
-    private final String pool;
-    private final Consumer<Consumer<PoolListener>> events;
+    private final Telemetry telemetry;
     private final AtomicBoolean saidShared = new AtomicBoolean();
     private final AtomicBoolean saidOld = new AtomicBoolean();
 
-    Warnings(String pool, Consumer<Consumer<PoolListener>> events) {
-        this.pool = pool;
-        this.events = events;
+    Warnings(Telemetry telemetry) {
+        this.telemetry = telemetry;
     }
 
     /** Another pool of this process has the file open too. */
@@ -26,7 +21,7 @@ final class Warnings {
                     + " of this process too. Give one pool to all who"
                     + " use the file: between two pools, writers wait for each other as for another process, and get SQLITE_BUSY"
                     + " after the busyTimeout.");
-            events.accept(listener -> listener.databaseShared(file, other));
+            telemetry.tell(listener -> listener.databaseShared(file, other));
         }
     }
 
@@ -40,6 +35,6 @@ final class Warnings {
     }
 
     private void warn(String what) {
-        LOG.log(System.Logger.Level.WARNING, () -> pool + ": " + what);
+        telemetry.warn(what, null);
     }
 }

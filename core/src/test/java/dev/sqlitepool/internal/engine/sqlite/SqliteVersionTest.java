@@ -3,6 +3,7 @@ package dev.sqlitepool.internal.engine.sqlite;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
 import org.junit.jupiter.api.Test;
@@ -56,8 +57,9 @@ class SqliteVersionTest {
 
     @Test
     void anOldSqliteIsNamedOnceForEachPoolAndSaysWhatToDo() {
+        Telemetry telemetry = new Telemetry("test", System::nanoTime, null, Runnable::run);
         SqliteDatabase opener =
-                new SqliteDatabase(Pools.settings(SqlitePool.builder().databasePath(pools.file())), event -> {});
+                new SqliteDatabase(Pools.settings(SqlitePool.builder().databasePath(pools.file())), telemetry);
         assertThat(opener.checkpointsOnlyOnWriteLane()).isFalse();
         for (int i = 0; i < 3; i++) {
             opener.look(SqliteVersion.of("3.50.4"));

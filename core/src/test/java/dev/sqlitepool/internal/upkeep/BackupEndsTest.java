@@ -15,12 +15,12 @@ import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.sqlite.SqliteDatabase;
 import dev.sqlitepool.internal.file.BackupFile;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
+import dev.sqlitepool.testing.TestClock;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,10 +29,8 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Delayed;
@@ -40,7 +38,6 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -48,61 +45,51 @@ import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
 /** Backups that are ended, refused, busy or late, with engines that do what the test says. */
-class BackupCornersTest {
+class BackupEndsTest {
     @RegisterExtension
     final Pools pools = new Pools();
 
     @RegisterExtension
     final Logged logged = new Logged();
 
-    /** How often a method of an engine was called. */
-    private final Map<String, AtomicInteger> calls = new ConcurrentHashMap<>();
-    /** What happens in a method of an engine before it does what it does. */
-    private final Map<String, Runnable> fates = new ConcurrentHashMap<>();
     /** The next copyings leave a file that is not whole, and fail with these. */
     private final ConcurrentLinkedQueue<SQLException> errors = new ConcurrentLinkedQueue<>();
 
-    private final AtomicLong passed = new AtomicLong();
+    private final TestClock clock = TestClock.running();
     private volatile boolean dead;
     private volatile boolean closeFails;
 
-    private Engine watched(Engine engine) {
-        counter("engines").incrementAndGet();
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    String name = method.getName();
-                    counter(name).incrementAndGet();
-                    fates.getOrDefault(name, () -> {}).run();
-                    SQLException error = name.equals("copyTo") ? errors.poll() : null;
-                    if (error != null) {
-                        Files.writeString((Path) arguments[0], "a part", StandardOpenOption.CREATE_NEW);
-                        throw error;
-                    }
-                    if (name.equals("probe") && dead) {
-                        dead = false;
-                        return false;
-                    }
-                    Object answer;
-                    try {
-                        answer = method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    if (name.equals("close") && closeFails) {
-                        throw new SQLException("the close failed");
-                    }
-                    return answer;
-                });
-    }
+    /** Runs before each copying. */
+    private volatile Runnable beforeCopying = () -> {};
 
-    private AtomicInteger counter(String name) {
-        return calls.computeIfAbsent(name, any -> new AtomicInteger());
-    }
+    private final Engines engines = new Engines()
+            .around("copyTo", call -> {
+                beforeCopying.run();
+                SQLException error = errors.poll();
+                if (error != null) {
+                    Files.writeString((Path) call.argument(0), "a part", StandardOpenOption.CREATE_NEW);
+                    throw error;
+                }
+                return call.proceed();
+            })
+            .around("probe", call -> {
+                if (dead) {
+                    dead = false;
+                    return false;
+                }
+                return call.proceed();
+            })
+            .around("close", call -> {
+                Object answer = call.proceed();
+                if (closeFails) {
+                    throw new SQLException("the close failed");
+                }
+                return answer;
+            });
 
     private LanePool build(SqlitePoolBuilder builder) {
         Settings settings = Pools.settings(builder);
-        return pools.track(
-                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, engines), settings.name());
     }
 
     private SqlitePoolBuilder onFile() {
@@ -143,7 +130,7 @@ class BackupCornersTest {
 
     private Gate gateIn(String method) {
         Gate gate = new Gate();
-        fates.put(method, gate::pass);
+        engines.next(method).add(gate::pass);
         return gate;
     }
 
@@ -162,7 +149,6 @@ class BackupCornersTest {
         assertThat(pool.parts().backups().endByForce()).isNull(); // nothing is left to be ended
         gate.open();
         Pools.await("nothing is left", () -> others().isEmpty());
-        fates.clear();
         CompletableFuture<Void> done = pool.backup(target("done"));
         done.join();
         assertThat(done.complete(null)).isFalse();
@@ -176,10 +162,10 @@ class BackupCornersTest {
         CompletableFuture<Void> backup = pool.backup(target());
         gate.awaitReached();
         assertThat(pool.parts().backups().isCopying()).isTrue();
-        assertThat(counter("interrupt")).hasValue(0);
+        assertThat(engines.calls("interrupt")).hasValue(0);
         assertThat(backup.cancel(true)).isTrue();
-        assertThat(counter("interrupt")).hasPositiveValue();
-        Pools.await("again and again", () -> counter("interrupt").get() > 2);
+        assertThat(engines.calls("interrupt")).hasPositiveValue();
+        Pools.await("again and again", () -> engines.calls("interrupt").get() > 2);
         gate.open();
         Pools.await("it has ended", () -> !pool.parts().backups().isCopying());
     }
@@ -193,7 +179,7 @@ class BackupCornersTest {
         assertThat(backup.cancel(true)).isTrue();
         gate.open();
         pool.backup(target("next")).join();
-        assertThat(counter("copyTo")).hasValue(1);
+        assertThat(engines.calls("copyTo")).hasValue(1);
         assertThat(others()).containsExactly("next");
     }
 
@@ -206,7 +192,7 @@ class BackupCornersTest {
     void aBackupInMemoryThatIsCancelledBeforeItWaitsForTheConnectionGivesItsTurnAway() {
         LanePool pool = build(SqlitePool.builder().inMemory());
         ThreadFactory threads = pool.parts().means().workers().threads().getThreadFactory();
-        pool.parts().means().workers().threads().setThreadFactory(BackupCornersTest::noThread);
+        pool.parts().means().workers().threads().setThreadFactory(BackupEndsTest::noThread);
         CompletableFuture<Void> backup = pool.backup(target());
         assertThat(backup.cancel(true)).isTrue();
         CompletableFuture<Void> next = pool.backup(target("next"));
@@ -242,7 +228,7 @@ class BackupCornersTest {
                 .connectionFactory(access -> DriverManager.getConnection("jdbc:sqlite::memory:")));
         pool.query("SELECT 1", row -> row.getInt(1)).join();
         Pools.awaitIdle(pool);
-        passed.addAndGet(TimeUnit.DAYS.toNanos(2));
+        clock.pass(Duration.ofDays(2));
         dead = true;
         return pool;
     }
@@ -277,13 +263,13 @@ class BackupCornersTest {
     void ifTheNameIsTakenNothingIsOpenedOrCopied() throws IOException {
         LanePool pool = openWithTable();
         Files.writeString(target(), "precious");
-        int before = counter("engines").get();
+        int before = engines.opened().get();
         assertThat(failure(pool.backup(target()))).isInstanceOf(FileAlreadyExistsException.class);
-        assertThat(counter("engines")).hasValue(before);
+        assertThat(engines.opened()).hasValue(before);
         LanePool memory = build(SqlitePool.builder().inMemory());
         assertThat(failure(memory.backup(target()))).isInstanceOf(FileAlreadyExistsException.class);
-        assertThat(counter("copySize")).hasValue(0);
-        assertThat(counter("copyTo")).hasValue(0);
+        assertThat(engines.calls("copySize")).hasValue(0);
+        assertThat(engines.calls("copyTo")).hasValue(0);
     }
 
     private static SQLException error(SQLiteErrorCode code) {
@@ -306,7 +292,7 @@ class BackupCornersTest {
         LanePool pool = build(onFile().busyTimeout(Duration.ofMillis(5)));
         pool.execute("CREATE TABLE t (x)").join();
         SQLException busy = error(SQLiteErrorCode.SQLITE_BUSY);
-        fates.put("copyTo", () -> errors.add(busy));
+        beforeCopying = () -> errors.add(busy);
         assertThat(failure(pool.backup(target()))).isSameAs(busy);
         assertThat(others()).isEmpty();
     }
@@ -416,7 +402,7 @@ class BackupCornersTest {
             gate.awaitReached();
             throw refusal;
         });
-        Pools.await("interrupted", () -> counter("interrupt").get() > 0);
+        Pools.await("interrupted", () -> engines.calls("interrupt").get() > 0);
         gate.open();
         assertThat(failure(backup)).isSameAs(refusal);
         assertThat(others()).isEmpty();
@@ -428,12 +414,16 @@ class BackupCornersTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
         AtomicBoolean inside = new AtomicBoolean();
         BackupReports reports = new BackupReports(
-                pool.parts().means(), backup, new BackupFile(target()), progress -> inside.set(Held.by(backup)));
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> inside.set(Held.by(backup)));
         reports.look();
         reports.end(() -> false);
         assertThat(inside).isTrue();
@@ -446,12 +436,16 @@ class BackupCornersTest {
         Backup backup = new Backup(
                 pool.parts().routes(),
                 pool.parts().backups(),
-                new SqliteDatabase(pool.parts().means().settings(), event -> {}),
+                new SqliteDatabase(
+                        pool.parts().means().settings(), pool.parts().means().telemetry()),
                 target(),
                 null);
         Gate gate = new Gate();
-        BackupReports reports =
-                new BackupReports(pool.parts().means(), backup, new BackupFile(target()), progress -> gate.pass());
+        BackupReports reports = new BackupReports(
+                pool.parts().means(),
+                backup,
+                new BackupFile(target(), pool.parts().means().telemetry()),
+                progress -> gate.pass());
         reports.begin(new Engine.CopySize(1, 512));
         gate.awaitReached();
         AtomicInteger waits = new AtomicInteger();

@@ -1,9 +1,11 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.stress.races;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.SqlitePool;
+import dev.sqlitepool.SqlitePoolBuilder;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.log.SyncGate;
@@ -26,8 +28,10 @@ import org.openjdk.jcstress.infra.results.LL_Result;
 /** The gate before a file: each outcome is settled, once, in the order in which they came, and after a sync. What is not listed is forbidden. */
 public final class GateRaces {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
-    private static final LanePool POOL = pool();
-    private static final Engine ENGINE = counted(Ground.borrow(POOL).engine());
+    private static final Ground GROUND = new Ground(inFile());
+    private static final Engine ENGINE = counted(GROUND.borrow().engine());
+    private static final SyncGate GATE = GROUND.parts().gate();
+    private static final Workers WORKERS = GROUND.parts().means().workers();
     /** Syncs that have begun, and the number of the last one that has ended. There is one at a time. */
     private static final AtomicLong BEGUN = new AtomicLong();
 
@@ -36,12 +40,11 @@ public final class GateRaces {
 
     private GateRaces() {}
 
-    private static LanePool pool() {
+    private static SqlitePoolBuilder inFile() {
         try {
             Path file = Files.createTempFile("sqlitepool-races-", ".db");
             file.toFile().deleteOnExit();
-            return (LanePool)
-                    SqlitePool.builder().databasePath(file).poolSize(1).build();
+            return SqlitePool.builder().databasePath(file).poolSize(1);
         } catch (java.io.IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -68,7 +71,7 @@ public final class GateRaces {
     }
 
     /** Notes when it is settled. */
-    private static final class Noted implements SyncGate.Outcome {
+    private static final class Noted implements dev.sqlitepool.internal.log.Outcome {
         private final boolean written;
         /** What had begun before it was added does not cover it. */
         private final long begunBefore = BEGUN.get();
@@ -141,13 +144,13 @@ public final class GateRaces {
         /** As a worker. */
         @Actor
         public void drive() {
-            ones = add(POOL.gate(), noted -> POOL.workers().execute(POOL.gate()::drive));
+            ones = add(GATE, noted -> WORKERS.execute(GATE::drive));
         }
 
         /** As one who has still to see to the lane. */
         @Actor
         public void driveElsewhere() {
-            others = add(POOL.gate(), noted -> POOL.gate().driveElsewhere());
+            others = add(GATE, noted -> GATE.driveElsewhere());
         }
 
         /** When both have done. */
@@ -169,13 +172,13 @@ public final class GateRaces {
         /** As a thread that waits. */
         @Actor
         public void driveAlone() {
-            ones = add(POOL.gate(), POOL.gate()::driveAlone);
+            ones = add(GATE, GATE::driveAlone);
         }
 
         /** As a worker. */
         @Actor
         public void drive() {
-            others = add(POOL.gate(), noted -> POOL.workers().execute(POOL.gate()::drive));
+            others = add(GATE, noted -> WORKERS.execute(GATE::drive));
         }
 
         /** When both have done. */

@@ -1,10 +1,6 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.internal.dispatch;
 
-import dev.sqlitepool.internal.dispatch.LaneGroup;
-import dev.sqlitepool.internal.dispatch.Lanes;
-import dev.sqlitepool.internal.dispatch.PoolFuture;
-import dev.sqlitepool.internal.dispatch.Task;
-import dev.sqlitepool.internal.dispatch.Waiter;
+import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.session.Work;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -12,54 +8,65 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A task that waits for the only lane of its group, and those who race for its end. */
-final class Submitted {
-    private static final Work.Data<Long> WORK = Ground.POOL.statement("INSERT INTO t VALUES (1)");
+/**
+ * A task that waits for the only lane of its group, and the calls that race for its end. The races of the stress module run it: what they
+ * need of this package is package-private.
+ */
+public final class RacedTask {
     private static final long DEADLINE = 10;
 
-    private final Lanes lanes;
+    private final LaneGroup group;
+    private final Lane lane;
     private final Task<Long> task;
     private final AtomicInteger stages = new AtomicInteger();
 
-    Submitted(LanePool pool) {
-        lanes = Ground.lanes(pool);
-        task = new Task<>(pool, WORK, null);
+    /**
+     * Queues the task.
+     *
+     * @param lanes of this race alone; their lane is not open yet
+     * @param lane the lane that will be opened
+     */
+    public RacedTask(Routes routes, Lanes lanes, Lane lane, Work<Long> work) {
+        this.group = lanes.group();
+        this.lane = lane;
+        this.task = new Task<>(routes, work, null);
         CompletableFuture<?> unused = task.future().whenComplete((value, error) -> stages.incrementAndGet());
         task.joins(lanes, 0, DEADLINE);
-        lanes.group().submit(task, 0);
+        group.submit(task, 0);
     }
 
-    PoolFuture<Long> future() {
+    public PoolFuture<Long> future() {
         return task.future();
     }
 
     /** The lane has been opened: whether it is granted to the task. */
-    boolean grant() {
-        return lanes.group().opened(Ground.lane(), 1).waiter() == task;
+    public boolean grant() {
+        return group.opened(lane, 1).waiter() == task;
     }
 
-    /** As the one who serves it: commits, and acknowledges. */
-    String commit() {
+    /** Commits and acknowledges, as the worker that serves the task. */
+    public String commit() {
         if (!task.beginCommit()) {
             return "revoked";
         }
-        task.inGroup(null).settle(null);
+        task.ending(null, null).settle(null);
         return "committed";
     }
 
-    String serve() {
+    /** Opens the lane, and serves the task with it. */
+    public String serve() {
         return grant() ? commit() : "passed over";
     }
 
     /** Its time is up: whether that was its end. */
-    boolean expire() {
-        List<Waiter> ended = lanes.group().expire(DEADLINE);
+    public boolean expire() {
+        List<Waiter> ended = group.expire(DEADLINE);
         ended.forEach(waiter -> waiter.failed(reason()).run());
         return !ended.isEmpty();
     }
 
     /** The pool is closed and does not wait: whether that was its end. */
-    boolean revoke() {
+    public boolean revoke() {
         Runnable settle = task.revoke(ended -> reason());
         if (settle != null) {
             settle.run();
@@ -71,18 +78,18 @@ final class Submitted {
         return new IllegalStateException("ended by a race");
     }
 
-    /** What has become of it; and what does not fit to that, if there is anything. */
-    String end() {
-        LaneGroup.Snapshot group = lanes.group().snapshot();
+    /** The state of the task and of its future; and, after "BUT", whatever does not fit to that. */
+    public String end() {
+        LaneGroup.Snapshot now = group.snapshot();
         boolean granted = task.state() != Waiter.State.ENDED;
-        boolean fits = group.waiting() == 0
-                && group.borrowed() == (granted ? 1 : 0)
-                && group.idle() == (granted ? 0 : 1)
+        boolean fits = now.waiting() == 0
+                && now.borrowed() == (granted ? 1 : 0)
+                && now.idle() == (granted ? 0 : 1)
                 && future().isDone()
                 && future().isSettled()
                 && stages.get() == 1
                 && outcome(future()).equals(joined());
-        return task.state() + " " + outcome(future()) + (fits ? "" : ", BUT " + group + ", stages " + stages);
+        return task.state() + " " + outcome(future()) + (fits ? "" : ", BUT " + now + ", stages " + stages);
     }
 
     private static String outcome(CompletableFuture<Long> future) {
@@ -91,7 +98,7 @@ final class Submitted {
                 : future.isCancelled() ? "cancelled" : future.isCompletedExceptionally() ? "failed" : "value";
     }
 
-    /** What those see who wait. */
+    /** What a thread sees that waits for the future. */
     private String joined() {
         try {
             Long unused = future().join();

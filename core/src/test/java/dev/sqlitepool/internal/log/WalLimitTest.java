@@ -7,16 +7,14 @@ import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
 import dev.sqlitepool.testing.Sql;
+import dev.sqlitepool.testing.TestClock;
 import java.io.SyncFailedException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -33,14 +31,13 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-class CheckpointHardeningTest {
+class WalLimitTest {
     private static final long LIMIT = 1 << 18;
     private static final byte[] PAGE = new byte[3_000];
 
@@ -55,30 +52,15 @@ class CheckpointHardeningTest {
     }
 
     private volatile Fate fate = truncate -> {};
-    private final AtomicInteger passes = new AtomicInteger();
-    private final AtomicInteger opened = new AtomicInteger();
     private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
-    private Engine watched(Engine engine) {
-        opened.incrementAndGet();
-        return watched(engine, Engine.class);
-    }
+    private final Engines engines = new Engines().around("checkpoint", call -> {
+        fate.strike((Boolean) call.argument(0));
+        return call.proceed();
+    });
 
-    private <T> T watched(T target, Class<T> type) {
-        return type.cast(Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("checkpoint")) {
-                        passes.incrementAndGet();
-                        fate.strike((Boolean) arguments[0]);
-                    }
-                    try {
-                        Object answer = method.invoke(target, arguments);
-                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                }));
-    }
+    private final AtomicInteger passes = engines.calls("checkpoint");
+    private final AtomicInteger opened = engines.opened();
 
     private LanePool open(UnaryOperator<SqlitePoolBuilder> more) {
         Settings settings = Pools.settings(more.apply(SqlitePool.builder()
@@ -93,8 +75,7 @@ class CheckpointHardeningTest {
                         events.add(reader);
                     }
                 })));
-        LanePool pool = pools.track(
-                new LanePool(settings, () -> System.nanoTime() + passed.get(), this::watched), settings.name());
+        LanePool pool = pools.track(new LanePool(settings, clock, engines), settings.name());
         pool.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, x)").join();
         return pool;
     }
@@ -127,7 +108,7 @@ class CheckpointHardeningTest {
         return reader;
     }
 
-    private final AtomicLong passed = new AtomicLong();
+    private final TestClock clock = TestClock.running();
 
     private static void pause(long millis) {
         long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
@@ -259,7 +240,7 @@ class CheckpointHardeningTest {
             return 1L;
         });
         gate.awaitReached();
-        passed.addAndGet(TimeUnit.HOURS.toNanos(2));
+        clock.pass(Duration.ofHours(2));
         pool.parts().housekeeper().sweep();
         assertThat(work).isNotDone();
         gate.open();
@@ -279,7 +260,7 @@ class CheckpointHardeningTest {
             return 1L;
         });
         gate.awaitReached();
-        passed.addAndGet(TimeUnit.HOURS.toNanos(2));
+        clock.pass(Duration.ofHours(2));
         pool.parts().housekeeper().sweep();
         assertThat(work).isNotDone();
         gate.open();
@@ -537,16 +518,8 @@ class CheckpointHardeningTest {
         Settings settings =
                 Pools.settings(SqlitePool.builder().databasePath(pools.file()).poolSize(2));
         LanePool pool = pools.track(
-                new LanePool(settings, System::nanoTime, engine -> (Engine) Proxy.newProxyInstance(
-                        getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                            if (method.getName().equals("optimize")) {
-                                throw new IllegalStateException("a driver's bug");
-                            }
-                            try {
-                                return method.invoke(engine, arguments);
-                            } catch (InvocationTargetException e) {
-                                throw e.getCause();
-                            }
+                new LanePool(settings, System::nanoTime, new Engines().before("optimize", () -> {
+                            throw new IllegalStateException("a driver's bug");
                         })),
                 settings.name());
         pool.execute("CREATE TABLE t (x)").join();

@@ -7,14 +7,12 @@ import dev.sqlitepool.Durability;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
-import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Logged;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
+import dev.sqlitepool.testing.TestClock;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,7 +21,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Tag;
@@ -32,36 +29,16 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.sqlite.SQLiteErrorCode;
 import org.sqlite.SQLiteException;
 
-class GroupHardeningTest {
+class GroupIsolationTest {
     @RegisterExtension
     final Logged logged = new Logged("closed without waiting any longer");
 
     @RegisterExtension
     final Pools pools = new Pools();
 
-    interface Interception {
-        /** Null to go on. */
-        Object before(Engine engine, Method method, Object[] arguments) throws Throwable;
-    }
-
-    private volatile Interception interception = (engine, method, arguments) -> null;
-    private final AtomicLong clock = new AtomicLong();
-    private final AtomicInteger commits = new AtomicInteger();
-
-    private Engine watched(Engine engine) {
-        return (Engine) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Engine.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
-                        commits.incrementAndGet();
-                    }
-                    interception.before(engine, method, arguments);
-                    try {
-                        return method.invoke(engine, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
-    }
+    private final TestClock clock = new TestClock();
+    private final Engines engines = new Engines();
+    private final AtomicInteger commits = engines.calls("commit");
 
     /** The clock stands still, so groups end only for other reasons than time. */
     private LanePool open(UnaryOperator<SqlitePoolBuilder> more) {
@@ -74,7 +51,7 @@ class GroupHardeningTest {
                 : SqlitePool.builder().inMemory();
         Settings settings = Pools.settings(
                 more.apply(builder.healthCheckInterval(Duration.ofDays(1)).closeGrace(Duration.ofSeconds(5))));
-        return pools.track(new LanePool(settings, clock::get, this::watched), settings.name());
+        return pools.track(new LanePool(settings, clock, engines), settings.name());
     }
 
     /** Runs a text until it counts as quick: its effect is undone. */
@@ -171,13 +148,9 @@ class GroupHardeningTest {
         LanePool pool = open(b -> b);
         pool.execute("CREATE TABLE t (x)").join();
         warm(pool, "INSERT INTO t VALUES (?)", 1);
-        AtomicBoolean once = new AtomicBoolean();
-        interception = (engine, method, arguments) -> {
-            if (method.getName().equals("release") && once.compareAndSet(false, true)) {
-                throw new SQLiteException("no memory", SQLiteErrorCode.SQLITE_NOMEM); // as FTS5 may in xRelease
-            }
-            return null;
-        };
+        engines.next("release").add(() -> {
+            throw new SQLiteException("no memory", SQLiteErrorCode.SQLITE_NOMEM); // as FTS5 may in xRelease
+        });
         Gate gate = hold(pool);
         CompletableFuture<Long> a = pool.execute("INSERT INTO t VALUES (?)", 1);
         CompletableFuture<long[]> b =
@@ -200,13 +173,13 @@ class GroupHardeningTest {
         warm(pool, "INSERT INTO t VALUES (?)", 1);
         warm(pool, "INSERT OR ROLLBACK INTO k VALUES (?)", 2);
         AtomicBoolean once = new AtomicBoolean();
-        interception = (engine, method, arguments) -> {
-            if (method.getName().equals("savepoint") && once.compareAndSet(false, true)) {
-                engine.rollback();
+        engines.around("savepoint", call -> {
+            if (once.compareAndSet(false, true)) {
+                call.engine().rollback();
                 throw new SQLiteException("disk I/O error", SQLiteErrorCode.SQLITE_IOERR_WRITE);
             }
-            return null;
-        };
+            return call.proceed();
+        });
         Gate gate = hold(pool);
         CompletableFuture<Long> a = pool.execute("INSERT INTO t VALUES (?)", 1);
         CompletableFuture<long[]> b =
@@ -403,7 +376,7 @@ class GroupHardeningTest {
                 "b runs",
                 () -> pool.stats().writeConnections().waiting() == 0
                         && pool.stats().writeConnections().holder().contains("RECURSIVE"));
-        clock.addAndGet(TimeUnit.SECONDS.toNanos(11)); // b takes 11 s
+        clock.pass(Duration.ofSeconds(11)); // b takes 11 s
         assertThat(b.cancel(true)).isTrue();
         assertThat(a.join()).isEqualTo(1);
     }
@@ -440,13 +413,9 @@ class GroupHardeningTest {
         LanePool pool = open(b -> b);
         pool.execute("CREATE TABLE t (x)").join();
         warm(pool, "INSERT INTO t VALUES (?)", 1);
-        AtomicBoolean once = new AtomicBoolean();
-        interception = (engine, method, arguments) -> {
-            if (method.getName().equals("mayGroup") && once.compareAndSet(false, true)) {
-                throw new IllegalStateException("driver bug");
-            }
-            return null;
-        };
+        engines.next("mayGroup").add(() -> {
+            throw new IllegalStateException("driver bug");
+        });
         Gate gate = hold(pool);
         CompletableFuture<Long> a = pool.execute("INSERT INTO t VALUES (?)", 1);
         CompletableFuture<Long> b = pool.execute("INSERT INTO t VALUES (?)", 2);

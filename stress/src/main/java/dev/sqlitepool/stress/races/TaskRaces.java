@@ -1,7 +1,8 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.stress.races;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
+import dev.sqlitepool.internal.dispatch.RacedTask;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -23,24 +24,24 @@ public final class TaskRaces {
     @Outcome(id = "passed over, true, ENDED cancelled", expect = ACCEPTABLE, desc = "cancelled in the queue")
     @State
     public static class ServedAgainstCancelled {
-        private final Submitted submitted = new Submitted(Ground.POOL);
+        private final RacedTask task = Ground.POOL.task();
 
         /** Opens its lane, and serves it. */
         @Actor
         public void serve(LLL_Result r) {
-            r.r1 = submitted.serve();
+            r.r1 = task.serve();
         }
 
         /** A user. */
         @Actor
         public void cancel(LLL_Result r) {
-            r.r2 = submitted.future().cancel(true);
+            r.r2 = task.future().cancel(true);
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
@@ -50,24 +51,24 @@ public final class TaskRaces {
     @Outcome(id = "passed over, true, ENDED failed", expect = ACCEPTABLE, desc = "the time was up")
     @State
     public static class ServedAgainstExpired {
-        private final Submitted submitted = new Submitted(Ground.POOL);
+        private final RacedTask task = Ground.POOL.task();
 
         /** Opens its lane, and serves it. */
         @Actor
         public void serve(LLL_Result r) {
-            r.r1 = submitted.serve();
+            r.r1 = task.serve();
         }
 
         /** The timer. */
         @Actor
         public void expire(LLL_Result r) {
-            r.r2 = submitted.expire();
+            r.r2 = task.expire();
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
@@ -77,24 +78,24 @@ public final class TaskRaces {
     @Outcome(id = "revoked, true, REVOKED failed", expect = ACCEPTABLE, desc = "revoked before the commit")
     @State
     public static class CommittedAgainstRevoked {
-        private final Submitted submitted = granted();
+        private final RacedTask task = granted();
 
         /** Who serves it. */
         @Actor
         public void commit(LLL_Result r) {
-            r.r1 = submitted.commit();
+            r.r1 = task.commit();
         }
 
         /** The closing pool. */
         @Actor
         public void revoke(LLL_Result r) {
-            r.r2 = submitted.revoke();
+            r.r2 = task.revoke();
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
@@ -104,24 +105,24 @@ public final class TaskRaces {
     @Outcome(id = "false, true, REVOKED failed", expect = ACCEPTABLE, desc = "the pool was first")
     @State
     public static class CancelledAgainstRevoked {
-        private final Submitted submitted = granted();
+        private final RacedTask task = granted();
 
         /** A user. */
         @Actor
         public void cancel(LLL_Result r) {
-            r.r1 = submitted.future().cancel(true);
+            r.r1 = task.future().cancel(true);
         }
 
         /** The closing pool. */
         @Actor
         public void revoke(LLL_Result r) {
-            r.r2 = submitted.revoke();
+            r.r2 = task.revoke();
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
@@ -131,25 +132,25 @@ public final class TaskRaces {
     @Outcome(id = "false, true, ENDED failed", expect = ACCEPTABLE, desc = "the timer was first")
     @State
     public static class CancelledAgainstExpired {
-        private final Submitted submitted = new Submitted(Ground.POOL);
+        private final RacedTask task = Ground.POOL.task();
 
         /** A user. */
         @Actor
         public void cancel(LLL_Result r) {
-            r.r1 = submitted.future().cancel(true);
+            r.r1 = task.future().cancel(true);
         }
 
         /** The timer. */
         @Actor
         public void expire(LLL_Result r) {
-            r.r2 = submitted.expire();
+            r.r2 = task.expire();
         }
 
         /** The lane comes when both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            boolean granted = submitted.grant();
-            r.r3 = granted ? "granted after its end" : submitted.end();
+            boolean granted = task.grant();
+            r.r3 = granted ? "granted after its end" : task.end();
         }
     }
 
@@ -159,24 +160,24 @@ public final class TaskRaces {
     @Outcome(id = "revoked, true, REVOKED failed", expect = ACCEPTABLE, desc = "completed before the commit")
     @State
     public static class AcknowledgedAgainstCompleted {
-        private final Submitted submitted = granted(Ground.WITH_EXECUTOR);
+        private final RacedTask task = granted(Ground.WITH_EXECUTOR);
 
         /** Who serves it. */
         @Actor
         public void commit(LLL_Result r) {
-            r.r1 = submitted.commit();
+            r.r1 = task.commit();
         }
 
         /** A user. */
         @Actor
         public void complete(LLL_Result r) {
-            r.r2 = submitted.future().completeExceptionally(new IllegalStateException("a user's"));
+            r.r2 = task.future().completeExceptionally(new IllegalStateException("a user's"));
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
@@ -186,36 +187,36 @@ public final class TaskRaces {
     @Outcome(id = "false, true, REVOKED cancelled", expect = ACCEPTABLE, desc = "cancelled first")
     @State
     public static class CompletedAgainstCancelled {
-        private final Submitted submitted = granted(Ground.WITH_EXECUTOR);
+        private final RacedTask task = granted(Ground.WITH_EXECUTOR);
 
         /** A user. */
         @Actor
         public void complete(LLL_Result r) {
-            r.r1 = submitted.future().complete(1L);
+            r.r1 = task.future().complete(1L);
         }
 
         /** Another one. */
         @Actor
         public void cancel(LLL_Result r) {
-            r.r2 = submitted.future().cancel(true);
+            r.r2 = task.future().cancel(true);
         }
 
         /** When both have done. */
         @Arbiter
         public void end(LLL_Result r) {
-            r.r3 = submitted.end();
+            r.r3 = task.end();
         }
     }
 
-    private static Submitted granted() {
+    private static RacedTask granted() {
         return granted(Ground.POOL);
     }
 
-    private static Submitted granted(LanePool pool) {
-        Submitted submitted = new Submitted(pool);
-        if (!submitted.grant()) {
+    private static RacedTask granted(Ground ground) {
+        RacedTask task = ground.task();
+        if (!task.grant()) {
             throw new IllegalStateException("nobody has ended it yet");
         }
-        return submitted;
+        return task;
     }
 }

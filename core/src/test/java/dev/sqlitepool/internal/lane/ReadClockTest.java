@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.session;
+package dev.sqlitepool.internal.lane;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

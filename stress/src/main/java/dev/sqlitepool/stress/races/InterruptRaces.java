@@ -1,9 +1,10 @@
-package dev.sqlitepool.internal.lane;
+package dev.sqlitepool.stress.races;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.pool.Ground;
+import dev.sqlitepool.internal.lane.Lane;
+import dev.sqlitepool.internal.lane.Ticket;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import org.openjdk.jcstress.annotations.Actor;
@@ -25,6 +26,11 @@ public final class InterruptRaces {
         @Override
         public boolean beginCommit() {
             return false;
+        }
+
+        @Override
+        public String label() {
+            return "";
         }
     }
 

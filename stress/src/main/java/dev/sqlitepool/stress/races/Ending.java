@@ -1,5 +1,6 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.stress.races;
 
+import dev.sqlitepool.internal.dispatch.RacedTask;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -50,9 +51,9 @@ public final class Ending {
     }
 
     private void tasks(Random random) throws InterruptedException {
-        List<Submitted> tasks = new ArrayList<>();
+        List<RacedTask> tasks = new ArrayList<>();
         for (int i = 0; i < TASKS; i++) {
-            tasks.add(new Submitted(Ground.POOL));
+            tasks.add(Ground.POOL.task());
         }
         Object[] served = new Object[TASKS];
         Object[] cancelled = new Object[TASKS];

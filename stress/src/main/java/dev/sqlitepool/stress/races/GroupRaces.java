@@ -1,12 +1,10 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.stress.races;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
-import dev.sqlitepool.internal.dispatch.LaneGroup;
-import dev.sqlitepool.internal.dispatch.WaitQueue;
+import dev.sqlitepool.internal.dispatch.RacedGroup;
+import dev.sqlitepool.internal.dispatch.RacedGroup.Guest;
 import dev.sqlitepool.internal.dispatch.Waiter;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.LongAdder;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -17,57 +15,14 @@ import org.openjdk.jcstress.infra.results.LL_Result;
 
 /** The queue of a group with one lane: nobody is left waiting beside an idle lane, nobody is overtaken. What is not listed is forbidden. */
 public final class GroupRaces {
-    private static final LongAdder NANOS = new LongAdder();
-
     private GroupRaces() {}
 
-    /** Waits, and is told nothing. */
-    private static final class Guest extends Waiter {
-        @Override
-        void granted() {}
-
-        @Override
-        Runnable failed(Throwable error) {
-            return null;
-        }
-
-        @Override
-        String label() {
-            return "guest";
-        }
-    }
-
     /** A group whose only lane is lent to the first guest. */
-    private static final class Lent {
-        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
-
-        Lent() {
-            submit(new Guest());
-            group.opened(Ground.lane(), 1);
-        }
-
-        String submit(Guest guest) {
-            guest.joins(null, 0, 100);
-            return group.submit(guest, 0).toString();
-        }
-
-        Waiter release() {
-            return group.release(Ground.lane(), 2);
-        }
-
-        boolean cancel(Guest guest) {
-            boolean mine = guest.move(Waiter.State.QUEUED, Waiter.State.ENDED);
-            if (mine) {
-                group.withdrawn();
-            }
-            return mine;
-        }
-
-        String end() {
-            LaneGroup.Snapshot now = group.snapshot();
-            return "idle " + now.idle() + " lent " + now.borrowed() + " waiting " + now.waiting()
-                    + (now.opening() + now.closing() == 0 ? "" : " live " + now);
-        }
+    private static RacedGroup lent() {
+        RacedGroup group = new RacedGroup(Ground.lane());
+        group.submit(new Guest());
+        group.opened();
+        return group;
     }
 
     /** Somebody comes while the lane goes. */
@@ -76,7 +31,7 @@ public final class GroupRaces {
     @Outcome(id = "WAIT, granted, idle 0 lent 1 waiting 0", expect = ACCEPTABLE, desc = "came before the lane")
     @State
     public static class ComesAgainstReleased {
-        private final Lent lent = new Lent();
+        private final RacedGroup lent = lent();
         private final Guest guest = new Guest();
 
         /** Who comes. */
@@ -105,7 +60,7 @@ public final class GroupRaces {
     @Outcome(id = "false, first, idle 0 lent 1 waiting 1", expect = ACCEPTABLE, desc = "the first has the lane")
     @State
     public static class CancelledAgainstReleased {
-        private final Lent lent = new Lent();
+        private final RacedGroup lent = lent();
         private final Guest first = new Guest();
         private final Guest second = new Guest();
 
@@ -141,7 +96,7 @@ public final class GroupRaces {
     @Outcome(id = "WAIT, RUN, idle 0 lent 1 waiting 0 granted", expect = ACCEPTABLE, desc = "the second was first")
     @State
     public static class TwoCome {
-        private final Lent lent = new Lent();
+        private final RacedGroup lent = lent();
         private final Guest first = new Guest();
         private final Guest second = new Guest();
 
@@ -177,27 +132,24 @@ public final class GroupRaces {
     @Outcome(id = "OPEN, first", expect = ACCEPTABLE, desc = "came after it")
     @State
     public static class ComesAgainstOpenFailed {
-        private final LaneGroup group = new LaneGroup(1, new WaitQueue(10, new AtomicInteger()), NANOS, NANOS);
+        private final RacedGroup group = new RacedGroup(Ground.lane());
         private final Guest first = new Guest();
 
         /** The first one waits for the lane that is opening. */
         public ComesAgainstOpenFailed() {
-            first.joins(null, 0, 100);
-            group.submit(first, 0);
+            group.submit(first);
         }
 
         /** Who comes. */
         @Actor
         public void come(LL_Result r) {
-            Guest guest = new Guest();
-            guest.joins(null, 0, 100);
-            r.r1 = group.submit(guest, 0);
+            r.r1 = group.submit(new Guest());
         }
 
         /** Who opens. */
         @Actor
         public void fail(LL_Result r) {
-            LaneGroup.OpenFailed failed = group.openFailed();
+            RacedGroup.OpenFailed failed = group.openFailed();
             r.r2 = (failed.waiter() == first ? "first" : "nobody") + (failed.open() ? " and then open" : "");
         }
     }

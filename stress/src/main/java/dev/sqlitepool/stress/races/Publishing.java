@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal.pool;
+package dev.sqlitepool.stress.races;
 
 import dev.sqlitepool.internal.Workers;
 import java.util.ArrayList;

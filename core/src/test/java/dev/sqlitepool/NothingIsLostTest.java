@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Interleavings and misuse that once lost a lane, a future or a snapshot, or could have. */
-class HardeningTest {
+class NothingIsLostTest {
     @RegisterExtension
     final Logged logged = new Logged("closed without waiting any longer");
 

@@ -9,12 +9,10 @@ import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.SqlitePoolBuilder;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
-import dev.sqlitepool.internal.engine.WriteAheadLog;
 import dev.sqlitepool.internal.pool.LanePool;
+import dev.sqlitepool.testing.Engines;
 import dev.sqlitepool.testing.Gate;
 import dev.sqlitepool.testing.Pools;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
 import java.sql.PreparedStatement;
@@ -29,41 +27,27 @@ import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Corners of work that commits by itself: no commit is passed over before the disk has it, and no lane is spoilt. */
-class OwnCommitsCornersTest {
+/** Work that commits by itself: no commit is passed over before the disk has it, and no lane is spoilt. */
+class OwnCommitsLanesTest {
     private static final String INSERT = "INSERT INTO t VALUES (?)";
 
     @RegisterExtension
     final Pools pools = new Pools();
 
-    private final AtomicInteger syncs = new AtomicInteger();
     /** Runs before each sync. */
     private volatile Runnable beforeSync = () -> {};
 
     private volatile Connection writer;
     private LanePool pool;
 
-    private Engine watched(Engine engine) {
+    private final Engines engines = new Engines().opening(this::remember).before("sync", () -> beforeSync.run());
+
+    private final AtomicInteger syncs = engines.calls("sync");
+
+    private void remember(Engine engine) {
         if (engine.needsSync()) {
             writer = engine.connection();
         }
-        return watched(engine, Engine.class);
-    }
-
-    private <T> T watched(T target, Class<T> type) {
-        return type.cast(Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-                    if (method.getName().equals("sync")) {
-                        syncs.incrementAndGet();
-                        beforeSync.run();
-                    }
-                    try {
-                        Object answer = method.invoke(target, arguments);
-                        return answer instanceof WriteAheadLog log ? watched(log, WriteAheadLog.class) : answer;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                }));
     }
 
     private void open(int poolSize) {
@@ -73,7 +57,7 @@ class OwnCommitsCornersTest {
     private void open(UnaryOperator<SqlitePoolBuilder> more) {
         Settings settings = Pools.settings(
                 more.apply(SqlitePool.builder().databasePath(pools.file()).closeGrace(Duration.ofSeconds(10))));
-        pool = pools.track(new LanePool(settings, System::nanoTime, this::watched), settings.name());
+        pool = pools.track(new LanePool(settings, System::nanoTime, engines), settings.name());
         pool.execute("CREATE TABLE t (x)").join();
         syncs.set(0);
     }
