@@ -140,6 +140,7 @@ public final class StatementCache {
                 return;
             }
             prepared.reset();
+            prepared.forget();
             if (!keptAlready) {
                 keep(sql, prepared);
             }
