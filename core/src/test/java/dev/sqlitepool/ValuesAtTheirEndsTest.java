@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.testing.Pools;
 import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
@@ -131,9 +134,13 @@ class ValuesAtTheirEndsTest {
     }
 
     @Test
-    void bytesOfTextAreUtf8InADatabaseInUtf16() {
-        SqlitePool pool = pools.open(b -> b.pragma("encoding", "UTF16le"));
-        pool.execute("CREATE TABLE t (x TEXT)").join();
+    void bytesOfTextAreUtf8InADatabaseInUtf16() throws SQLException {
+        try (Connection raw = DriverManager.getConnection("jdbc:sqlite:" + pools.file());
+                Statement statement = raw.createStatement()) {
+            statement.execute("PRAGMA encoding = 'UTF-16le'");
+            statement.execute("CREATE TABLE t (x TEXT)");
+        }
+        SqlitePool pool = pools.open();
         pool.execute("INSERT INTO t VALUES (?)", "aé€").join();
         byte[] utf8 = "aé€".getBytes(StandardCharsets.UTF_8);
         assertThat(pool.<String>queryOne("PRAGMA encoding", row -> row.getString(1)).join())

@@ -230,7 +230,8 @@ final class SqliteConnection implements Connection {
             decided(mine);
             throw e;
         }
-        return begun.doOnTerminate(() -> decided(mine)).doOnCancel(() -> decided(mine));
+        // After a cancellation has gone upwards, where it ends what has perhaps begun.
+        return begun.doOnTerminate(() -> decided(mine)).doFinally(signal -> decided(mine));
     }
 
     private void decided(CompletableFuture<Void> begun) {
