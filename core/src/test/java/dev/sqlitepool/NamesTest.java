@@ -31,11 +31,14 @@ class NamesTest {
         SqlitePool pool = pools.open();
         pool.execute("CREATE TABLE t (é, É, Name)").join();
         pool.execute("INSERT INTO t VALUES (1, 2, 3)").join();
-        assertThat(pool.<Integer>queryOne("SELECT * FROM t", row -> row.getInt("É")).join())
+        assertThat(pool.<Integer>queryOne("SELECT * FROM t", row -> row.getInt("É"))
+                        .join())
                 .contains(2);
-        assertThat(pool.<Integer>queryOne("SELECT * FROM t", row -> row.getInt("nAME")).join())
+        assertThat(pool.<Integer>queryOne("SELECT * FROM t", row -> row.getInt("nAME"))
+                        .join())
                 .contains(3);
-        assertThatThrownBy(() -> pool.queryOne("SELECT é FROM t", row -> row.getInt("É")).join())
+        assertThatThrownBy(() ->
+                        pool.queryOne("SELECT é FROM t", row -> row.getInt("É")).join())
                 .hasCauseInstanceOf(SQLException.class)
                 .hasMessageContaining("There is no column É");
         assertThat(pool.queryOne("SELECT * FROM t", RowMapper.of(Accents.class)).join())
@@ -45,16 +48,17 @@ class NamesTest {
     @Test
     void exactColumnComesFirst() {
         SqlitePool pool = pools.open();
-        assertThat(pool.queryOne("SELECT 1 AS a_b, 2 AS ab, 3 AS aB", RowMapper.of(Three.class)).join())
+        assertThat(pool.queryOne("SELECT 1 AS a_b, 2 AS ab, 3 AS aB", RowMapper.of(Three.class))
+                        .join())
                 .contains(new Three(1, 2, 3));
-        assertThat(pool.queryOne("SELECT 3 AS aB, 2 AS ab, 1 AS a_b", RowMapper.of(Three.class)).join())
+        assertThat(pool.queryOne("SELECT 3 AS aB, 2 AS ab, 1 AS a_b", RowMapper.of(Three.class))
+                        .join())
                 .contains(new Three(1, 2, 3));
-        assertThat(pool.queryOne(
-                                "SELECT 1 AS user_name, 2 AS USERNAME, 3 AS _id, 4 AS id",
-                                RowMapper.of(Inexact.class))
+        assertThat(pool.queryOne("SELECT 1 AS user_name, 2 AS USERNAME, 3 AS _id, 4 AS id", RowMapper.of(Inexact.class))
                         .join())
                 .contains(new Inexact(2, 4));
-        assertThat(pool.<Integer>queryOne("SELECT 1 AS a, 2 AS A", row -> row.getInt("A")).join())
+        assertThat(pool.<Integer>queryOne("SELECT 1 AS a, 2 AS A", row -> row.getInt("A"))
+                        .join())
                 .contains(2);
     }
 

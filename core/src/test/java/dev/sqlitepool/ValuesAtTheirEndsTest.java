@@ -28,7 +28,9 @@ class ValuesAtTheirEndsTest {
     final Pools pools = new Pools();
 
     private static <T> T read(SqlitePool pool, String text, Class<T> type) {
-        return pool.<T>queryOne("SELECT ?", row -> row.get(1, type), text).join().orElseThrow();
+        return pool.<T>queryOne("SELECT ?", row -> row.get(1, type), text)
+                .join()
+                .orElseThrow();
     }
 
     @ParameterizedTest
@@ -143,13 +145,17 @@ class ValuesAtTheirEndsTest {
         SqlitePool pool = pools.open();
         pool.execute("INSERT INTO t VALUES (?)", "aé€").join();
         byte[] utf8 = "aé€".getBytes(StandardCharsets.UTF_8);
-        assertThat(pool.<String>queryOne("PRAGMA encoding", row -> row.getString(1)).join())
+        assertThat(pool.<String>queryOne("PRAGMA encoding", row -> row.getString(1))
+                        .join())
                 .contains("UTF-16le");
-        assertThat(pool.<byte[]>queryOne("SELECT x FROM t", row -> row.getBytes(1)).join())
+        assertThat(pool.<byte[]>queryOne("SELECT x FROM t", row -> row.getBytes(1))
+                        .join())
                 .contains(utf8);
-        assertThat(pool.<byte[]>queryOne("SELECT x FROM t", row -> row.get(1, byte[].class)).join())
+        assertThat(pool.<byte[]>queryOne("SELECT x FROM t", row -> row.get(1, byte[].class))
+                        .join())
                 .contains(utf8);
-        assertThat(pool.<byte[]>queryOne("SELECT x'00ff'", row -> row.getBytes(1)).join())
+        assertThat(pool.<byte[]>queryOne("SELECT x'00ff'", row -> row.getBytes(1))
+                        .join())
                 .contains(new byte[] {0, (byte) 0xff});
     }
 
@@ -157,9 +163,11 @@ class ValuesAtTheirEndsTest {
     void decimalComparesAsANumberOnlyWithACast() {
         SqlitePool pool = pools.open();
         java.math.BigDecimal ten = java.math.BigDecimal.TEN;
-        assertThat(pool.<Boolean>queryOne("SELECT 9 + 0 < ?", row -> row.getBoolean(1), ten).join())
+        assertThat(pool.<Boolean>queryOne("SELECT 9 + 0 < ?", row -> row.getBoolean(1), ten)
+                        .join())
                 .contains(true);
-        assertThat(pool.<Boolean>queryOne("SELECT 11 + 0 > ?", row -> row.getBoolean(1), ten).join())
+        assertThat(pool.<Boolean>queryOne("SELECT 11 + 0 > ?", row -> row.getBoolean(1), ten)
+                        .join())
                 .contains(false);
         assertThat(pool.<Boolean>queryOne("SELECT 11 + 0 > CAST(? AS NUMERIC)", row -> row.getBoolean(1), ten)
                         .join())

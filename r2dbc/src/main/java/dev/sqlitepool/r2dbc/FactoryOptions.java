@@ -142,20 +142,22 @@ final class FactoryOptions {
     /** An option that nobody reads would be believed to hold: {@code mode=ro} above all. */
     private void refuseUnknown() {
         Set<String> unknown = new TreeSet<>();
-        ConnectionFactoryOptions.Builder unused = ConnectionFactoryOptions.builder().from(options, option -> {
-            if (!KNOWN.contains(option.name())) {
-                unknown.add(option.name());
-            }
-            return false;
-        });
+        ConnectionFactoryOptions.Builder unused = ConnectionFactoryOptions.builder()
+                .from(options, option -> {
+                    if (!KNOWN.contains(option.name())) {
+                        unknown.add(option.name());
+                    }
+                    return false;
+                });
         if (unknown.contains("mode")) {
             throw new IllegalArgumentException(
                     "The option mode is not supported, and the database would be opened for reading and writing; begin transactions that"
                             + " are read-only, or take the file's write permission away.");
         }
         if (!unknown.isEmpty()) {
-            throw new IllegalArgumentException("The options " + unknown + " are not known; the options of sqlitepool are "
-                    + new TreeSet<>(OWN) + ". A pragma is pragmas=name:value.");
+            throw new IllegalArgumentException(
+                    "The options " + unknown + " are not known; the options of sqlitepool are " + new TreeSet<>(OWN)
+                            + ". A pragma is pragmas=name:value.");
         }
     }
 

@@ -81,8 +81,10 @@ class ValuesAndNamesTest {
                     .hasMessageMatching("A parameter (is NaN|has an unpaired surrogate).*");
         }
         Clob clob = Clob.from(Flux.just("a\uD83D", "\uD83D"));
-        assertThatThrownBy(() -> Flux.from(
-                                connection.createStatement("SELECT ?").bind(0, clob).execute())
+        assertThatThrownBy(() -> Flux.from(connection
+                                .createStatement("SELECT ?")
+                                .bind(0, clob)
+                                .execute())
                         .concatMap(result -> result.map((row, columns) -> row.get(0)))
                         .blockLast())
                 .hasMessageContaining("unpaired surrogate");
@@ -103,16 +105,16 @@ class ValuesAndNamesTest {
                         .createStatement("INSERT INTO t DEFAULT VALUES")
                         .returnGeneratedValues("ID", "odd`na\"me")
                         .execute())
-                .concatMap(result -> result.map(
-                        (row, columns) -> List.of(row.get("id"), row.get("odd`na\"me"))))
+                .concatMap(result -> result.map((row, columns) -> List.of(row.get("id"), row.get("odd`na\"me"))))
                 .blockLast();
         assertThat(values).containsExactly(1, 7);
     }
 
     @Test
     void accentedLettersAreTwoColumns() {
-        List<Object> values = Flux.from(
-                        connection.createStatement("SELECT 1 AS é, 2 AS É, 3 AS Name").execute())
+        List<Object> values = Flux.from(connection
+                        .createStatement("SELECT 1 AS é, 2 AS É, 3 AS Name")
+                        .execute())
                 .concatMap(result -> result.map((row, columns) ->
                         List.of(row.get("É"), row.get("nAME"), columns.contains("è"), columns.contains("É"))))
                 .blockLast();
@@ -158,7 +160,9 @@ class ValuesAndNamesTest {
         assertThat(Mono.fromFuture(both).block(Duration.ofSeconds(20))).isEqualTo(3);
         connection.commitTransaction().block();
         connection.setAutoCommit(true).block();
-        assertThat(Flux.from(connection.createStatement("SELECT count(*) FROM t").execute())
+        assertThat(Flux.from(connection
+                                .createStatement("SELECT count(*) FROM t")
+                                .execute())
                         .concatMap(result -> result.map((row, columns) -> row.get(0)))
                         .blockLast())
                 .isEqualTo(3);

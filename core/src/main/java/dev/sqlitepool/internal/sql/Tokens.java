@@ -1,6 +1,5 @@
 package dev.sqlitepool.internal.sql;
 
-
 /** Goes over the tokens of the first statement of a text; blanks and comments do not count. Confined to one thread. */
 final class Tokens {
     private final String sql;

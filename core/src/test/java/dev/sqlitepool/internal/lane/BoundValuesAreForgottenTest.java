@@ -26,7 +26,8 @@ class BoundValuesAreForgottenTest {
                             .join())
                     .contains(SIZE + i);
             pool.execute("DELETE FROM t WHERE x = ? OR x = " + i, large).join();
-            pool.execute("DELETE FROM t WHERE x = ? OR x = -" + i, (Object) new byte[SIZE]).join();
+            pool.execute("DELETE FROM t WHERE x = ? OR x = -" + i, (Object) new byte[SIZE])
+                    .join();
         }
         assertThat(used(pool) - before).isLessThan(SIZE);
     }

@@ -143,7 +143,8 @@ final class SqlitePrepared implements Prepared {
         int index = checked(column);
         return core.pointer.safeRun((d, p) -> {
             if (d.column_type(p, index) == Codes.SQLITE_TEXT) {
-                // "The returned value … is UTF-8": in a database in UTF-16 this converts the text, whose bytes are then in UTF-8 too.
+                // "The returned value … is UTF-8": in a database in UTF-16 this converts the text, whose bytes are then
+                // in UTF-8 too.
                 String unused = d.column_text(p, index);
             }
             return d.column_blob(p, index);
