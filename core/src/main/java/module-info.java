@@ -10,5 +10,6 @@ module dev.sqlitepool {
 
     exports dev.sqlitepool;
     exports dev.sqlitepool.internal.sql to
-            dev.sqlitepool.r2dbc; // how SQL text is read
+            dev.sqlitepool.r2dbc, // how SQL text and values are read
+            dev.sqlitepool.spring.data.r2dbc; // how times are read
 }

@@ -11,9 +11,9 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.time.ZonedDateTime;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
@@ -46,6 +46,7 @@ final class RecordMapper<R extends Record> implements RowMapper<R> {
             UUID.class,
             Instant.class,
             OffsetDateTime.class,
+            ZonedDateTime.class,
             LocalDate.class,
             LocalTime.class,
             LocalDateTime.class,
@@ -123,17 +124,44 @@ final class RecordMapper<R extends Record> implements RowMapper<R> {
     }
 
     private int index(String component, List<String> names) throws SQLException {
-        String wanted = folded(component);
-        for (int i = 0; i < names.size(); i++) {
-            if (folded(names.get(i)).equals(wanted)) {
-                return i + 1;
-            }
+        int exact = names.indexOf(component);
+        if (exact >= 0) {
+            return exact + 1;
+        }
+        int found = find(component, names, false);
+        found = found < 0 ? find(component, names, true) : found;
+        if (found >= 0) {
+            return found + 1;
         }
         throw new SQLException("No column for component " + component + " of " + type.getName() + "; the columns are "
                 + ColumnLabel.of(names) + ". Give the column that name with AS.");
     }
 
-    private static String folded(String name) {
-        return name.replace("_", "").toLowerCase(Locale.ROOT);
+    private static int find(String component, List<String> names, boolean withoutUnderscores) {
+        String wanted = withoutUnderscores ? component.replace("_", "") : component;
+        for (int i = 0; i < names.size(); i++) {
+            String name = names.get(i);
+            if (same(withoutUnderscores ? name.replace("_", "") : name, wanted)) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    /** As SQLite compares names: without regard to case, in ASCII only. */
+    private static boolean same(String one, String other) {
+        if (one.length() != other.length()) {
+            return false;
+        }
+        for (int i = 0; i < one.length(); i++) {
+            if (one.charAt(i) != other.charAt(i) && lower(one.charAt(i)) != lower(other.charAt(i))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static char lower(char c) {
+        return c >= 'A' && c <= 'Z' ? (char) (c + ('a' - 'A')) : c;
     }
 }

@@ -5,7 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The current row of a result: columns by 1-based index, as in JDBC, or by name without regard to case. Owned by the
+ * The current row of a result: columns by 1-based index, as in JDBC, or by name without regard to case, which in SQLite is that
+ * of ASCII letters only: {@code é} and {@code É} are two columns. Owned by the
  * thread that runs the {@link RowMapper}; valid until the mapper returns, using it later is an {@link
  * IllegalStateException}.
  *
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * #get(int, Class)} is strict instead: a value that cannot be read as the type is an {@link SQLException}.
  *
  * <p>An index outside the columns, or a name that no column has, is an {@link SQLException} that names the columns. Where
- * two columns have the same name, the first is meant.
+ * several columns fit a name, an exact match comes first, then the first.
  */
 public interface Row {
     /**
@@ -28,7 +29,7 @@ public interface Row {
      * The 1-based index of a column.
      *
      * @param column a column's name, in any case
-     * @return the index of the first column of that name
+     * @return the index of the column of exactly that name, else of the first that differs in case only
      * @throws SQLException if there is none
      */
     int columnIndex(String column) throws SQLException;
@@ -103,7 +104,12 @@ public interface Row {
     /**
      * The column as a Java type: the inverse of binding a parameter. Supported are the primitive types except {@code char}
      * and their wrappers, {@code String}, {@code byte[]}, {@code BigDecimal}, {@code UUID}, enums (by name), {@code Instant},
-     * {@code OffsetDateTime}, {@code LocalDate}, {@code LocalTime}, {@code LocalDateTime} and {@code Object}.
+     * {@code OffsetDateTime}, {@code ZonedDateTime}, {@code LocalDate}, {@code LocalTime}, {@code LocalDateTime} and {@code Object}.
+     *
+     * <p>Times are read as the pool binds them and as SQLite writes them, {@code 2026-01-31 11:12}: with {@code T} or a space, with or
+     * without seconds, a fraction and a zone. Without a zone the time is in UTC, and a date alone is its midnight. A zone other than UTC is an
+     * error for the local types, since the zone would be lost. A {@code BigDecimal} is bound as text, which SQLite compares with numbers
+     * only where the column has a numeric type: write {@code CAST(? AS NUMERIC)} to compare it with an expression.
      *
      * @param <T> the Java type
      * @param column 1-based index

@@ -24,8 +24,9 @@ public interface RowMapper<T> {
     T map(Row row) throws SQLException;
 
     /**
-     * Maps columns to the components of a record by name, without regard to case and underscores: a column {@code
-     * user_name} fills the component {@code userName}. Every component needs a column; other columns are ignored.
+     * Maps columns to the components of a record by name, without regard to case (of ASCII letters, as in SQLite) and
+     * underscores: a column {@code user_name} fills the component {@code userName}. Where several columns fit, an exact match comes first,
+     * then one that differs in case only, then the first. Every component needs a column; other columns are ignored.
      * Components have the types of {@link Row#get(int, Class)}. The mapper is thread-safe.
      *
      * @param <R> the record

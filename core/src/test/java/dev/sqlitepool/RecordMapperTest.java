@@ -82,8 +82,10 @@ class RecordMapperTest {
     }
 
     @Test
-    void otherColumnsAreIgnoredAndTheFirstOfANameIsMeant() throws SQLException {
+    void otherColumnsAreIgnoredAndOfSeveralTheExactOrTheFirstIsMeant() throws SQLException {
         assertThat(one("7 AS x, 1 AS id, 2 AS id, 'Bob' AS user_name, 'Eve' AS userName", User.class))
+                .isEqualTo(new User(1, "Eve"));
+        assertThat(one("1 AS id, 'Bob' AS user_name, 'Eve' AS USER_NAME", User.class))
                 .isEqualTo(new User(1, "Bob"));
         assertThat(one("1", Empty.class)).isEqualTo(new Empty());
     }

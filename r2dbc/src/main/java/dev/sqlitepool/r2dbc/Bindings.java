@@ -73,7 +73,7 @@ final class Bindings {
             } else if (value instanceof Clob clob) {
                 contents.add(Flux.from(clob.stream())
                         .collect(StringBuilder::new, StringBuilder::append)
-                        .doOnNext(text -> all.values[index] = text.toString())
+                        .doOnNext(text -> all.values[index] = Types.encode(text))
                         .then());
             } else {
                 all.values[i] = value;

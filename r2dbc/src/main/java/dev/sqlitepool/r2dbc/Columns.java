@@ -1,6 +1,7 @@
 package dev.sqlitepool.r2dbc;
 
 import dev.sqlitepool.Row;
+import dev.sqlitepool.internal.sql.Names;
 import io.r2dbc.spi.ColumnMetadata;
 import io.r2dbc.spi.R2dbcType;
 import io.r2dbc.spi.RowMetadata;
@@ -80,7 +81,7 @@ final class Columns implements RowMetadata {
     /** The 0-based index of the first column of a name. */
     int index(String name) {
         for (int i = 0; i < columns.size(); i++) {
-            if (columns.get(i).name().equalsIgnoreCase(name)) {
+            if (Names.same(columns.get(i).name(), name)) {
                 return i;
             }
         }
@@ -108,6 +109,6 @@ final class Columns implements RowMetadata {
 
     @Override
     public boolean contains(String columnName) {
-        return columns.stream().anyMatch(column -> column.name().equalsIgnoreCase(columnName));
+        return columns.stream().anyMatch(column -> Names.same(column.name(), columnName));
     }
 }

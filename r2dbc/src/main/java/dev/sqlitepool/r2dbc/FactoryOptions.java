@@ -11,16 +11,81 @@ import java.time.format.DateTimeParseException;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The options of a factory as the settings of its pool. Confined to one thread. */
 final class FactoryOptions {
     private static final Pattern AMOUNT = Pattern.compile("(\\d+)(ms|s|m|h)");
     private static final Pattern DRIVE = Pattern.compile("[A-Za-z]:[/\\\\].*");
+
+    private static final Set<String> OWN = Stream.of(
+                    SqliteConnectionFactoryProvider.PATH,
+                    SqliteConnectionFactoryProvider.IN_MEMORY,
+                    SqliteConnectionFactoryProvider.CONNECTION_FACTORY,
+                    SqliteConnectionFactoryProvider.POOL_SIZE,
+                    SqliteConnectionFactoryProvider.ACQUIRE_TIMEOUT,
+                    SqliteConnectionFactoryProvider.MAX_CONNECTION_AGE,
+                    SqliteConnectionFactoryProvider.MAX_IDLE_TIME,
+                    SqliteConnectionFactoryProvider.HEALTH_CHECK_INTERVAL,
+                    SqliteConnectionFactoryProvider.DURABILITY,
+                    SqliteConnectionFactoryProvider.MAX_WAITERS,
+                    SqliteConnectionFactoryProvider.BUSY_TIMEOUT,
+                    SqliteConnectionFactoryProvider.STATEMENT_CACHE_SIZE,
+                    SqliteConnectionFactoryProvider.EXECUTOR,
+                    SqliteConnectionFactoryProvider.LEAK_THRESHOLD,
+                    SqliteConnectionFactoryProvider.NAME,
+                    SqliteConnectionFactoryProvider.LISTENER,
+                    SqliteConnectionFactoryProvider.CLOSE_GRACE,
+                    SqliteConnectionFactoryProvider.WAL_SIZE_LIMIT,
+                    SqliteConnectionFactoryProvider.MAX_READ_AGE,
+                    SqliteConnectionFactoryProvider.EXTERNAL_CHECKPOINTER,
+                    SqliteConnectionFactoryProvider.PRAGMAS,
+                    SqliteConnectionFactoryProvider.BEFORE_PRAGMAS,
+                    SqliteConnectionFactoryProvider.ON_CONNECT,
+                    ConnectionFactoryOptions.CONNECT_TIMEOUT,
+                    ConnectionFactoryOptions.STATEMENT_TIMEOUT,
+                    ConnectionFactoryOptions.LOCK_WAIT_TIMEOUT)
+            .map(Option::name)
+            .collect(Collectors.toUnmodifiableSet());
+    /**
+     * Ours, those that R2DBC has for every driver, and those of r2dbc-pool and r2dbc-proxy, which hand theirs on to the driver below.
+     */
+    private static final Set<String> KNOWN = Stream.concat(
+                    OWN.stream(),
+                    Stream.of(
+                            "driver",
+                            "protocol",
+                            "host",
+                            "port",
+                            "user",
+                            "password",
+                            "database",
+                            "ssl",
+                            "acquireRetry",
+                            "backgroundEvictionInterval",
+                            "initialSize",
+                            "maxSize",
+                            "minIdle",
+                            "maxAcquireTime",
+                            "maxCreateConnectionTime",
+                            "maxLifeTime",
+                            "maxValidationTime",
+                            "poolName",
+                            "registerJmx",
+                            "postAllocate",
+                            "preRelease",
+                            "validationQuery",
+                            "validationDepth",
+                            "proxyListener"))
+            .collect(Collectors.toUnmodifiableSet());
 
     private final ConnectionFactoryOptions options;
     private final SqlitePoolBuilder builder = SqlitePool.builder();
@@ -30,6 +95,7 @@ final class FactoryOptions {
     }
 
     SqliteConnectionFactory create() {
+        refuseUnknown();
         database();
         set(SqliteConnectionFactoryProvider.POOL_SIZE, FactoryOptions::integer, builder::poolSize);
         set(ConnectionFactoryOptions.CONNECT_TIMEOUT, FactoryOptions::duration, builder::acquireTimeout);
@@ -71,6 +137,28 @@ final class FactoryOptions {
                 true,
                 limit(ConnectionFactoryOptions.STATEMENT_TIMEOUT),
                 limit(ConnectionFactoryOptions.LOCK_WAIT_TIMEOUT));
+    }
+
+    /** An option that nobody reads would be believed to hold: {@code mode=ro} above all. */
+    private void refuseUnknown() {
+        Set<String> unknown = new TreeSet<>();
+        ConnectionFactoryOptions.Builder unused = ConnectionFactoryOptions.builder()
+                .from(options, option -> {
+                    if (!KNOWN.contains(option.name())) {
+                        unknown.add(option.name());
+                    }
+                    return false;
+                });
+        if (unknown.contains("mode")) {
+            throw new IllegalArgumentException(
+                    "The option mode is not supported, and the database would be opened for reading and writing; begin transactions that"
+                            + " are read-only, or take the file's write permission away.");
+        }
+        if (!unknown.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "The options " + unknown + " are not known; the options of sqlitepool are " + new TreeSet<>(OWN)
+                            + ". A pragma is pragmas=name:value.");
+        }
     }
 
     private void database() {

@@ -64,7 +64,7 @@ final class Script {
             if (kind != Kind.CHANGE) {
                 return this;
             }
-            List<String> quoted = columns.stream().map(Script::quoted).toList();
+            List<String> quoted = columns.stream().map(Script::column).toList();
             String list = quoted.isEmpty() ? "*" : String.join(", ", quoted);
             int end = sql.endsWith(";") ? sql.length() - 1 : sql.length();
             // On a line of its own: the text may end with a comment.
@@ -130,6 +130,11 @@ final class Script {
 
     static String quoted(String identifier) {
         return '"' + identifier.replace("\"", "\"\"") + '"';
+    }
+
+    /** A column: in double quotes, SQLite would take a name that no column has for text. */
+    private static String column(String name) {
+        return '`' + name.replace("`", "``") + '`';
     }
 
     private static Kind kind(SqlText statement) {

@@ -19,6 +19,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteJDBCLoader;
@@ -46,6 +47,9 @@ final class SqliteConnection implements Connection {
     private final AtomicBoolean closed = new AtomicBoolean();
     /** The loan that outlives a statement. */
     private volatile @Nullable Loan current;
+
+    /** Completes when the transaction that is being begun has begun, or will not; null if none is being begun. */
+    private final AtomicReference<@Nullable CompletableFuture<Void>> begins = new AtomicReference<>();
 
     private volatile boolean inTransaction;
     private volatile boolean readOnly;
@@ -203,12 +207,40 @@ final class SqliteConnection implements Connection {
         return Mono.defer(() -> begin(new Beginning(upper, Boolean.TRUE.equals(read), patience)));
     }
 
-    /** Does nothing if a transaction is open. A subscriber who cancels in time has begun none. */
+    /**
+     * Does nothing if a transaction is open. A subscriber who cancels in time has begun none.
+     *
+     * <p>Statements that run at once may all ask for a transaction while the first waits for the write connection. They wait for that
+     * one: with a loan of its own, the second would wait for the write connection that this connection holds itself.
+     */
     private Mono<Void> begin(Beginning beginning) {
         requireOpen();
         if (inTransaction) {
             return Mono.empty();
         }
+        CompletableFuture<Void> mine = new CompletableFuture<>();
+        CompletableFuture<Void> first = begins.compareAndExchange(null, mine);
+        if (first != null) { // begun, failed or cancelled: look again
+            return Mono.fromFuture(first, true).then(Mono.defer(() -> begin(beginning)));
+        }
+        Mono<Void> begun;
+        try {
+            begun = inTransaction ? Mono.empty() : beginNow(beginning); // another may have begun just before
+        } catch (RuntimeException | Error e) {
+            decided(mine);
+            throw e;
+        }
+        // After a cancellation has gone upwards, where it ends what has perhaps begun.
+        return begun.doOnTerminate(() -> decided(mine)).doFinally(signal -> decided(mine));
+    }
+
+    private void decided(CompletableFuture<Void> begun) {
+        if (begins.compareAndSet(begun, null)) {
+            begun.complete(null);
+        }
+    }
+
+    private Mono<Void> beginNow(Beginning beginning) {
         Duration wait = beginning.patience() == null ? lockWaitTimeout : beginning.patience();
         Loan kept = current;
         if (kept != null && beginning.readOnly()) {

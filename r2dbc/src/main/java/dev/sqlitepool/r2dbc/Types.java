@@ -11,11 +11,6 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.sql.SQLException;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
-import java.time.LocalTime;
-import java.time.OffsetDateTime;
-import java.time.ZonedDateTime;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
@@ -50,14 +45,14 @@ final class Types {
             buffer.duplicate().get(bytes);
             return bytes;
         } else if (value instanceof CharSequence || value instanceof Character) {
-            return value.toString();
+            return Values.encodeOne(value.toString());
         } else if (value instanceof BigInteger number) {
             return new BigDecimal(number).toPlainString();
-        } else if (value instanceof ZonedDateTime time) {
-            value = time.toOffsetDateTime();
+        } else if (value instanceof Double || value instanceof Float) {
+            return Values.encodeOne(value);
         }
         try {
-            return Values.encode(new Object[] {value})[0];
+            return Values.encodeOne(value);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
                     "A parameter is of the type " + value.getClass().getName()
@@ -186,38 +181,8 @@ final class Types {
                 throw new SQLException("The column holds more than one character, or none.");
             }
             return text.charAt(0);
-        } else if (type == ZonedDateTime.class) {
-            return row.get(column, OffsetDateTime.class).toZonedDateTime();
         }
-        return time(row, column, type);
-    }
-
-    /** Times as SQLite's own functions write them, {@code 2026-01-31 12:00:00} in UTC, are understood besides ISO-8601. */
-    private static @Nullable Object time(Row row, int column, Class<?> type) throws SQLException {
-        boolean time = type == java.time.Instant.class
-                || type == OffsetDateTime.class
-                || type == LocalDateTime.class
-                || type == LocalDate.class
-                || type == LocalTime.class;
-        String text = time ? row.getString(column) : null;
-        if (text == null || text.length() < 16 || text.charAt(10) != ' ' && text.charAt(10) != 'T') {
-            return row.get(column, type);
-        }
-        try {
-            LocalDateTime local = LocalDateTime.parse(
-                    text.substring(0, 10) + 'T' + text.substring(11).replaceFirst("Z$", ""));
-            if (type == LocalDateTime.class) {
-                return local;
-            } else if (type == LocalDate.class) {
-                return local.toLocalDate();
-            } else if (type == LocalTime.class) {
-                return local.toLocalTime();
-            }
-            OffsetDateTime utc = local.atOffset(java.time.ZoneOffset.UTC);
-            return type == OffsetDateTime.class ? utc : utc.toInstant();
-        } catch (java.time.DateTimeException e) {
-            return row.get(column, type);
-        }
+        return row.get(column, type);
     }
 
     /** A buffer with its own copy: who reads a Blob may write into it. */

@@ -138,6 +138,13 @@ class JdbcPrepared implements Prepared {
     }
 
     @Override
+    public void forget() throws SQLException {
+        if (parameterCount > 0) {
+            statement.clearParameters();
+        }
+    }
+
+    @Override
     public boolean isClosed() {
         try {
             return statement.isClosed();

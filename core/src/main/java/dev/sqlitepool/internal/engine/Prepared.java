@@ -55,6 +55,9 @@ public interface Prepared extends AutoCloseable {
     /** Closes the cursor, if one is open; the statement can be started again. */
     void reset() throws SQLException;
 
+    /** Forgets the bound values, so that a statement that waits for its next run keeps neither their memory nor their secrets. */
+    void forget() throws SQLException;
+
     /** Whether the statement can no longer be started: the driver closes it after most errors. */
     boolean isClosed();
 

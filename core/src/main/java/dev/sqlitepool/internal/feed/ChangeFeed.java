@@ -4,9 +4,9 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.StackRoom;
 import dev.sqlitepool.internal.engine.Writes;
+import dev.sqlitepool.internal.sql.Names;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -44,9 +44,9 @@ public final class ChangeFeed {
         };
     }
 
-    /** SQLite compares names so, for ASCII; beyond that two tables may count as one. */
+    /** SQLite compares names so. */
     static String folded(String table) {
-        return table.toLowerCase(Locale.ROOT);
+        return Names.folded(table);
     }
 
     /** It is told of everything that is committed after this, and perhaps acknowledged after this, before it can look at the database. */

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.lane;
 
 import dev.sqlitepool.Row;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.Names;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
 import java.sql.SQLException;
@@ -51,8 +52,12 @@ public final class CurrentRow implements Row {
     @Override
     public int columnIndex(String column) throws SQLException {
         List<String> all = columnNames();
+        int exact = all.indexOf(column);
+        if (exact >= 0) {
+            return exact + 1;
+        }
         for (int i = 0; i < all.size(); i++) {
-            if (all.get(i).equalsIgnoreCase(column)) {
+            if (Names.same(all.get(i), column)) {
                 return i + 1;
             }
         }

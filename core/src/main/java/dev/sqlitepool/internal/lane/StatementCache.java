@@ -142,6 +142,7 @@ public final class StatementCache {
                 return;
             }
             prepared.reset();
+            prepared.forget();
             if (!keptAlready) {
                 keep(sql, prepared);
             }

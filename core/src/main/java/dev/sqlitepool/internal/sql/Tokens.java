@@ -1,7 +1,5 @@
 package dev.sqlitepool.internal.sql;
 
-import java.util.Locale;
-
 /** Goes over the tokens of the first statement of a text; blanks and comments do not count. Confined to one thread. */
 final class Tokens {
     private final String sql;
@@ -39,10 +37,10 @@ final class Tokens {
         return found;
     }
 
-    /** The token as a name: without its quotes, in lower case. */
+    /** The token as a name: without its quotes, in lower case as SQLite folds it. */
     String name() {
         String name = sql.substring(at, end);
         boolean quoted = end - at > 1 && "\"'`[".indexOf(name.charAt(0)) >= 0;
-        return (quoted ? name.substring(1, name.length() - 1) : name).toLowerCase(Locale.ROOT);
+        return Names.folded(quoted ? name.substring(1, name.length() - 1) : name);
     }
 }

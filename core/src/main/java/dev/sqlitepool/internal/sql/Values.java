@@ -10,6 +10,7 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.temporal.ChronoField;
@@ -70,9 +71,20 @@ public final class Values {
         return encoded.toArray(Object[][]::new);
     }
 
+    /** As {@link #encode(Object[])} for one value whose position is not known. */
+    public static @Nullable Object encodeOne(@Nullable Object value) {
+        return encode(value, 0);
+    }
+
     private static @Nullable Object encode(@Nullable Object value, int position) {
-        if (value == null || value instanceof Long || value instanceof String || value instanceof Double) {
+        if (value == null || value instanceof Long) {
             return value;
+        }
+        if (value instanceof String text) {
+            return whole(text, position);
+        }
+        if (value instanceof Double number) {
+            return notNan(number, position);
         }
         if (value instanceof Integer || value instanceof Short || value instanceof Byte) {
             return ((Number) value).longValue();
@@ -84,7 +96,7 @@ public final class Values {
             return bytes.clone();
         }
         if (value instanceof Float number) {
-            return number.doubleValue();
+            return notNan(number.doubleValue(), position);
         }
         if (value instanceof BigDecimal number) {
             return number.toPlainString();
@@ -101,6 +113,9 @@ public final class Values {
         if (value instanceof OffsetDateTime time) {
             return utc(time.toInstant(), position);
         }
+        if (value instanceof ZonedDateTime time) {
+            return utc(time.toInstant(), position);
+        }
         if (value instanceof LocalDateTime time) {
             return dateTime(time, position);
         }
@@ -110,7 +125,7 @@ public final class Values {
         if (value instanceof LocalTime time) {
             return time.format(TIME);
         }
-        throw new IllegalArgumentException("Parameter " + position + " is of the unsupported type "
+        throw new IllegalArgumentException(subject(position) + " is of the unsupported type "
                 + value.getClass().getName() + "; " + advice(value) + ".");
     }
 
@@ -140,6 +155,37 @@ public final class Values {
         return "convert it to a number, String, byte[] or a type of java.time";
     }
 
+    /** UTF-8 has no half of a pair: the driver would store a question mark in its place. */
+    private static String whole(String text, int position) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isSurrogate(c)) {
+                boolean pair = Character.isHighSurrogate(c)
+                        && i + 1 < text.length()
+                        && Character.isLowSurrogate(text.charAt(i + 1));
+                if (!pair) {
+                    throw new IllegalArgumentException(
+                            subject(position) + " has an unpaired surrogate at index " + i
+                                    + ", which UTF-8 cannot hold; was the text cut inside a character? Bind a byte[] to store any bytes.");
+                }
+                i++;
+            }
+        }
+        return text;
+    }
+
+    private static Double notNan(Double number, int position) {
+        if (number.isNaN()) {
+            throw new IllegalArgumentException(
+                    subject(position) + " is NaN, which SQLite would store as NULL; bind null if that is meant.");
+        }
+        return number;
+    }
+
+    private static String subject(int position) {
+        return position == 0 ? "A parameter" : "Parameter " + position;
+    }
+
     private static String utc(Instant instant, int position) {
         LocalDateTime time;
         try {
@@ -163,7 +209,7 @@ public final class Values {
     }
 
     private static IllegalArgumentException outOfRange(int position) {
-        return new IllegalArgumentException("Parameter " + position
+        return new IllegalArgumentException(subject(position)
                 + " is a time outside the years 0000 to 9999, which text of fixed width cannot hold in order.");
     }
 
@@ -180,6 +226,9 @@ public final class Values {
             @SuppressWarnings("unchecked") // value(…) returns an instance of the type, or of its wrapper
             T value = (T) value(row, column, type);
             return value;
+        } catch (Times.ZonedException e) {
+            throw new SQLException("Column " + name(row, column) + " cannot be read as " + type.getSimpleName() + ": "
+                    + e.getMessage() + ".");
         } catch (DateTimeException | NumberFormatException | ArithmeticException e) {
             throw unfit(row, column, type);
         }
@@ -201,7 +250,12 @@ public final class Values {
         } else if (type == Object.class) {
             return row.getObject(column);
         } else if (type == float.class || type == Float.class) {
-            return (float) number(row, column, type);
+            double number = number(row, column, type);
+            float near = (float) number;
+            if (Float.isInfinite(near) && !Double.isInfinite(number) || near == 0 && number != 0) {
+                throw unfit(row, column, type);
+            }
+            return near;
         } else if (type == short.class || type == Short.class) {
             return (short) integer(row, column, Short.MIN_VALUE, Short.MAX_VALUE, type);
         } else if (type == byte.class || type == Byte.class) {
@@ -214,16 +268,8 @@ public final class Values {
     private static Object parsed(Row row, int column, Class<?> type, String text) throws SQLException {
         if (type == BigDecimal.class) {
             return new BigDecimal(text);
-        } else if (type == Instant.class) {
-            return Instant.parse(text);
-        } else if (type == OffsetDateTime.class) {
-            return OffsetDateTime.parse(text);
-        } else if (type == LocalDateTime.class) {
-            return LocalDateTime.parse(text);
-        } else if (type == LocalDate.class) {
-            return LocalDate.parse(text);
-        } else if (type == LocalTime.class) {
-            return LocalTime.parse(text);
+        } else if (Times.isTime(type)) {
+            return Times.parse(text, type);
         } else if (type == UUID.class) {
             try {
                 UUID uuid = UUID.fromString(text);

@@ -2,6 +2,7 @@ package dev.sqlitepool.internal.engine.sqlite;
 
 import dev.sqlitepool.internal.engine.InsertedKeys;
 import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.Names;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteConnection;
@@ -52,7 +53,7 @@ final class SqliteInsertedKeys implements InsertedKeys, SQLiteUpdateListener {
 
     @Override
     public void onUpdate(Type type, String database, String changed, long rowId) {
-        told |= type == Type.INSERT && rowId == before && changed.equalsIgnoreCase(table);
+        told |= type == Type.INSERT && rowId == before && table != null && Names.same(changed, table);
     }
 
     private long last() throws SQLException {

@@ -27,6 +27,8 @@ final class SqlitePrepared implements Prepared {
     private boolean firstRowWaits;
     /** Between a step that gave a row and the reset. */
     private boolean cursorOpen;
+    /** Text or bytes may be bound. */
+    private boolean boundText;
 
     SqlitePrepared(PreparedStatement statement) throws SQLException {
         this.statement = statement;
@@ -49,6 +51,9 @@ final class SqlitePrepared implements Prepared {
     @Override
     public void start(@Nullable Object[] values) throws SQLException {
         columns = 0;
+        for (Object value : values) {
+            boundText |= value instanceof String || value instanceof byte[];
+        }
         boolean done = false;
         try {
             cursorOpen = db.execute(core, values);
@@ -136,7 +141,14 @@ final class SqlitePrepared implements Prepared {
     @Override
     public byte @Nullable [] getBytes(int column) throws SQLException {
         int index = checked(column);
-        return core.pointer.safeRun((d, p) -> d.column_blob(p, index));
+        return core.pointer.safeRun((d, p) -> {
+            if (d.column_type(p, index) == Codes.SQLITE_TEXT) {
+                // "The returned value … is UTF-8": in a database in UTF-16 this converts the text, whose bytes are then
+                // in UTF-8 too.
+                String unused = d.column_text(p, index);
+            }
+            return d.column_blob(p, index);
+        });
     }
 
     @Override
@@ -166,6 +178,17 @@ final class SqlitePrepared implements Prepared {
             cursorOpen = false;
             if (!isClosed()) {
                 core.pointer.safeRunInt(DB::reset);
+            }
+        }
+    }
+
+    /** Numbers stay: they take no memory of their own, and a read by a number does not pay for the call. */
+    @Override
+    public void forget() throws SQLException {
+        if (boundText) {
+            boundText = false;
+            if (!isClosed()) {
+                core.pointer.safeRunInt(DB::clear_bindings);
             }
         }
     }

@@ -1,18 +1,13 @@
 package dev.sqlitepool.spring.data.r2dbc;
 
+import dev.sqlitepool.internal.sql.Times;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
-import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
-import java.time.temporal.TemporalAccessor;
-import java.time.temporal.TemporalQueries;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.springframework.data.convert.ConverterBuilder;
 
 /**
@@ -20,29 +15,14 @@ import org.springframework.data.convert.ConverterBuilder;
  * has no times and no truth values. For writing nothing is needed, as the driver binds all these. Stateless.
  */
 final class Reads {
-    /** ISO-8601, as the driver writes, and as SQLite's functions write: with a space, and in UTC without saying so. */
-    private static final DateTimeFormatter TEXT = new DateTimeFormatterBuilder()
-            .append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .optionalStart()
-            .appendPattern("['T'][' ']")
-            .append(DateTimeFormatter.ISO_LOCAL_TIME)
-            .optionalEnd()
-            .optionalStart()
-            .appendOffsetId()
-            .toFormatter();
-
     static final List<Object> CONVERTERS = List.of(
             ConverterBuilder.reading(Number.class, Boolean.class, Reads::truth),
-            ConverterBuilder.reading(
-                    String.class, Instant.class, text -> utc(text).toInstant()),
-            ConverterBuilder.reading(String.class, OffsetDateTime.class, Reads::utc),
-            ConverterBuilder.reading(
-                    String.class, ZonedDateTime.class, text -> utc(text).toZonedDateTime()),
-            ConverterBuilder.reading(
-                    String.class, LocalDateTime.class, text -> utc(text).toLocalDateTime()),
-            ConverterBuilder.reading(
-                    String.class, LocalDate.class, text -> utc(text).toLocalDate()),
-            ConverterBuilder.reading(String.class, LocalTime.class, LocalTime::parse));
+            ConverterBuilder.reading(String.class, Instant.class, text -> time(text, Instant.class)),
+            ConverterBuilder.reading(String.class, OffsetDateTime.class, text -> time(text, OffsetDateTime.class)),
+            ConverterBuilder.reading(String.class, ZonedDateTime.class, text -> time(text, ZonedDateTime.class)),
+            ConverterBuilder.reading(String.class, LocalDateTime.class, text -> time(text, LocalDateTime.class)),
+            ConverterBuilder.reading(String.class, LocalDate.class, text -> time(text, LocalDate.class)),
+            ConverterBuilder.reading(String.class, LocalTime.class, text -> time(text, LocalTime.class)));
 
     private Reads() {}
 
@@ -53,13 +33,7 @@ final class Reads {
         return number.doubleValue() == 1;
     }
 
-    private static OffsetDateTime utc(String text) {
-        TemporalAccessor read = TEXT.parse(text);
-        LocalTime time = read.query(TemporalQueries.localTime());
-        @Nullable ZoneOffset offset = read.query(TemporalQueries.offset());
-        return LocalDate.from(read)
-                .atTime(time == null ? LocalTime.MIDNIGHT : time)
-                .atOffset(offset == null ? ZoneOffset.UTC : offset)
-                .withOffsetSameInstant(ZoneOffset.UTC);
+    private static <T> T time(String text, Class<T> type) {
+        return type.cast(Times.parse(text, type));
     }
 }
