@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Names are the same where SQLite takes them for the same: without regard to case, in ASCII only. */
+@SuppressWarnings("UnicodeInCode") // names that are not ASCII are what it tests
 class NamesTest {
     @RegisterExtension
     final Pools pools = new Pools();
