@@ -44,6 +44,7 @@ public final class SyncGate {
     private final Telemetry telemetry;
     private final Workers workers;
     private final Life life;
+    private final BatchSync disk;
     private final AtomicInteger waitingInPool;
     private final SureLock lock = new SureLock();
     private final Condition quiet = lock.newCondition();
@@ -70,14 +71,12 @@ public final class SyncGate {
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
-    private final Runnable settler = this::settleFirst;
+    private final Runnable settler = () -> settleAfter(null);
     private final Consumer<Entry> settleNext = this::settleAfter;
     private final Runnable watcher = this::watch;
 
     @GuardedBy("lock")
     private boolean watched;
-
-    private final BatchSync disk;
 
     public SyncGate(Means means, AtomicInteger waitingInPool) {
         this.telemetry = means.telemetry();
@@ -329,10 +328,6 @@ public final class SyncGate {
             lock.unlock();
         }
         workers.execute(settler);
-    }
-
-    private void settleFirst() {
-        settleAfter(null);
     }
 
     /** By one who has settled something, or would begin to. */
