@@ -1,15 +1,11 @@
 package dev.sqlitepool.internal.session;
 
-import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.lane.CurrentRow;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.StatementCache;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
@@ -164,7 +160,7 @@ public final class Statements {
         return transaction.failed(lane, error, verb);
     }
 
-    /** Runs a statement to its end; see {@link #once}. */
+    /** Runs a statement to its end; see {@link Lane#run}. */
     public <X extends Exception> long run(
             SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
@@ -178,7 +174,7 @@ public final class Statements {
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
             transaction.willRun(current, text, verb);
-            return once(current, text, values, delivery, needsRows);
+            return current.run(text, values, delivery, needsRows);
         });
         session.succeeded(Objects.requireNonNull(session.lane), verb);
         return changes;
@@ -240,51 +236,6 @@ public final class Statements {
             }
             taken = true;
             mapped = mapper.map(row);
-        }
-    }
-
-    // ---- one run
-
-    /**
-     * Runs one statement to its end, once.
-     *
-     * @param sink is given each row; null to pass rows over
-     * @param needsRows whether a statement that returns no columns is an error, found before it runs
-     * @return the rows changed, as the verb allows
-     */
-    private static <X extends Exception> long once(
-            Lane lane,
-            SqlText sql,
-            @Nullable Object[] values,
-            @Nullable SqlAction<? super Row, X> sink,
-            boolean needsRows)
-            throws SQLException, X {
-        Prepared prepared = lane.statements().take(sql);
-        long started = lane.access() == Access.WRITE ? lane.now() : 0;
-        lane.interrupts().beginStatement(0);
-        try {
-            StatementCache.check(prepared, values, needsRows);
-            prepared.start(values);
-            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
-            while (prepared.next()) {
-                if (sink != null && row != null) {
-                    row.alive(true);
-                    try {
-                        sink.accept(row);
-                    } finally {
-                        row.alive(false);
-                    }
-                }
-            }
-            return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
-        } catch (SQLException e) {
-            throw lane.interrupts().explained(e);
-        } finally {
-            lane.statements().give(sql, prepared);
-            lane.interrupts().endStatement();
-            if (lane.access() == Access.WRITE) {
-                lane.texts().took(sql.text(), lane.now() - started);
-            }
         }
     }
 }
