@@ -4,6 +4,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.RowMapper;
+import dev.sqlitepool.internal.Life;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Refusal;
 import dev.sqlitepool.internal.Workers;
@@ -12,6 +13,7 @@ import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.SqlText;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -47,11 +49,15 @@ public final class Dispatcher {
 
     private final Routes routes;
     private final Means means;
+    private final Life life;
+    private final boolean readOnly;
 
     /** With the lanes of these routes. */
     public Dispatcher(Routes routes) {
         this.routes = routes;
-        this.means = routes.means();
+        this.means = routes.means;
+        this.life = means.life();
+        this.readOnly = routes.settings.readOnly();
     }
 
     /** Submits a task, and returns its future. */
@@ -59,7 +65,7 @@ public final class Dispatcher {
         if (isRefused(work.access())) {
             return CompletableFuture.failedFuture(means.refusal().readOnly(work.label()));
         }
-        means.life().used();
+        life.used();
         Task<T> task = new Task<>(routes, work, null);
         routes.lanesFor(work).submit(task);
         return task.future();
@@ -80,14 +86,14 @@ public final class Dispatcher {
             return CompletableFuture.failedFuture(means.refusal().readOnly("lease"));
         }
         LaneLease lease = new LaneLease(routes, form);
-        means.life().used();
+        life.used();
         routes.lanes(begins).submit(lease);
         return lease.future();
     }
 
     /** Whether the pool has no lane that may write, and never will. */
     private boolean isRefused(Access access) {
-        return access == Access.WRITE && means.settings().readOnly();
+        return access == Access.WRITE && readOnly;
     }
 
     // ---- for a worker
@@ -104,13 +110,13 @@ public final class Dispatcher {
                 if (settle != null) {
                     Workers.settle(settle);
                 } else {
-                    routes.gate().drive();
+                    routes.gate.drive();
                 }
                 return;
             }
             boolean goesOn = settle == null
-                    ? routes.gate().driveBefore(rest)
-                    : routes.means().workers().publish(settle, rest);
+                    ? routes.gate.driveBefore(rest)
+                    : routes.workers.publish(settle, rest);
             if (!goesOn) {
                 return;
             }
@@ -126,7 +132,6 @@ public final class Dispatcher {
 
     /** Runs the work of a task alone on the granted lane, and gives the lane back. Never throws. */
     static <T> Served serveAlone(Routes routes, Task<T> task) {
-        Means means = routes.means();
         Work<T> work = task.work();
         Lane granted = Objects.requireNonNull(task.lane());
         Lanes where = routes.lanesOf(granted);
@@ -145,7 +150,7 @@ public final class Dispatcher {
                 granted.snapshot().begin();
             }
             Session own = task.session(granted);
-            held = Held.push(means, task.heldAs(), where);
+            held = Held.push(routes.means, task.heldAs(), where);
             running = own;
             running.begin(granted, task);
             Throwable known = task.known();
@@ -182,11 +187,11 @@ public final class Dispatcher {
         Ending<T> ending = task.ending(value, error);
         if (last != null && !reroute && ordered && last.access() == Access.WRITE) {
             task.atGate(ending);
-            routes.gate().add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
+            routes.gate.add(last.engine(), unsynced, running != null && running.isCommitted(), ending);
             return served(null, routes.release(last), false);
         }
         if (last != null && last.snapshot().isOpen()) {
-            Task<?> sharer = error == null ? sharer(means, where, last) : null;
+            Task<?> sharer = error == null ? sharer(routes.telemetry, where, last) : null;
             if (sharer != null) {
                 ending.decide(null);
                 return served(ending, sharer, false);
@@ -203,9 +208,9 @@ public final class Dispatcher {
     }
 
     /** To whom the lane is passed with its snapshot; null if to nobody. */
-    private static @Nullable Task<?> sharer(Means means, Lanes where, Lane last) {
+    private static @Nullable Task<?> sharer(Telemetry telemetry, Lanes where, Lane last) {
         try {
-            long now = means.telemetry().now();
+            long now = telemetry.now();
             return last.snapshot().mayBeShared(now) && where.share(last, now) instanceof Task<?> next ? next : null;
         } catch (OutOfMemoryError | InternalError e) {
             return null; // before anybody was granted it
@@ -241,7 +246,7 @@ public final class Dispatcher {
         }
         boolean code = work instanceof Work.Code<T>;
         Lanes lanes = routes.lanesFor(work);
-        means.life().used();
+        life.used();
         if (isVirtual()) {
             Task<T> task = new Task<>(routes, work, null, true);
             lanes.requireOthersHoldLane();
@@ -260,7 +265,7 @@ public final class Dispatcher {
             if (served.settle() != null) {
                 Workers.settle(served.settle());
             } else {
-                routes.gate().driveAlone(task.atGate());
+                routes.gate.driveAlone(task.atGate());
             }
             again = code && served.again();
         }

@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.dispatch;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.log.Outcome;
 import dev.sqlitepool.internal.session.Session;
 import java.util.List;
@@ -17,7 +16,6 @@ import org.jspecify.annotations.Nullable;
 final class Ending<T> implements Outcome, Runnable {
     private final Task<T> task;
     private final Routes routes;
-    private final Means means;
     private @Nullable T value;
     private @Nullable Throwable error;
     private volatile @Nullable Thread winner;
@@ -27,7 +25,6 @@ final class Ending<T> implements Outcome, Runnable {
     Ending(Task<T> task, Routes routes, @Nullable T value, @Nullable Throwable error) {
         this.task = task;
         this.routes = routes;
-        this.means = routes.means();
         this.value = value;
         this.error = error;
     }
@@ -59,7 +56,7 @@ final class Ending<T> implements Outcome, Runnable {
         }
         if (!counted) {
             counted = true;
-            means.telemetry().served(task, error);
+            routes.telemetry.served(task, error);
         }
         Session served = task.session();
         if (served != null && (error == null || error instanceof OutcomeUnknownException)) {
@@ -76,7 +73,7 @@ final class Ending<T> implements Outcome, Runnable {
                 () -> new AfterCommit(routes, task, hooks, () -> task.future().settle(result, null)));
         if (!handed) {
             handed = true;
-            means.workers().execute(after);
+            routes.workers.execute(after);
         }
     }
 
@@ -90,8 +87,7 @@ final class Ending<T> implements Outcome, Runnable {
      */
     static final class AfterCommit implements Runnable {
         private final Routes routes;
-        private final Means means;
-        private final Waiter task;
+            private final Waiter task;
         private final List<Runnable> hooks;
         private final Runnable acknowledge;
 
@@ -107,15 +103,14 @@ final class Ending<T> implements Outcome, Runnable {
         /** Runs hooks for a task; {@code acknowledge} may be called twice. */
         AfterCommit(Routes routes, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
             this.routes = routes;
-            this.means = routes.means();
-            this.task = task;
+                this.task = task;
             this.hooks = hooks;
             this.acknowledge = acknowledge;
         }
 
         @Override
         public void run() {
-            Held held = Held.push(means, task.heldAs(), null);
+            Held held = Held.push(routes.means, task.heldAs(), null);
             for (Runnable hook : hooks) {
                 if (goesOn()) {
                     run(hook);
@@ -133,7 +128,7 @@ final class Ending<T> implements Outcome, Runnable {
             try {
                 hook.run();
             } catch (Throwable e) {
-                means.telemetry().warn("an afterCommit hook failed; the transaction is committed all the same", e);
+                routes.telemetry.warn("an afterCommit hook failed; the transaction is committed all the same", e);
             }
         }
 
@@ -162,7 +157,7 @@ final class Ending<T> implements Outcome, Runnable {
                 }
             }
             if (first) {
-                means.telemetry()
+                routes.telemetry
                         .warn(
                                 "an afterCommit hook of \"" + task.label()
                                         + "\" had not returned when the pool was closed; it"

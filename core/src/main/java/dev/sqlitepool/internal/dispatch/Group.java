@@ -2,13 +2,13 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.OutcomeUnknownException;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine.Failure;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Outcome;
 import dev.sqlitepool.internal.session.ScopedSession;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -42,7 +42,7 @@ final class Group {
     private static final long NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final Routes routes;
-    private final Means means;
+    private final Telemetry telemetry;
     private final Task<?> first;
     private final Lanes where;
     private final Lane lane;
@@ -54,7 +54,7 @@ final class Group {
     /** A group of one, which has been granted the write lane. */
     Group(Routes routes, Task<?> first) {
         this.routes = routes;
-        this.means = routes.means();
+        this.telemetry = routes.telemetry;
         this.first = first;
         this.where = routes.lanesOf(Objects.requireNonNull(first.lane()));
         this.lane = Objects.requireNonNull(first.lane());
@@ -71,7 +71,7 @@ final class Group {
                 return unfit;
             }
             group.members.add(first);
-            held = Held.push(group.means, first.heldAs(), group.where);
+            held = Held.push(group.routes.means, first.heldAs(), group.where);
         } catch (OutOfMemoryError | InternalError e) {
             return Dispatcher.serveAlone(routes, first);
         }
@@ -79,7 +79,7 @@ final class Group {
     }
 
     private Dispatcher.Served serve(Held held) {
-        long began = means.telemetry().now();
+        long began = telemetry.now();
         boolean stands;
         try {
             stands = first.joins(this).open(lane) && runAll();
@@ -106,7 +106,7 @@ final class Group {
         for (int i = 0; i < members.size(); i++) {
             Task<?> member = members.get(i);
             boolean kept = committed && !member.member().hasFailed();
-            routes.gate()
+            routes.gate
                     .add(last.engine(), unsynced && kept, kept, member.member().outcome(error));
         }
         return Dispatcher.served(null, routes.release(last), false);
@@ -151,12 +151,12 @@ final class Group {
         for (Task<?> member : new ArrayList<>(members)) { // one look under the list's own lock
             settles.add(member.abandonAlone(unknown));
         }
-        settles.complete(means.workers());
+        settles.complete(routes.workers);
     }
 
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */
     private boolean runAll() {
-        long until = means.telemetry().now() + NANOS;
+        long until = telemetry.now() + NANOS;
         int runs = 0;
         Task<?> member = first;
         while (true) {
@@ -167,7 +167,7 @@ final class Group {
                 return false;
             }
             runs += member.runs();
-            boolean more = runs < RUNS && means.telemetry().now() - until < 0 && (member != first || mayGroup());
+            boolean more = runs < RUNS && telemetry.now() - until < 0 && (member != first || mayGroup());
             if (!more || !(next() instanceof Task<?> next)) {
                 return true;
             }
@@ -192,7 +192,7 @@ final class Group {
         try {
             return where.isAwaited() && lane.mayGroup(first.sql());
         } catch (SQLException | RuntimeException | OutOfMemoryError | InternalError e) {
-            means.telemetry().debug("a group could not be formed", e);
+            telemetry.debug("a group could not be formed", e);
             return false;
         }
     }

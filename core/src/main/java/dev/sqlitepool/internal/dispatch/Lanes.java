@@ -37,6 +37,7 @@ public final class Lanes implements Waiter.Place {
     private final Access access;
     private final Means means;
     private final Settings settings;
+    private final long acquireNanos;
     private final Telemetry telemetry;
     private final Workers workers;
     private final LaneGroup group;
@@ -55,6 +56,7 @@ public final class Lanes implements Waiter.Place {
         this.access = access;
         this.means = means;
         this.settings = means.settings();
+        this.acquireNanos = Settings.nanos(settings.acquireTimeout());
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         int limit = settings.acquireTimeout().isZero() ? WaitQueue.NOBODY : settings.maxWaiters();
@@ -84,7 +86,7 @@ public final class Lanes implements Waiter.Place {
     /** As {@link #submit}, but if a lane was granted at once it is left to the caller to use it: true. */
     boolean submitInline(Waiter waiter) {
         long now = telemetry.now();
-        long timeout = Settings.nanos(settings.acquireTimeout());
+        long timeout = acquireNanos;
         waiter.joins(this, now, now + (timeout == 0 ? OPENING_NANOS : timeout));
         Verdict verdict = group.submit(waiter, now);
         switch (verdict) {

@@ -26,6 +26,9 @@ public final class Openings {
     private final Access access;
     private final Means means;
     private final Settings settings;
+    private final boolean inMemory;
+    /** How long a lane may rest before it is asked whether it still answers. */
+    private final long restNanos;
     private final Telemetry telemetry;
     private final Workers workers;
     private final Database opener;
@@ -46,6 +49,8 @@ public final class Openings {
         this.access = access;
         this.means = means;
         this.settings = means.settings();
+        this.inMemory = settings.inMemory();
+        this.restNanos = Settings.nanos(settings.healthCheckInterval());
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         this.opener = opener;
@@ -60,7 +65,7 @@ public final class Openings {
     /** Why a lane that is given back is to be closed; null if it stays. */
     @Nullable
     CloseReason reasonToClose(Lane lane, long now) {
-        if (settings.inMemory()) {
+        if (inMemory) {
             // It is the database: reset, never discarded, and closed at the very end.
             return lane.isClosed() ? CloseReason.DISCARDED : null;
         }
@@ -71,7 +76,7 @@ public final class Openings {
     /** A reason to close the lane that can be told without asking the driver. */
     @Nullable
     CloseReason knownReason(Lane lane, long now) {
-        if (settings.inMemory()) {
+        if (inMemory) {
             return null;
         }
         if (lane.doubt() != null) {
@@ -103,12 +108,12 @@ public final class Openings {
     private Fitness lookAt(Lane lane, Waiter waiter) {
         long now = telemetry.now();
         opener.lookAgain(now);
-        CloseReason reason = settings.inMemory() ? null : reasonToClose(lane, now);
+        CloseReason reason = inMemory ? null : reasonToClose(lane, now);
         if (reason == CloseReason.AGED || reason == CloseReason.POOL_CLOSED) {
             reason = null; // it has been granted, and is used once more
         }
-        boolean rested = now - lane.idleSince() > Settings.nanos(settings.healthCheckInterval());
-        if (reason == null && rested && !settings.inMemory() && !lane.probe()) {
+        boolean rested = now - lane.idleSince() > restNanos;
+        if (reason == null && rested && !inMemory && !lane.probe()) {
             reason = CloseReason.STALE;
         }
         if (reason == null) {

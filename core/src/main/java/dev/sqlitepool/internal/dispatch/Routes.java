@@ -3,7 +3,9 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.internal.Life;
 import dev.sqlitepool.internal.Means;
+import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.WriteAheadLog;
@@ -23,6 +25,7 @@ import dev.sqlitepool.internal.session.ScopedSession;
 import dev.sqlitepool.internal.session.Session;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.Verb;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -34,10 +37,17 @@ import org.jspecify.annotations.Nullable;
 public final class Routes {
     private static final int REMEMBERED_WRITERS = 1_000;
 
-    private final Means means;
+    final Means means;
+    final Settings settings;
+    final Telemetry telemetry;
+    final Workers workers;
+    /** Whether statements that wait share a transaction. */
+    final boolean groups;
+
+    private final Life life;
     private final Lanes read;
     private final Lanes write;
-    private final SyncGate gate;
+    final SyncGate gate;
     private final ChangeFeed feed;
     private final LaneHost host;
     /** Texts that begin like reads and turned out to write. */
@@ -48,11 +58,16 @@ public final class Routes {
     /** With {@code read} the same as {@code write} if there is one lane for both. */
     public Routes(Means means, Lanes read, Lanes write, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
         this.means = means;
+        this.settings = means.settings();
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
+        this.groups = settings.uses(Part.GROUPS);
+        this.life = means.life();
         this.read = read;
         this.write = write;
         this.gate = gate;
         this.feed = feed;
-        this.host = new LaneHost(means, this, gate, checkpointer, feed);
+        this.host = new LaneHost(this, gate, checkpointer, feed);
     }
 
     public Means means() {
@@ -66,13 +81,13 @@ public final class Routes {
     /** A session for code. */
     Session session(Form form, Ticket ticket) {
         return form == Form.CONNECTION
-                ? new FreeSession(host, means.settings(), means.telemetry(), ticket, JdbcConnection::new)
-                : new ScopedSession(form, host, means.settings(), means.telemetry(), ticket, JdbcConnection::new);
+                ? new FreeSession(host, settings, telemetry, ticket, JdbcConnection::new)
+                : new ScopedSession(form, host, settings, telemetry, ticket, JdbcConnection::new);
     }
 
     /** A session for data. */
     ScopedSession session(Ticket ticket) {
-        return new ScopedSession(null, host, means.settings(), means.telemetry(), ticket, JdbcConnection::new);
+        return new ScopedSession(null, host, settings, telemetry, ticket, JdbcConnection::new);
     }
 
     // ---- lanes
@@ -136,7 +151,7 @@ public final class Routes {
     public void giveBack(Lane lane) {
         Runnable rest = release(lane);
         if (rest != null) {
-            means.workers().execute(rest);
+            workers.execute(rest);
         }
     }
 
@@ -159,7 +174,7 @@ public final class Routes {
             }
             writers.add(data.sql());
         }
-        means.telemetry().switched(task);
+        telemetry.switched(task);
         write.submit(task);
         if (task.isAwaitedInside(write)) {
             task.end(null, write.waitsForItself());
@@ -168,7 +183,7 @@ public final class Routes {
 
     /** Interrupts what an ended waiter runs, until it has left its session. */
     void interrupt(Session session, Waiter waiter) {
-        means.telemetry().interrupted(waiter);
+        telemetry.interrupted(waiter);
         while (true) {
             try {
                 interruptAgain(session, waiter);
@@ -182,7 +197,7 @@ public final class Routes {
     private void interruptAgain(Session session, Waiter waiter) {
         waiter.wakeClaim();
         if (session.interrupt(waiter)) {
-            means.workers().after(Interrupts.PERIOD_NANOS, () -> interruptAgain(session, waiter));
+            workers.after(Interrupts.PERIOD_NANOS, () -> interruptAgain(session, waiter));
         }
     }
 
@@ -203,7 +218,7 @@ public final class Routes {
     /** Its work has ended. */
     void ended(Waiter waiter) {
         if (!laneless.isEmpty() && laneless.remove(waiter)) {
-            means.life().advanceClose();
+            life.advanceClose();
         }
     }
 
@@ -221,18 +236,19 @@ public final class Routes {
 
     /** Answers the sessions of a pool. Thread-safe. */
     private static final class LaneHost implements Host {
-        private final Means means;
         private final Routes routes;
         private final SyncGate gate;
         private final Checkpointer checkpointer;
         private final ChangeFeed feed;
+        /** Whether a transaction that follows another may go on reading. */
+        private final boolean stays;
 
-        LaneHost(Means means, Routes routes, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
-            this.means = means;
+        LaneHost(Routes routes, SyncGate gate, Checkpointer checkpointer, ChangeFeed feed) {
             this.routes = routes;
             this.gate = gate;
             this.checkpointer = checkpointer;
             this.feed = feed;
+            this.stays = routes.settings.uses(Part.STAY);
         }
 
         @Override
@@ -289,7 +305,7 @@ public final class Routes {
         @Override
         public boolean isFollowed(Lane lane) {
             return lane.access() == Access.WRITE
-                    && means.settings().uses(Part.STAY)
+                    && stays
                     && routes.lanes(Access.WRITE).isAwaited();
         }
 
@@ -323,7 +339,7 @@ public final class Routes {
 
         @Override
         public PoolStats stats() {
-            return means.refusal().stats();
+            return routes.means.refusal().stats();
         }
     }
 }

@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.Settings.Part;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.log.Outcome;
@@ -61,7 +60,7 @@ final class Task<T> extends Request<T> implements Runnable {
 
     /** With {@code awaited} the thread that makes it waits until it is done, though it may be another that runs it. */
     Task(Routes routes, Work<T> work, @Nullable Thread caller, boolean awaited) {
-        super(routes.means());
+        super(routes.means);
         this.routes = routes;
         this.work = work;
         this.caller = caller;
@@ -132,7 +131,7 @@ final class Task<T> extends Request<T> implements Runnable {
                 && work instanceof Work.Data<T> data
                 && (data.verb() == Verb.CHANGE || data.verb() == Verb.WITH)
                 && !data.shape().mayRead() // a mapper is code: it could wait for a member, and would run twice
-                && means.settings().uses(Part.GROUPS)
+                && routes.groups
                 && Objects.requireNonNull(place()).access() == Access.WRITE;
     }
 
@@ -226,7 +225,7 @@ final class Task<T> extends Request<T> implements Runnable {
         if (caller != null) {
             LockSupport.unpark(caller);
         } else {
-            means.workers().execute(this);
+            routes.workers.execute(this);
         }
     }
 

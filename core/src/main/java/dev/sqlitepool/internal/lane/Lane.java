@@ -3,9 +3,13 @@ package dev.sqlitepool.internal.lane;
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.Row;
+import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Engine.Failure;
+import dev.sqlitepool.internal.engine.Prepared;
+import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
@@ -181,9 +185,43 @@ public final class Lane {
         return statements;
     }
 
-    /** The time on the clock of the pool. */
-    public long now() {
-        return telemetry.now();
+    /**
+     * Runs one statement to its end, once.
+     *
+     * @param sink is given each row; null to pass rows over
+     * @param needsRows whether a statement that returns no columns is an error, found before it runs
+     * @return the rows changed, as the verb allows
+     */
+    public <X extends Exception> long run(
+            SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
+            throws SQLException, X {
+        Prepared prepared = statements.take(sql);
+        long started = access == Access.WRITE ? telemetry.now() : 0;
+        interrupts.beginStatement(0);
+        try {
+            StatementCache.check(prepared, values, needsRows);
+            prepared.start(values);
+            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
+            while (prepared.next()) {
+                if (sink != null && row != null) {
+                    row.alive(true);
+                    try {
+                        sink.accept(row);
+                    } finally {
+                        row.alive(false);
+                    }
+                }
+            }
+            return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
+        } catch (SQLException e) {
+            throw interrupts.explained(e);
+        } finally {
+            statements.give(sql, prepared);
+            interrupts.endStatement();
+            if (access == Access.WRITE) {
+                texts.took(sql.text(), telemetry.now() - started);
+            }
+        }
     }
 
     /**

@@ -78,7 +78,16 @@ public final class Checkpointer {
     private static final long FASTEST = 10;
 
     private final Means means;
-    private final Settings settings;
+    private final boolean inMemory;
+    private final boolean externalCheckpointer;
+    /** Whether the pool itself copies the log. */
+    private final boolean checkpoints;
+
+    private final long walSizeLimit;
+    /** From how many bytes of the log on it is copied. */
+    private final long checkpointSize;
+
+    private final long acquireNanos;
     private final SyncGate gate;
     private final QuietPass quietPass;
     private final Pace pace;
@@ -94,7 +103,13 @@ public final class Checkpointer {
 
     public Checkpointer(Means means, SyncGate gate, QuietPass quietPass, Beside beside) {
         this.means = means;
-        this.settings = means.settings();
+        Settings settings = means.settings();
+        this.inMemory = settings.inMemory();
+        this.externalCheckpointer = settings.externalCheckpointer();
+        this.checkpoints = settings.checkpoints();
+        this.walSizeLimit = settings.walSizeLimit();
+        this.checkpointSize = settings.checkpointSize();
+        this.acquireNanos = Settings.nanos(settings.acquireTimeout());
         this.gate = gate;
         this.quietPass = quietPass;
         this.pace = quietPass.pace();
@@ -112,20 +127,20 @@ public final class Checkpointer {
         requireCurrent(lane);
         long now = telemetry.now();
         long size = size(lane, now);
-        if (size < 0 || settings.inMemory()) {
+        if (size < 0 || inMemory) {
             return;
         }
         wrote = true;
-        if (settings.externalCheckpointer()) {
+        if (externalCheckpointer) {
             quietPass.keepOpen();
         }
-        if (!settings.checkpoints()) {
+        if (!checkpoints) {
             return;
         }
         quietPass.willWrite(now);
-        if (size > settings.walSizeLimit() && !beside.isBackupCopying()) {
+        if (size > walSizeLimit && !beside.isBackupCopying()) {
             empty(lane, writer, now);
-        } else if (size <= settings.checkpointSize()) {
+        } else if (size <= checkpointSize) {
             pace.begins();
         } else if (pace.isDue(size, now)) {
             copy(lane, size, now);
@@ -144,7 +159,7 @@ public final class Checkpointer {
     /** The size of the log, or what it was a moment ago if it cannot have reached the limit since; negative if there is no log. */
     private long size(Lane lane, long now) {
         long known = telemetry.walSize();
-        if (now - lookedAt < Math.min(LOOK_NANOS, (settings.walSizeLimit() - known) / FASTEST)) {
+        if (now - lookedAt < Math.min(LOOK_NANOS, (walSizeLimit - known) / FASTEST)) {
             return known;
         }
         WriteAheadLog log = lane.engine().log();
@@ -174,7 +189,6 @@ public final class Checkpointer {
 
     /** Empties the log, waiting for its readers. If that fails nothing is written, and the lane is not trusted any more. */
     private void empty(Lane lane, Ticket writer, long since) throws SQLException {
-        long timeout = Settings.nanos(settings.acquireTimeout());
         boolean told = false;
         boolean copied = false;
         while (!means.life().isClosed()) {
@@ -193,7 +207,7 @@ public final class Checkpointer {
                 return;
             }
             long waited = telemetry.now() - since;
-            if (waited > timeout) {
+            if (waited > acquireNanos) {
                 throw timedOut(writer);
             }
             if (!told && waited > TELL_NANOS) {

@@ -2,11 +2,13 @@ package dev.sqlitepool.internal.log;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
+import dev.sqlitepool.internal.Life;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.SureLock;
 import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.engine.Engine;
+import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -39,7 +41,10 @@ public final class SyncGate {
     /** How long somebody waits for one who was called. */
     static final long HELP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    private final Means means;
+    private final Telemetry telemetry;
+    private final Workers workers;
+    private final Life life;
+    private final BatchSync disk;
     private final AtomicInteger waitingInPool;
     private final SureLock lock = new SureLock();
     private final Condition quiet = lock.newCondition();
@@ -66,17 +71,17 @@ public final class SyncGate {
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
-    private final Runnable settler = this::settleFirst;
+    private final Runnable settler = () -> settleAfter(null);
     private final Consumer<Entry> settleNext = this::settleAfter;
     private final Runnable watcher = this::watch;
 
     @GuardedBy("lock")
     private boolean watched;
 
-    private final BatchSync disk;
-
     public SyncGate(Means means, AtomicInteger waitingInPool) {
-        this.means = means;
+        this.telemetry = means.telemetry();
+        this.workers = means.workers();
+        this.life = means.life();
         this.waitingInPool = waitingInPool;
         this.disk = new BatchSync(means);
     }
@@ -125,7 +130,7 @@ public final class SyncGate {
             lock.unlock();
         }
         if (watch) {
-            means.workers().after(HUNG_NANOS / 4, watcher);
+            workers.after(HUNG_NANOS / 4, watcher);
         }
     }
 
@@ -173,7 +178,7 @@ public final class SyncGate {
         } finally {
             lock.unlock();
         }
-        means.workers().execute(driver);
+        workers.execute(driver);
     }
 
     /**
@@ -204,7 +209,7 @@ public final class SyncGate {
         }
         only.unknown = disk.sync(mine);
         Entry settled = only;
-        return means.workers().publish(settled.settle, settled.before(rest));
+        return workers.publish(settled.settle, settled.before(rest));
     }
 
     /** For a caller that has just added one: syncs here if there is nothing else, since a lone writer needs no hop. */
@@ -270,7 +275,7 @@ public final class SyncGate {
     private long now() {
         while (true) {
             try {
-                return means.telemetry().now();
+                return telemetry.now();
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause();
             }
@@ -322,23 +327,19 @@ public final class SyncGate {
         } finally {
             lock.unlock();
         }
-        means.workers().execute(settler);
-    }
-
-    private void settleFirst() {
-        settleAfter(null);
+        workers.execute(settler);
     }
 
     /** By one who has settled something, or would begin to. */
     private void settleAfter(@Nullable Entry settled) {
         Entry next = nextToSettle(settled);
         while (next != null) {
-            if (!means.workers().publish(next.settle, next)) {
+            if (!workers.publish(next.settle, next)) {
                 return; // another thread settles the rest
             }
             next = nextToSettle(next);
         }
-        means.life().advanceClose();
+        life.advanceClose();
     }
 
     /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
@@ -361,7 +362,7 @@ public final class SyncGate {
             lock.unlock();
         }
         settleElsewhere();
-        means.life().advanceClose();
+        life.advanceClose();
     }
 
     /**
@@ -371,10 +372,10 @@ public final class SyncGate {
     void help(Outcome awaited) {
         syncAll();
         Entry settled = null;
-        while (means.workers().isShort() && !awaited.isSettled()) {
+        while (workers.isShort() && !awaited.isSettled()) {
             Entry next = nextToSettle(settled);
             if (next == null) {
-                means.life().advanceClose();
+                life.advanceClose();
                 return;
             }
             settled = next;
@@ -395,14 +396,14 @@ public final class SyncGate {
         boolean again;
         lock.lock();
         try {
-            hung = driven && means.telemetry().now() - syncedSince >= HUNG_NANOS;
+            hung = driven && telemetry.now() - syncedSince >= HUNG_NANOS;
             again = driven || !entries.isEmpty();
             watched = again;
         } finally {
             lock.unlock();
         }
         if (again) {
-            means.workers().after(HUNG_NANOS / 4, watcher);
+            workers.after(HUNG_NANOS / 4, watcher);
         }
         if (hung) {
             abandon("the disk has not answered for 30 s");
@@ -424,7 +425,7 @@ public final class SyncGate {
         for (Entry entry : all) {
             settles.add(() -> entry.outcome.settle(entry.committed ? disk.unknown(why, null) : null));
         }
-        Settles.completeAll(means.workers(), settles);
+        Settles.completeAll(workers, settles);
     }
 
     /** After {@link #drain}: whether everything is settled, too; else {@link dev.sqlitepool.internal.Life#advanceClose} is called when it is. */

@@ -35,8 +35,6 @@ public final class FreeSession extends Session {
     public static final Work.Code<Void> COMMIT = new Work.Code<>(
             Form.CONNECTION, Work.of(connection -> ((SessionConnection) connection).commit()), Verb.COMMIT);
 
-    private final Host host;
-    private final Telemetry telemetry;
     private final SessionConnection connection = new SessionConnection(this);
 
     /** A session that has not begun. */
@@ -47,8 +45,6 @@ public final class FreeSession extends Session {
             Ticket ticket,
             Function<? super Session, ? extends JdbcView> views) {
         super(host, settings, telemetry, ticket, views, new ReadClock(telemetry));
-        this.host = host;
-        this.telemetry = telemetry;
     }
 
     @Override
@@ -63,31 +59,31 @@ public final class FreeSession extends Session {
 
     @Override
     public <T> T performInLease(Work.Code<T> work) throws Exception {
-        transaction().written().atOnce(true);
+        transaction.written().atOnce(true);
         T result = work.function().apply(connection);
         requireInPlaceAtEnd();
-        ticket().beginCommit();
+        ticket.beginCommit();
         return result;
     }
 
     // ---- moves
 
     private boolean canMove(Lane current) {
-        return !readOnly().isOn()
+        return !readOnly.isOn()
                 && current.access() == Access.READ
                 && host.hasReadLanes()
-                && !transaction().isOpen();
+                && !transaction.isOpen();
     }
 
     /** Goes to the write lane. */
     private Lane move() throws SQLException {
         Lane from = own();
-        if (results().areOpen(from)) {
+        if (results.areOpen(from)) {
             throw Misuse.underCursor();
         }
-        results().closeThoseOfJdbc(JdbcView.MOVED);
+        results.closeThoseOfJdbc(JdbcView.MOVED);
         from.leave();
-        telemetry.switched(ticket());
+        telemetry.switched(ticket);
         return take(from, Access.WRITE);
     }
 
@@ -112,8 +108,8 @@ public final class FreeSession extends Session {
 
     /** Gives the write lane up in the middle of the function, which continues without a lane until it needs one. */
     private void giveUp(Lane own) {
-        results().close(own, JdbcView.COMMITTED);
-        readOnly().end(own);
+        results.close(own, JdbcView.COMMITTED);
+        readOnly.end(own);
         own.leave();
         loseLane();
     }
@@ -127,7 +123,7 @@ public final class FreeSession extends Session {
             return;
         }
         if (!verb.needsWriteLane() && verb != Verb.WITH) {
-            if (!transaction().isOpen()) {
+            if (!transaction.isOpen()) {
                 lane.engine().syncByItself(true); // a function may write, as optimize() of FTS does
             }
             return;
@@ -136,15 +132,15 @@ public final class FreeSession extends Session {
             return;
         }
         host.requireTrust(lane);
-        if (transaction().isOpen()) {
+        if (transaction.isOpen()) {
             if (verb == Verb.COMMIT || verb == Verb.RELEASE) {
                 takesEffect();
             }
             return;
         }
-        boolean cursors = results().areOpen(lane());
+        boolean cursors = results.areOpen(lane());
         if (!cursors) { // it would wait for its own cursors
-            host.beforeTransaction(lane, ticket());
+            host.beforeTransaction(lane, ticket);
             host.requireTrust(lane);
         }
         lane.engine().syncByItself(cursors || verb != Verb.BEGIN || lane.doubt() != null);
@@ -160,7 +156,7 @@ public final class FreeSession extends Session {
     @Override
     public void notBegun() {
         Lane lane = lane();
-        if (lane == null || lane.access() != Access.WRITE || transaction().isOpen()) {
+        if (lane == null || lane.access() != Access.WRITE || transaction.isOpen()) {
             return;
         }
         try {
@@ -173,7 +169,7 @@ public final class FreeSession extends Session {
     @Override
     Lane readyToHandOut() throws SQLException {
         Lane lane = ready(SqlText.PRAGMA, Verb.MAINTENANCE);
-        if (transaction().isOpen() && lane.engine().needsSync()) {
+        if (transaction.isOpen() && lane.engine().needsSync()) {
             throw new SQLException(
                     "unwrap is refused inside a transaction, which could then be committed behind the pool's back,"
                             + " without a sync. Unwrap before the transaction begins.",
@@ -188,7 +184,7 @@ public final class FreeSession extends Session {
             committed(lane);
         } else if (lane.access() == Access.WRITE
                 && verb != Verb.READ
-                && !transaction().isOpen()) {
+                && !transaction.isOpen()) {
             requireInPlace(lane);
         }
     }
@@ -210,7 +206,7 @@ public final class FreeSession extends Session {
     /** The function has returned. Commits that nobody has seen, as at the end of a result, are acknowledged now. */
     private void requireInPlaceAtEnd() {
         Lane last = lane();
-        if (last != null && last.access() == Access.WRITE && !transaction().isOpen()) {
+        if (last != null && last.access() == Access.WRITE && !transaction.isOpen()) {
             requireInPlace(last);
         }
     }
@@ -226,17 +222,17 @@ public final class FreeSession extends Session {
             requireInPlace(lane);
             return;
         }
-        boolean giveBack = givesBack(lane) && !results().areOpen(lane());
-        Written written = transaction().written();
+        boolean giveBack = givesBack(lane) && !results.areOpen(lane());
+        Written written = transaction.written();
         written.atOnce(false);
         boolean goesOn = true;
         try {
             if (giveBack) {
                 giveUp(lane);
-                lastChange().isElsewhere();
+                lastChange.isElsewhere();
             }
             written.committed(lane, !giveBack);
-            goesOn = host.awaitDurable(ticket(), lane, giveBack);
+            goesOn = host.awaitDurable(ticket, lane, giveBack);
         } catch (OutcomeUnknownException e) {
             if (!giveBack) {
                 lane.doubt(CloseReason.DISCARDED);
@@ -255,13 +251,13 @@ public final class FreeSession extends Session {
     @Override
     public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
         Lane current = own();
-        results().closeWriting(); // they commit now, and would keep this from it
+        results.closeWriting(); // they commit now, and would keep this from it
         before(current, SqlText.BEGIN, Verb.BEGIN);
         beginTransaction(true);
         T result;
         try {
             result = body.run();
-            transaction().requireStanding();
+            transaction.requireStanding();
         } catch (Throwable e) {
             Ticket served = current.interrupts().shield();
             undo(current, e);
@@ -269,13 +265,13 @@ public final class FreeSession extends Session {
             lookWhatIsOpen();
             throw e;
         }
-        Written written = transaction().written();
+        Written written = transaction.written();
         written.atOnce(false); // but after the sync
         try {
             Ticket served = current.interrupts().shield();
             try {
                 requireUnstruck(current);
-                transaction().commit(current, false);
+                transaction.commit(current, false);
             } finally {
                 current.interrupts().unshield(served);
                 lookWhatIsOpen();
@@ -301,8 +297,8 @@ public final class FreeSession extends Session {
 
     /** Rolls back; where that is impossible while a statement around is open, everything but the end of the transaction is refused. */
     private void undo(Lane current, Throwable reason) {
-        if (!transaction().rollback(current, reason)) {
-            transaction().remains(reason);
+        if (!transaction.rollback(current, reason)) {
+            transaction.remains(reason);
         }
     }
 }

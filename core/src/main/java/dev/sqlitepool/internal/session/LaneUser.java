@@ -21,18 +21,24 @@ import org.jspecify.annotations.Nullable;
  * <p>Its end is: close the cursors, leave the lane (from then on no interrupt can reach it), roll back what is open. In this order nothing
  * that is left behind reaches the next user of the lane.
  */
-abstract class LaneUser {
-    private final Host host;
-    private final Telemetry telemetry;
-    private final TransactionScope transaction;
-    private final OpenResults results = new OpenResults();
-    private final ReadOnly readOnly;
-    private final LastChange lastChange = new LastChange();
+public abstract class LaneUser {
+    final Host host;
+    final Telemetry telemetry;
+    /** What is known of the transaction. */
+    final TransactionScope transaction;
+    /** The open cursors and results of the session. */
+    final OpenResults results = new OpenResults();
+    /** What keeps the session from writing. */
+    final ReadOnly readOnly;
+    /** What is known of SQLite's last change. */
+    final LastChange lastChange = new LastChange();
     /** Null if nobody asks for how long the session reads. */
     private final @Nullable ReadClock reading;
 
-    private volatile Ticket ticket;
-    private volatile @Nullable Lane lane;
+    /** The task that the session serves. Only this class sets it. */
+    volatile Ticket ticket;
+    /** The lane at this moment; null while the session waits for one, or after a wait that failed. Only this class sets it. */
+    volatile @Nullable Lane lane;
     private volatile boolean alive;
     private @Nullable Thread owner;
     /** Something was run since {@link #begin} that may have been committed by itself. */
@@ -208,11 +214,6 @@ abstract class LaneUser {
         return transaction;
     }
 
-    /** The open cursors and results of the session. */
-    OpenResults results() {
-        return results;
-    }
-
     /** A statement begins to run, or ends to. */
     void running(int change) {
         results.running(change);
@@ -222,9 +223,9 @@ abstract class LaneUser {
     /** A statement, a cursor or a transaction has begun or ended. */
     public void lookWhatIsOpen() {
         if (reading != null) {
-            reading.look(transaction.isOpen() || results.areOpen(lane()));
+            reading.look(transaction.isOpen() || results.areOpen(lane));
         }
-        Lane own = lane();
+        Lane own = lane;
         if (own != null && isAlive() && !transaction.isOpen()) {
             boolean perhapsNotAll = results.mayBeOpen(own);
             transaction.written().committed(own, perhapsNotAll);
@@ -234,11 +235,6 @@ abstract class LaneUser {
     /** What keeps the session from writing. */
     public ReadOnly readOnly() {
         return readOnly;
-    }
-
-    /** What is known of SQLite's last change. */
-    LastChange lastChange() {
-        return lastChange;
     }
 
     /** A statement runs. */
@@ -255,7 +251,7 @@ abstract class LaneUser {
 
     /** Ends the session for good, or until its next {@link #begin}, and hands over its lane, clean or in doubt. Never throws. */
     public @Nullable Lane end() {
-        Lane last = lane();
+        Lane last = lane;
         try {
             leave(last);
             results.close(last, JdbcView.CLOSED);
@@ -296,12 +292,12 @@ abstract class LaneUser {
     }
 
     private @Nullable Lane tryToPause() {
-        Lane current = lane();
-        if (ticket().isEnded() && transaction.isOpen() && !onlyReads) {
+        Lane current = lane;
+        if (ticket.isEnded() && transaction.isOpen() && !onlyReads) {
             transaction.lose(new SQLException("a function of the lease was ended from outside"));
         }
         leave(current);
-        if (ticket().isEnded()) { // nothing interrupts the lane any more
+        if (ticket.isEnded()) { // nothing interrupts the lane any more
             results.closeCursors(current);
         }
         lookWhatIsOpen();

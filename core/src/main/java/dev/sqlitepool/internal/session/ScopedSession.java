@@ -23,7 +23,6 @@ import org.jspecify.annotations.Nullable;
  * lane, so that no interrupt can reach the commit; the commit. If the ticket has been ended before, the same with a rollback.
  */
 public final class ScopedSession extends Session {
-    private final Host host;
     /** Null for data, to which the pool sends only what it may run. */
     private final @Nullable Form form;
 
@@ -48,7 +47,6 @@ public final class ScopedSession extends Session {
             Ticket ticket,
             Function<? super Session, ? extends JdbcView> views) {
         super(host, settings, telemetry, ticket, views, form == Form.READ ? new ReadClock(telemetry) : null);
-        this.host = host;
         this.form = form;
     }
 
@@ -74,11 +72,11 @@ public final class ScopedSession extends Session {
 
     @Override
     public <T> T performInLease(Work.Code<T> work) throws Exception {
-        if (!transaction().isOpen()) {
+        if (!transaction.isOpen()) {
             openSnapshot(ready(SqlText.EMPTY));
         }
         T result = work.function().apply(connection);
-        ticket().beginCommit();
+        ticket.beginCommit();
         return result;
     }
 
@@ -94,20 +92,20 @@ public final class ScopedSession extends Session {
         boolean writer = own().access() == Access.WRITE;
         boolean reads = data.verb() == Verb.READ && data.shape().mayRead();
         if (!writer || reads && !host.hasReadLanes()) { // else a function in it has turned out to write
-            T result = data.run(statements());
-            ticket().beginCommit();
+            T result = data.run(statements);
+            ticket.beginCommit();
             return result;
         }
         if (data.verb().isMaintenance()) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
-            if (!ticket().beginCommit()) {
+            if (!ticket.beginCommit()) {
                 requireTicket();
             }
             beforeTransaction();
             committedForTask();
-            return data.run(statements());
+            return data.run(statements);
         }
-        return inTransaction(() -> data.run(statements()));
+        return inTransaction(() -> data.run(statements));
     }
 
     // ---- transactions
@@ -117,16 +115,16 @@ public final class ScopedSession extends Session {
         T result;
         try {
             result = body.run();
-            transaction().requireStanding();
+            transaction.requireStanding();
         } catch (Throwable e) {
-            results().close(lane(), JdbcView.CLOSED);
+            results.close(lane, JdbcView.CLOSED);
             Lane current = own();
             current.leave();
-            transaction().rollback(current, e); // now, so that its error is told with this one
+            transaction.rollback(current, e); // now, so that its error is told with this one
             throw e;
         }
-        if (ticket().beginCommit() && !connection.isRollbackOnly()) {
-            results().close(lane(), JdbcView.CLOSED);
+        if (ticket.beginCommit() && !connection.isRollbackOnly()) {
+            results.close(lane, JdbcView.CLOSED);
             commit();
         } // else the session's end rolls back
         return result;
@@ -136,13 +134,13 @@ public final class ScopedSession extends Session {
     private void commit() throws SQLException {
         Lane current = own();
         current.leave();
-        transaction().commit(current, true);
+        transaction.commit(current, true);
         committedForTask();
     }
 
     /** The pool has committed, or is about to; perhaps so that the gate must sync it. */
     private void committedForTask() {
-        Lane own = lane();
+        Lane own = lane;
         committed = true;
         unsynced |= own != null && own.engine().needsSync();
     }
@@ -160,7 +158,7 @@ public final class ScopedSession extends Session {
     /** Begins a snapshot, in which nothing can write; the session's end closes it. */
     private void openSnapshot(Lane own) throws SQLException {
         if (own.access() == Access.WRITE) {
-            readOnly().refuse(own);
+            readOnly.refuse(own);
         }
         beginTransaction(false);
     }
@@ -168,14 +166,14 @@ public final class ScopedSession extends Session {
     private <T> T inSnapshot(Body<T> body) throws Exception {
         openSnapshot(own());
         T result = body.run();
-        ticket().beginCommit();
+        ticket.beginCommit();
         return result;
     }
 
     /** The pool's transaction is around it. */
     @Override
     public <T> T atomically(Savepoints.Nested<T, RuntimeException> body) throws SQLException {
-        return transaction().savepoints().nested(own(), body);
+        return transaction.savepoints().nested(own(), body);
     }
 
     // ---- in a group: one session opens and ends the transaction, others join it for one statement each
@@ -189,7 +187,7 @@ public final class ScopedSession extends Session {
     public void joinGroup(Lane shared, Ticket next) {
         begin(shared, next);
         shared.interrupts().hurry();
-        transaction().began();
+        transaction.began();
     }
 
     /** Runs data in the transaction of a group: what fails leaves nothing behind, if the transaction still stands then. */
@@ -203,29 +201,29 @@ public final class ScopedSession extends Session {
         T result;
         try {
             result = bare
-                    ? data.run(statements())
-                    : transaction().savepoints().<T, RuntimeException>nested(own, () -> data.run(statements()));
+                    ? data.run(statements)
+                    : transaction.savepoints().<T, RuntimeException>nested(own, () -> data.run(statements));
         } catch (Throwable e) {
             if (bare) {
                 own.texts().failed(data.sql());
             }
             throw e;
         }
-        transaction().requireStanding();
+        transaction.requireStanding();
         return result;
     }
 
     /** Whether all that the group has done is still there, and of a statement that failed just now nothing. */
     public boolean groupStands() {
-        Lane own = lane();
-        return own != null && own.doubt() == null && !transaction().isLost() && !ticket().isEnded() && !bare;
+        Lane own = lane;
+        return own != null && own.doubt() == null && !transaction.isLost() && !ticket.isEnded() && !bare;
     }
 
     /** Its statement is over: nothing can interrupt the lane for this session any more. */
     public void leaveGroup(boolean first) {
-        leave(lane());
+        leave(lane);
         if (!first) {
-            transaction().ended();
+            transaction.ended();
             loseLane();
         }
     }
@@ -237,7 +235,7 @@ public final class ScopedSession extends Session {
 
     /** The group in which its statement ran is committed, or perhaps. */
     public void groupCommitted(Lane shared) {
-        transaction().written().committed(shared, false);
+        transaction.written().committed(shared, false);
     }
 
     // ---- rules

@@ -25,14 +25,10 @@ import org.jspecify.annotations.Nullable;
  * session is alive.
  */
 public abstract class Session extends LaneUser {
-    private final Host host;
     private final Settings settings;
     private final Function<? super Session, ? extends JdbcView> views;
-    private final TransactionScope transaction;
-    private final OpenResults results;
-    private final ReadOnly readOnly;
-    private final LastChange lastChange;
-    private final Statements statements = new Statements(this);
+    /** Runs the statements of the session. */
+    final Statements statements;
 
     /**
      * A session that has not begun.
@@ -47,13 +43,9 @@ public abstract class Session extends LaneUser {
             Function<? super Session, ? extends JdbcView> views,
             @Nullable ReadClock reading) {
         super(host, settings, telemetry, ticket, reading);
-        this.host = host;
         this.settings = settings;
         this.views = views;
-        this.transaction = transaction();
-        this.results = results();
-        this.readOnly = readOnly();
-        this.lastChange = lastChange();
+        this.statements = new Statements(this, transaction);
     }
 
     // ---- life
@@ -133,7 +125,7 @@ public abstract class Session extends LaneUser {
         }
         Verb verb = readOnly.check(sql, given, transaction.isOpen());
         runs(verb);
-        Lane current = lane();
+        Lane current = lane;
         if (verb.ends()) {
             results.closeCursors(current);
         }
@@ -184,7 +176,7 @@ public abstract class Session extends LaneUser {
 
     /** Goes to a lane of the file that has taken the place of this one; what stands on the old one goes on there. */
     Lane leaveOldFile(Lane old) throws SQLException {
-        if (transaction.isOpen() || results.areOpen(lane())) {
+        if (transaction.isOpen() || results.areOpen(lane)) {
             return old;
         }
         if (old.doubt() != null) {
@@ -231,7 +223,7 @@ public abstract class Session extends LaneUser {
             if (write) {
                 beforeTransaction();
             }
-            transaction.begin(current, write, ticket());
+            transaction.begin(current, write, ticket);
         } catch (Throwable e) {
             notBegun();
             throw e;
@@ -240,9 +232,9 @@ public abstract class Session extends LaneUser {
 
     /** Before a transaction begins that may write. */
     void beforeTransaction() throws SQLException {
-        Lane own = lane();
+        Lane own = lane;
         if (own != null && own.access() == Access.WRITE) {
-            host.beforeTransaction(own, ticket());
+            host.beforeTransaction(own, ticket);
         }
     }
 

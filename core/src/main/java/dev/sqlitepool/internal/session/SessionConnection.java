@@ -31,21 +31,21 @@ final class SessionConnection implements Transaction {
 
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
-        return session.statements()
+        return session.statements
                 .collect(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
-        return session.statements()
+        return session.statements
                 .collectOne(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
             throws SQLException, X {
-        session.statements()
+        session.statements
                 .run(SqlText.of(sql), Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
     }
 
@@ -68,14 +68,14 @@ final class SessionConnection implements Transaction {
 
     @Override
     public long execute(String sql, Object... parameters) throws SQLException {
-        return session.statements().run(SqlText.of(sql), Values.encode(parameters), null, false);
+        return session.statements.run(SqlText.of(sql), Values.encode(parameters), null, false);
     }
 
     @Override
     public void executeScript(String script) throws SQLException {
         session.requireAlive();
         for (String statement : Lexer.split(script)) {
-            session.statements().run(SqlText.of(statement), new Object[0], null, false);
+            session.statements.run(SqlText.of(statement), new Object[0], null, false);
         }
     }
 
@@ -84,17 +84,17 @@ final class SessionConnection implements Transaction {
         @Nullable Object[][] values = Values.encodeRows(rows);
         SqlText text = SqlText.of(sql);
         session.readyToWrite(text);
-        return session.transaction().isOpen()
-                ? session.transaction().savepoints().nested(session.own(), () -> session.statements()
+        return session.transaction.isOpen()
+                ? session.transaction.savepoints().nested(session.own(), () -> session.statements
                         .runAll(text, values))
-                : session.atomically(() -> session.statements().runAll(text, values));
+                : session.atomically(() -> session.statements.runAll(text, values));
     }
 
     @Override
     public <T, X extends Exception> T savepoint(SqlWork<? super Transaction, ? extends T, X> work)
             throws SQLException, X {
         requireTransaction("savepoint");
-        return session.transaction().savepoints().nested(session.own(), () -> work.apply(this));
+        return session.transaction.savepoints().nested(session.own(), () -> work.apply(this));
     }
 
     @Override
@@ -112,7 +112,7 @@ final class SessionConnection implements Transaction {
     public void afterCommit(Runnable hook) {
         Objects.requireNonNull(hook, "hook");
         requireTransaction("afterCommit");
-        session.transaction().hooks().add(hook);
+        session.transaction.hooks().add(hook);
     }
 
     private void requireTransaction(String method) {

@@ -1,15 +1,11 @@
 package dev.sqlitepool.internal.session;
 
-import dev.sqlitepool.Access;
 import dev.sqlitepool.Row;
 import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlAction;
 import dev.sqlitepool.internal.Patience;
 import dev.sqlitepool.internal.engine.Engine.Failure;
-import dev.sqlitepool.internal.engine.Prepared;
-import dev.sqlitepool.internal.lane.CurrentRow;
 import dev.sqlitepool.internal.lane.Lane;
-import dev.sqlitepool.internal.lane.StatementCache;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Verb;
 import java.sql.SQLException;
@@ -22,11 +18,13 @@ import org.jspecify.annotations.Nullable;
 /** Runs the statements of a session: repeats, moves, and draws the conclusions from errors. Owned by the session's owner. */
 public final class Statements {
     private final Session session;
+    private final TransactionScope transaction;
     /** The error of a read lane that refused the statement because it writes, before anything of it had happened. */
     private @Nullable SQLException refused;
 
-    Statements(Session session) {
+    Statements(Session session, TransactionScope transaction) {
         this.session = session;
+        this.transaction = transaction;
     }
 
     /** A work begins. */
@@ -91,7 +89,7 @@ public final class Statements {
             Lane first, Verb verb, @Nullable Delivery<?> delivery, Attempt<? extends T, X> statement)
             throws SQLException, X {
         Lane current = first;
-        Patience patience = session.transaction().patience();
+        Patience patience = transaction.patience();
         while (true) {
             SQLException error;
             session.running(1);
@@ -104,7 +102,7 @@ public final class Statements {
                 error = e;
             } catch (RuntimeException | Error e) {
                 if (delivery == null || !delivery.inside) {
-                    session.transaction().broke(current, e, verb);
+                    transaction.broke(current, e, verb);
                 }
                 throw e;
             } finally {
@@ -113,7 +111,7 @@ public final class Statements {
             Failure failure = current.failure(error);
             boolean unread = delivery == null || !delivery.begun;
             boolean repeatable = unread
-                    && (!session.transaction().isOpen() || session.transaction().takesLocksAsItGoes() || ends(verb));
+                    && (!transaction.isOpen() || transaction.takesLocksAsItGoes() || ends(verb));
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
@@ -132,7 +130,7 @@ public final class Statements {
             refused = error;
         }
         SQLException failed = withHint(current, failed(current, error, verb));
-        return writes && session.readOnly().isOn() ? session.readOnly().error("This statement", failed) : failed;
+        return writes && session.readOnly.isOn() ? session.readOnly.error("This statement", failed) : failed;
     }
 
     /** SQLite says only that something is unsafe, and not what decides on it. */
@@ -157,28 +155,28 @@ public final class Statements {
     /** Draws the conclusions from an error; an interrupt stays with the connection as long as anything is open, results of JDBC too. */
     public SQLException failed(Lane lane, SQLException error, Verb verb) {
         if (lane.failure(error) == Failure.INTERRUPTED) {
-            session.results().closeThoseOfJdbc(JdbcView.INTERRUPTED);
+            session.results.closeThoseOfJdbc(JdbcView.INTERRUPTED);
         }
-        return session.transaction().failed(lane, error, verb);
+        return transaction.failed(lane, error, verb);
     }
 
-    /** Runs a statement to its end; see {@link #once}. */
+    /** Runs a statement to its end; see {@link Lane#run}. */
     public <X extends Exception> long run(
             SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
         Verb verb = sql.verb();
         Lane first = session.ready(sql);
-        if (verb.ends() && session.transaction().isLost()) {
-            session.transaction().endLost(first, verb == Verb.ROLLBACK);
+        if (verb.ends() && transaction.isLost()) {
+            transaction.endLost(first, verb == Verb.ROLLBACK);
             return 0;
         }
         SqlText text = sql.immediate();
         Delivery<X> delivery = sink == null ? null : new Delivery<>(sink);
         long changes = this.<Long, X>attempt(first, verb, delivery, current -> {
-            session.transaction().willRun(current, text, verb);
-            return once(current, text, values, delivery, needsRows);
+            transaction.willRun(current, text, verb);
+            return current.run(text, values, delivery, needsRows);
         });
-        session.succeeded(Objects.requireNonNull(session.lane()), verb);
+        session.succeeded(Objects.requireNonNull(session.lane), verb);
         return changes;
     }
 
@@ -202,7 +200,7 @@ public final class Statements {
 
     /** The error of one row, which the message names. The pool itself needs one with which a read lane has refused the statement unchanged. */
     private SQLException inBatch(SQLException error, int row, int rows) {
-        Lane lane = session.lane();
+        Lane lane = session.lane;
         return lane == null || rows == 1 || wasRefused(error)
                 ? error
                 : lane.engine().said(error, error.getMessage() + " (row " + row + " of " + rows + " of the batch)");
@@ -238,51 +236,6 @@ public final class Statements {
             }
             taken = true;
             mapped = mapper.map(row);
-        }
-    }
-
-    // ---- one run
-
-    /**
-     * Runs one statement to its end, once.
-     *
-     * @param sink is given each row; null to pass rows over
-     * @param needsRows whether a statement that returns no columns is an error, found before it runs
-     * @return the rows changed, as the verb allows
-     */
-    private static <X extends Exception> long once(
-            Lane lane,
-            SqlText sql,
-            @Nullable Object[] values,
-            @Nullable SqlAction<? super Row, X> sink,
-            boolean needsRows)
-            throws SQLException, X {
-        Prepared prepared = lane.statements().take(sql);
-        long started = lane.access() == Access.WRITE ? lane.now() : 0;
-        lane.interrupts().beginStatement(0);
-        try {
-            StatementCache.check(prepared, values, needsRows);
-            prepared.start(values);
-            CurrentRow row = sink == null ? null : new CurrentRow(prepared);
-            while (prepared.next()) {
-                if (sink != null && row != null) {
-                    row.alive(true);
-                    try {
-                        sink.accept(row);
-                    } finally {
-                        row.alive(false);
-                    }
-                }
-            }
-            return sql.counts(prepared.returnsRows()) ? prepared.changes() : 0;
-        } catch (SQLException e) {
-            throw lane.interrupts().explained(e);
-        } finally {
-            lane.statements().give(sql, prepared);
-            lane.interrupts().endStatement();
-            if (lane.access() == Access.WRITE) {
-                lane.texts().took(sql.text(), lane.now() - started);
-            }
         }
     }
 }
