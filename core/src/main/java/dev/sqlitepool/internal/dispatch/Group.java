@@ -106,8 +106,8 @@ final class Group {
         for (int i = 0; i < members.size(); i++) {
             Task<?> member = members.get(i);
             boolean kept = committed && !member.member().hasFailed();
-            routes.gate
-                    .add(last.engine(), unsynced && kept, kept, member.member().outcome(error));
+            routes.gate.add(
+                    last.engine(), unsynced && kept, kept, member.member().outcome(error));
         }
         return Dispatcher.served(null, routes.release(last), false);
     }
