@@ -80,18 +80,19 @@ final class Group {
 
     private Dispatcher.Served serve(Held held) {
         long began = telemetry.now();
+        Member<?> opening;
         boolean stands;
         try {
-            stands = first.joins(this).open(lane) && runAll();
+            opening = first.joins(this);
+            stands = opening.open(lane) && runAll(opening);
         } finally {
             held.pop();
         }
-        Throwable failure = stands ? commit() : null;
+        Throwable failure = stands ? commit(opening) : null;
         boolean repeat = members.size() > 1 && (!stands || failure instanceof Undone);
         Throwable error = failure instanceof Undone undone ? undone.getCause() : failure;
         boolean committed = stands && failure == null;
         boolean unsynced = committed && isUnsynced();
-        Member<?> opening = first.member();
         boolean errorStands = lane.doubt() != null && !lane.interrupts().wasHurried();
         Lane last = Objects.requireNonNull(opening.close());
         if (repeat) {
@@ -104,10 +105,10 @@ final class Group {
             return Dispatcher.served(Dispatcher.NOTHING, routes.release(last), false);
         }
         for (int i = 0; i < members.size(); i++) {
-            Task<?> member = members.get(i);
-            boolean kept = committed && !member.member().hasFailed();
-            routes.gate.add(
-                    last.engine(), unsynced && kept, kept, member.member().outcome(error));
+            Member<?> part = members.get(i).member();
+            boolean kept = committed && !part.hasFailed();
+            routes.gate
+                    .add(last.engine(), unsynced && kept, kept, part.outcome(error));
         }
         return Dispatcher.served(null, routes.release(last), false);
     }
@@ -155,12 +156,12 @@ final class Group {
     }
 
     /** Runs the first and those who may join it; false if what they have done cannot be kept. */
-    private boolean runAll() {
+    private boolean runAll(Member<?> opening) {
         long until = telemetry.now() + NANOS;
         int runs = 0;
         Task<?> member = first;
         while (true) {
-            Member<?> part = member == first ? first.member() : member.joins(this);
+            Member<?> part = member == first ? opening : member.joins(this);
             boolean stands = part.run(lane, member == first);
             Thread.interrupted(); // what a function in SQL has done to this thread is not the next one's
             if (!stands) {
@@ -198,7 +199,7 @@ final class Group {
     }
 
     /** Null if it is committed. */
-    private @Nullable Throwable commit() {
+    private @Nullable Throwable commit(Member<?> opening) {
         boolean nothing = true;
         for (int i = 0; i < members.size(); i++) {
             nothing &= members.get(i).member().hasFailed();
@@ -207,7 +208,7 @@ final class Group {
             return null; // there is nothing to commit
         }
         try {
-            first.member().commit();
+            opening.commit();
             return null;
         } catch (SQLException e) {
             return undone(e);

@@ -91,14 +91,10 @@ public final class DatabaseFile {
     @GuardedBy("this")
     private @Nullable OpenFile lost;
 
-    private volatile int generation;
+    volatile int generation; // changed under the lock; the watch reads it here, since a copy could be old
 
     DatabaseFile(@Nullable Path given) {
         this.given = given;
-    }
-
-    int generation() {
-        return generation;
     }
 
     synchronized @Nullable Path path() {

@@ -54,7 +54,7 @@ public final class FileWatch {
 
     /** The generation that a connection opened now would have. */
     public int generation() {
-        return file.generation();
+        return file.generation;
     }
 
     /** The database file, null as long as none is known. */
@@ -147,7 +147,7 @@ public final class FileWatch {
 
         @Override
         public boolean isCurrent() {
-            return file.generation() == generation;
+            return file.generation == generation;
         }
 
         @Override

@@ -116,7 +116,8 @@ public final class StatementCache {
     }
 
     private Prepared find(SqlText sql) throws SQLException {
-        Prepared cached = kept.get(sql.text());
+        String text = sql.text();
+        Prepared cached = kept.get(text);
         if (cached != null && !isTaken(cached) && !cached.isClosed()) {
             telemetry.statementHit();
             return cached;
@@ -126,7 +127,7 @@ public final class StatementCache {
         if (sql.answersFromSchema()) {
             engine.lookAtSchema();
         }
-        return engine.prepare(sql.text());
+        return engine.prepare(text);
     }
 
     /** Takes a statement back. One that the driver has closed, as it does after most errors, is dropped. */
@@ -134,10 +135,11 @@ public final class StatementCache {
         running.remove(prepared);
         held.remove(prepared);
         try {
-            boolean keptAlready = kept.get(sql.text()) == prepared;
+            String text = sql.text();
+            boolean keptAlready = kept.get(text) == prepared;
             if (prepared.isClosed()) {
                 if (keptAlready) {
-                    kept.remove(sql.text());
+                    kept.remove(text);
                 }
                 return;
             }

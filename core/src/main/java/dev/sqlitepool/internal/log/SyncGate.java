@@ -71,7 +71,7 @@ public final class SyncGate {
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
-    private final Runnable settler = () -> settleAfter(null);
+    private final Runnable settler = this::settleFirst;
     private final Consumer<Entry> settleNext = this::settleAfter;
     private final Runnable watcher = this::watch;
 
@@ -328,6 +328,10 @@ public final class SyncGate {
             lock.unlock();
         }
         workers.execute(settler);
+    }
+
+    private void settleFirst() {
+        settleAfter(null);
     }
 
     /** By one who has settled something, or would begin to. */

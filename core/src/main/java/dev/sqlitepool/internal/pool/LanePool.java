@@ -20,6 +20,7 @@ import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.Work;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.sql.Values;
+import dev.sqlitepool.internal.sql.Verb;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -127,12 +128,13 @@ public final class LanePool implements SqlitePool {
 
     private static <T> Work.Data<T> data(String sql, @Nullable Object[][] rows, Work.Shape<T> shape) {
         SqlText text = SqlText.of(sql);
-        if (text.verb().isControl()) {
+        Verb verb = text.verb();
+        if (verb.isControl()) {
             throw new IllegalArgumentException(
                     "Transaction control cannot be a statement of its own: a transaction does not"
                             + " outlive the call. Use transaction(…), or connection(…) to control it yourself.");
         }
-        return new Work.Data<>(text, rows, shape);
+        return new Work.Data<>(text, verb, rows, shape);
     }
 
     @Override

@@ -83,20 +83,21 @@ public final class ScopedSession extends Session {
     // ---- data
 
     private <T> T perform(Work.Data<T> data) throws Exception {
-        if (data.verb().mayChangeConnection()) {
+        Verb verb = data.verb();
+        if (verb.mayChangeConnection()) {
             requireSameJournal(data.text());
             if (data.text().changesConnection() && !namesJournalOfFile(data.text())) {
                 throw Misuse.asData(data.text());
             }
         }
         boolean writer = own().access() == Access.WRITE;
-        boolean reads = data.verb() == Verb.READ && data.shape().mayRead();
+        boolean reads = verb == Verb.READ && data.shape().mayRead();
         if (!writer || reads && !host.hasReadLanes()) { // else a function in it has turned out to write
             T result = data.run(statements);
             ticket.beginCommit();
             return result;
         }
-        if (data.verb().isMaintenance()) {
+        if (verb.isMaintenance()) {
             // Cannot stand in a transaction, so there is no moment at which it could still be called off.
             if (!ticket.beginCommit()) {
                 requireTicket();

@@ -164,7 +164,7 @@ public final class Statements {
             SqlText sql, @Nullable Object[] values, @Nullable SqlAction<? super Row, X> sink, boolean needsRows)
             throws SQLException, X {
         Verb verb = sql.verb();
-        Lane first = session.ready(sql);
+        Lane first = session.ready(sql, verb);
         if (verb.ends() && transaction.isLost()) {
             transaction.endLost(first, verb == Verb.ROLLBACK);
             return 0;

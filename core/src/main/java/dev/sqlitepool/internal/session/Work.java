@@ -45,19 +45,15 @@ public sealed interface Work<T> {
         }
     }
 
-    /** One statement with its parameters, encoded. */
-    record Data<T>(SqlText text, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
+    /** One statement with its verb and its parameters, encoded. */
+    record Data<T>(SqlText text, Verb verb, @Nullable Object[][] rows, Shape<T> shape) implements Work<T> {
         public String sql() {
             return text.text();
         }
 
-        public Verb verb() {
-            return text.verb();
-        }
-
         @Override
         public Access access() {
-            return verb().needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
+            return verb.needsWriteLane() || !shape.mayRead() ? Access.WRITE : Access.READ;
         }
 
         @Override
@@ -71,7 +67,7 @@ public sealed interface Work<T> {
         }
 
         T run(Statements statements) throws SQLException {
-            if (verb() != Verb.SCHEMA && text.asksForLastChange()) {
+            if (verb != Verb.SCHEMA && text.asksForLastChange()) {
                 throw Misuse.alone();
             }
             return shape.run(statements, text, rows);
