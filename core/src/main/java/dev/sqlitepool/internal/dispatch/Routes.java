@@ -108,6 +108,9 @@ public final class Routes {
                 return lanesOf(lane).release(lane);
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it has not been taken back
+            } catch (Error e) { // nor after an error of the driver, whose lane is not passed on
+                lane.doubt(CloseReason.DISCARDED);
+                Workers.pause();
             }
         }
     }

@@ -69,7 +69,9 @@ public final class Lane {
     public boolean isClosed() {
         try {
             return engine.isClosed();
-        } catch (RuntimeException e) {
+        } catch (OutOfMemoryError | InternalError e) {
+            throw e; // the question is asked again
+        } catch (RuntimeException | Error e) {
             return true;
         }
     }
@@ -78,7 +80,9 @@ public final class Lane {
     public boolean probe() {
         try {
             return engine.probe();
-        } catch (RuntimeException e) {
+        } catch (OutOfMemoryError | InternalError e) {
+            throw e; // the question is asked again
+        } catch (RuntimeException | Error e) {
             return false;
         }
     }
