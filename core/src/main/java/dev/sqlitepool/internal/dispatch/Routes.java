@@ -148,11 +148,12 @@ public final class Routes {
         while (true) {
             try {
                 rerouted(task, work);
-                return;
+                break;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it was not queued yet
             }
         }
+        endIfAwaitedInside(task); // it is queued now, and perhaps runs already
     }
 
     private void rerouted(Request<?> task, Work<?> work) {
@@ -164,8 +165,18 @@ public final class Routes {
         }
         means.telemetry().switched(task);
         write.submit(task);
-        if (task.isAwaitedInside(write)) {
-            task.end(null, write.waitsForItself());
+    }
+
+    private void endIfAwaitedInside(Request<?> task) {
+        while (true) {
+            try {
+                if (task.isAwaitedInside(write)) {
+                    task.end(null, write.waitsForItself());
+                }
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
         }
     }
 
