@@ -7,6 +7,7 @@ import dev.sqlitepool.PoolConnection;
 import dev.sqlitepool.SqlWork;
 import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.StackRoom;
+import dev.sqlitepool.internal.Workers;
 import dev.sqlitepool.internal.session.Form;
 import dev.sqlitepool.internal.session.FreeSession;
 import dev.sqlitepool.internal.session.Work;
@@ -301,7 +302,7 @@ final class LaneLease extends Request<Lease> implements Lease {
                     routes.gate().drive();
                     return;
                 }
-                if (!means.workers().publish(settle, this::drain)) {
+                if (!means.workers().publish(settle, goingOn())) {
                     return;
                 }
             }
@@ -316,7 +317,18 @@ final class LaneLease extends Request<Lease> implements Lease {
             keeper.struckBy(e, this);
             next.endAfter(e);
             keeper.ended(next);
-            return () -> {};
+            return LeaseWork.NOTHING;
+        }
+    }
+
+    /** The rest of the drain; new each time, so that the timer can tell one from the next. */
+    private Runnable goingOn() {
+        while (true) {
+            try {
+                return this::drain;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
         }
     }
 

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * @param <T> the result
  */
 final class LeaseWork<T> extends Request<T> {
+    /** Settles nothing. Made before it is needed: after an error of the machine a lambda could not be linked. */
+    static final Runnable NOTHING = () -> {};
+
     private final LaneLease lease;
     private final Routes routes;
     private final Keeper keeper;
@@ -82,7 +85,7 @@ final class LeaseWork<T> extends Request<T> {
     private Runnable outcome(@Nullable T value, @Nullable Throwable error) {
         Runnable settle = settling(value, error);
         if (!done()) {
-            return () -> {};
+            return NOTHING;
         }
         means.telemetry().served(this, error);
         return settle;

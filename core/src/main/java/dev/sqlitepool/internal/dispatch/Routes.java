@@ -123,6 +123,9 @@ public final class Routes {
                 return lanesOf(lane).release(lane);
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it has not been taken back
+            } catch (Error e) { // nor after an error of the driver, whose lane is not passed on
+                lane.doubt(CloseReason.DISCARDED);
+                Workers.pause();
             }
         }
     }
@@ -160,11 +163,12 @@ public final class Routes {
         while (true) {
             try {
                 rerouted(task, work);
-                return;
+                break;
             } catch (OutOfMemoryError | InternalError e) {
                 Workers.pause(); // it was not queued yet
             }
         }
+        endIfAwaitedInside(task); // it is queued now, and perhaps runs already
     }
 
     private void rerouted(Request<?> task, Work<?> work) {
@@ -176,8 +180,18 @@ public final class Routes {
         }
         telemetry.switched(task);
         write.submit(task);
-        if (task.isAwaitedInside(write)) {
-            task.end(null, write.waitsForItself());
+    }
+
+    private void endIfAwaitedInside(Request<?> task) {
+        while (true) {
+            try {
+                if (task.isAwaitedInside(write)) {
+                    task.end(null, write.waitsForItself());
+                }
+                return;
+            } catch (OutOfMemoryError | InternalError e) {
+                Workers.pause();
+            }
         }
     }
 

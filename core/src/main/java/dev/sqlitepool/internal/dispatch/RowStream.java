@@ -272,7 +272,11 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
     }
 
     private void giveBack() {
-        keeper.giveBack(cursor.end());
+        try {
+            keeper.giveBack(cursor.end());
+        } catch (Throwable e) { // an error of the machine, in the pool's own frames
+            routes.rescue(this);
+        }
     }
 
     // ---- the turn
@@ -366,7 +370,6 @@ final class RowStream<T> extends Waiter implements Flow.Subscription {
         if (stepped(0, true)) {
             giveBack();
         }
-        routes.rescue(this);
         End last = endOf(error);
         boolean mine = move(State.RUNNING, State.DONE);
         lock.lock();

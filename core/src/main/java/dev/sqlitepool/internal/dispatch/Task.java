@@ -251,7 +251,8 @@ final class Task<T> extends Request<T> implements Runnable {
                 endAfter(e);
             }
             routes.ended(this);
-            return Dispatcher.served(Dispatcher.NOTHING, null, false);
+            boolean perhapsAtGate = grouped || atGate != null; // then nobody else may come who drives it
+            return Dispatcher.served(perhapsAtGate ? null : Dispatcher.NOTHING, null, false);
         }
     }
 

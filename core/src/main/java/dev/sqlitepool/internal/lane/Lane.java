@@ -73,7 +73,9 @@ public final class Lane {
     public boolean isClosed() {
         try {
             return engine.isClosed();
-        } catch (RuntimeException e) {
+        } catch (OutOfMemoryError | InternalError e) {
+            throw e; // the question is asked again
+        } catch (RuntimeException | Error e) {
             return true;
         }
     }
@@ -82,7 +84,9 @@ public final class Lane {
     public boolean probe() {
         try {
             return engine.probe();
-        } catch (RuntimeException e) {
+        } catch (OutOfMemoryError | InternalError e) {
+            throw e; // the question is asked again
+        } catch (RuntimeException | Error e) {
             return false;
         }
     }

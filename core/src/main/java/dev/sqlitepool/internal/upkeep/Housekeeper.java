@@ -181,10 +181,15 @@ public final class Housekeeper {
                 return;
             }
             lane.probedAt(now);
-            if (lane.probe()) {
-                lanes.returnCold(lane);
-            } else {
-                lanes.closeBorrowed(lane, CloseReason.STALE);
+            boolean sound = false;
+            try {
+                sound = lane.probe();
+            } finally { // memory may run out in it
+                if (sound) {
+                    lanes.returnCold(lane);
+                } else {
+                    lanes.closeBorrowed(lane, CloseReason.STALE);
+                }
             }
         }
     }

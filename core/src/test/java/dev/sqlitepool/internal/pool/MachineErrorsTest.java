@@ -32,8 +32,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Memory runs out in one call of the engine, before it or after it has done its work, or in the pool's own frames: in the first call of a use, then in
- * the second, and so on through all of them. No lane, no future and no acknowledged row is lost.
+ * Memory runs out, or a class is not found, in one call of the engine, before it or after it has done its work, or in the pool's own frames: in the first
+ * call of a use, then in the second, and so on through all of them. No lane, no future and no acknowledged row is lost.
  */
 class MachineErrorsTest {
     private static final String INSERT = "INSERT INTO t VALUES (1)";
@@ -57,6 +57,10 @@ class MachineErrorsTest {
         BEFORE,
         /** In the engine, when it has done it. */
         AFTERWARDS,
+        /** As {@link #BEFORE}, but a class is not found. */
+        CLASS_BEFORE,
+        /** As {@link #AFTERWARDS}, but a class is not found. */
+        CLASS_AFTERWARDS,
         /** In the pool's own frames: where a worker asks for the time. */
         OWN_FRAMES
     }
@@ -186,14 +190,19 @@ class MachineErrorsTest {
         if (fails) {
             struck = call.method() + " " + where;
         }
-        if (fails && where == Where.BEFORE) {
-            throw new OutOfMemoryError("by the test");
+        if (fails && (where == Where.BEFORE || where == Where.CLASS_BEFORE)) {
+            throw error();
         }
         Object answer = call.proceed();
         if (fails) {
-            throw new OutOfMemoryError("by the test");
+            throw error();
         }
         return answer;
+    }
+
+    private Error error() {
+        boolean classes = where == Where.CLASS_BEFORE || where == Where.CLASS_AFTERWARDS;
+        return classes ? new NoClassDefFoundError("by the test") : new OutOfMemoryError("by the test");
     }
 
     @ParameterizedTest

@@ -229,6 +229,20 @@ class HousekeepingTest {
     }
 
     @Test
+    void aConnectionThatIsAskedWhileMemoryRunsOutIsNotKept() {
+        LanePool pool = openForGood();
+        openAll(pool);
+        pass(Duration.ofDays(1));
+        meanwhile = () -> {
+            throw new OutOfMemoryError("by the test");
+        };
+        assertThatThrownBy(() -> pool.parts().housekeeper().sweep()).isInstanceOf(OutOfMemoryError.class);
+        assertThat(pool.stats().live()).isEqualTo(3);
+        assertThat(pool.stats().readConnections().borrowed()).isZero();
+        assertThat(pool.stats().writeConnections().borrowed()).isZero();
+    }
+
+    @Test
     void aConnectionThatHasRestedLongerThanTheIntervalIsAskedBeforeItIsUsed() {
         LanePool pool = openForGood();
         pool.execute("CREATE TABLE t (x)").join();
