@@ -160,15 +160,21 @@ public final class Routes {
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
     void reroute(Request<?> task, Work<?> work) {
+        boolean queued = false;
         while (true) {
             try {
-                rerouted(task, work);
-                break;
+                if (!queued) {
+                    rerouted(task, work);
+                    queued = true; // and perhaps it runs already
+                }
+                if (task.isAwaitedInside(write)) {
+                    task.end(null, write.waitsForItself());
+                }
+                return;
             } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // it was not queued yet
+                Workers.pause(); // the step that failed has not happened
             }
         }
-        endIfAwaitedInside(task); // it is queued now, and perhaps runs already
     }
 
     private void rerouted(Request<?> task, Work<?> work) {
@@ -180,19 +186,6 @@ public final class Routes {
         }
         telemetry.switched(task);
         write.submit(task);
-    }
-
-    private void endIfAwaitedInside(Request<?> task) {
-        while (true) {
-            try {
-                if (task.isAwaitedInside(write)) {
-                    task.end(null, write.waitsForItself());
-                }
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
     }
 
     /** Interrupts what an ended waiter runs, until it has left its session. */
