@@ -114,9 +114,7 @@ public final class Dispatcher {
                 }
                 return;
             }
-            boolean goesOn = settle == null
-                    ? routes.gate.driveBefore(rest)
-                    : routes.workers.publish(settle, rest);
+            boolean goesOn = settle == null ? routes.gate.driveBefore(rest) : routes.workers.publish(settle, rest);
             if (!goesOn) {
                 return;
             }

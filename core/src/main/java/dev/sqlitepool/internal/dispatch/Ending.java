@@ -87,7 +87,7 @@ final class Ending<T> implements Outcome, Runnable {
      */
     static final class AfterCommit implements Runnable {
         private final Routes routes;
-            private final Waiter task;
+        private final Waiter task;
         private final List<Runnable> hooks;
         private final Runnable acknowledge;
 
@@ -103,7 +103,7 @@ final class Ending<T> implements Outcome, Runnable {
         /** Runs hooks for a task; {@code acknowledge} may be called twice. */
         AfterCommit(Routes routes, Waiter task, List<Runnable> hooks, Runnable acknowledge) {
             this.routes = routes;
-                this.task = task;
+            this.task = task;
             this.hooks = hooks;
             this.acknowledge = acknowledge;
         }
@@ -157,12 +157,11 @@ final class Ending<T> implements Outcome, Runnable {
                 }
             }
             if (first) {
-                routes.telemetry
-                        .warn(
-                                "an afterCommit hook of \"" + task.label()
-                                        + "\" had not returned when the pool was closed; it"
-                                        + " is interrupted, and those after it do not run. The transaction is committed",
-                                null);
+                routes.telemetry.warn(
+                        "an afterCommit hook of \"" + task.label()
+                                + "\" had not returned when the pool was closed; it"
+                                + " is interrupted, and those after it do not run. The transaction is committed",
+                        null);
             }
             return acknowledge;
         }

@@ -107,8 +107,7 @@ final class Group {
         for (int i = 0; i < members.size(); i++) {
             Member<?> part = members.get(i).member();
             boolean kept = committed && !part.hasFailed();
-            routes.gate
-                    .add(last.engine(), unsynced && kept, kept, part.outcome(error));
+            routes.gate.add(last.engine(), unsynced && kept, kept, part.outcome(error));
         }
         return Dispatcher.served(null, routes.release(last), false);
     }

@@ -29,6 +29,7 @@ public final class Openings {
     private final boolean inMemory;
     /** How long a lane may rest before it is asked whether it still answers. */
     private final long restNanos;
+
     private final Telemetry telemetry;
     private final Workers workers;
     private final Database opener;

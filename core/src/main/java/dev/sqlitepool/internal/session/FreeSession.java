@@ -69,10 +69,7 @@ public final class FreeSession extends Session {
     // ---- moves
 
     private boolean canMove(Lane current) {
-        return !readOnly.isOn()
-                && current.access() == Access.READ
-                && host.hasReadLanes()
-                && !transaction.isOpen();
+        return !readOnly.isOn() && current.access() == Access.READ && host.hasReadLanes() && !transaction.isOpen();
     }
 
     /** Goes to the write lane. */
@@ -182,9 +179,7 @@ public final class FreeSession extends Session {
     void after(Lane lane, Verb verb, boolean commit) {
         if (commit) {
             committed(lane);
-        } else if (lane.access() == Access.WRITE
-                && verb != Verb.READ
-                && !transaction.isOpen()) {
+        } else if (lane.access() == Access.WRITE && verb != Verb.READ && !transaction.isOpen()) {
             requireInPlace(lane);
         }
     }

@@ -39,6 +39,7 @@ public abstract class LaneUser {
     volatile Ticket ticket;
     /** The lane at this moment; null while the session waits for one, or after a wait that failed. Only this class sets it. */
     volatile @Nullable Lane lane;
+
     private volatile boolean alive;
     private @Nullable Thread owner;
     /** Something was run since {@link #begin} that may have been committed by itself. */

@@ -31,22 +31,22 @@ final class SessionConnection implements Transaction {
 
     @Override
     public <T> List<T> query(String sql, RowMapper<? extends T> mapper, Object... parameters) throws SQLException {
-        return session.statements
-                .collect(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements.collect(
+                SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <T> Optional<T> queryOne(String sql, RowMapper<? extends T> mapper, Object... parameters)
             throws SQLException {
-        return session.statements
-                .collectOne(SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
+        return session.statements.collectOne(
+                SqlText.of(sql), Objects.requireNonNull(mapper, "mapper"), Values.encode(parameters));
     }
 
     @Override
     public <X extends Exception> void forEach(String sql, SqlAction<? super Row, X> action, Object... parameters)
             throws SQLException, X {
-        session.statements
-                .run(SqlText.of(sql), Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
+        session.statements.run(
+                SqlText.of(sql), Values.encode(parameters), Objects.requireNonNull(action, "action"), true);
     }
 
     @Override
@@ -85,8 +85,7 @@ final class SessionConnection implements Transaction {
         SqlText text = SqlText.of(sql);
         session.readyToWrite(text);
         return session.transaction.isOpen()
-                ? session.transaction.savepoints().nested(session.own(), () -> session.statements
-                        .runAll(text, values))
+                ? session.transaction.savepoints().nested(session.own(), () -> session.statements.runAll(text, values))
                 : session.atomically(() -> session.statements.runAll(text, values));
     }
 

@@ -110,8 +110,7 @@ public final class Statements {
             }
             Failure failure = current.failure(error);
             boolean unread = delivery == null || !delivery.begun;
-            boolean repeatable = unread
-                    && (!transaction.isOpen() || transaction.takesLocksAsItGoes() || ends(verb));
+            boolean repeatable = unread && (!transaction.isOpen() || transaction.takesLocksAsItGoes() || ends(verb));
             if (failure == Failure.BUSY && repeatable && patience.isLeft()) {
                 session.requireTicket();
                 patience.park();
