@@ -62,11 +62,11 @@ final class Progress {
         double seconds = (System.nanoTime() - began) / 1e9;
         String figures = String.format(
                 Locale.ROOT,
-                "%,d of %,d orders, %,.0f/s, %,d summaries",
+                "%,d of %,d orders, %,.0f/s%s",
                 answered,
                 orders,
                 answered / seconds,
-                auditors.taken());
+                summaries());
         if (terminal) {
             int full = (int) (WIDTH * answered / orders);
             out.printf("\r[%s%s] %-56s", "#".repeat(full), ".".repeat(WIDTH - full), figures);
@@ -74,5 +74,10 @@ final class Progress {
         } else {
             out.println("  " + figures);
         }
+    }
+
+    private String summaries() {
+        long taken = auditors.taken();
+        return taken == 0 ? "" : String.format(Locale.ROOT, ", %,d summaries", taken);
     }
 }
