@@ -35,7 +35,8 @@ class ConstraintKindsTest {
     @Test
     void codeOfTheJavadocIsTheOneHere() throws IOException {
         String javadoc = Files.readString(Path.of("src/main/java/dev/sqlitepool/PoolException.java"));
-        Matcher shown = Pattern.compile("(?s) \\* <pre>\\{@code\\R( \\* static String inWords.*?) \\* }</pre>").matcher(javadoc);
+        Matcher shown = Pattern.compile("(?s) \\* <pre>\\{@code\\R( \\* static String inWords.*?) \\* }</pre>")
+                .matcher(javadoc);
         assertThat(shown.find()).isTrue();
         String code = shown.group(1).replaceAll("(?m)^ \\* ?", "    ");
         assertThat(Files.readString(Path.of("src/test/java/dev/sqlitepool/ConstraintKindsTest.java")))
@@ -58,7 +59,9 @@ class ConstraintKindsTest {
         String key = "refers to nothing, or is referred to";
         assertThat(told(() -> db.execute("INSERT INTO c VALUES (2, NULL)"))).isEqualTo(key);
         assertThat(told(() -> db.execute("DELETE FROM p"))).isEqualTo(key);
-        assertThat(told(() -> db.execute("INSERT INTO c VALUES (1, 2)"))).as("at the commit").isEqualTo(key);
+        assertThat(told(() -> db.execute("INSERT INTO c VALUES (1, 2)")))
+                .as("at the commit")
+                .isEqualTo(key);
         assertThat(told(() -> db.useTransaction(tx -> tx.execute("INSERT INTO c VALUES (1, 2)"))))
                 .as("at the commit")
                 .isEqualTo(key);
@@ -77,7 +80,8 @@ class ConstraintKindsTest {
     private static String told(Statement statement) {
         SQLException error = catchThrowableOfType(SQLException.class, statement::run);
         assertThat((Throwable) error).isNotNull();
-        if (error instanceof SQLiteException refused && refused.getResultCode().name().startsWith("SQLITE_CONSTRAINT")) {
+        if (error instanceof SQLiteException refused
+                && refused.getResultCode().name().startsWith("SQLITE_CONSTRAINT")) {
             assertThat(refused.getErrorCode()).isEqualTo(19);
         }
         return inWords(error);

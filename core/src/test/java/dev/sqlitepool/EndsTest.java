@@ -139,7 +139,8 @@ class EndsTest {
         if (cell.equals("refused")) {
             assertThatThrownBy(() -> setting.apply(SqlitePool.builder())).isInstanceOf(NullPointerException.class);
         } else if (cell.startsWith("refused: ")) {
-            SqlitePoolBuilder builder = SqlitePool.builder().databasePath(pools.file()).name("unchanged");
+            SqlitePoolBuilder builder =
+                    SqlitePool.builder().databasePath(pools.file()).name("unchanged");
             Settings before = BuilderSettings.of(builder);
             assertThatThrownBy(() -> setting.apply(builder))
                     .isInstanceOf(IllegalArgumentException.class)
@@ -166,19 +167,28 @@ class EndsTest {
         Class<?> type = types[0];
         Object value = null;
         switch (end) {
-            case "zero" -> value = type == Duration.class
-                    ? Duration.ZERO
-                    : type == int.class ? (Object) 0 : type == long.class ? (Object) 0L : type == String.class ? "" : type == Path.class ? Path.of("") : null;
-            case "negative" -> value = type == Duration.class
-                    ? Duration.ofNanos(-1)
-                    : type == int.class ? (Object) (-1) : type == long.class ? (Object) (-1L) : null;
-            case "huge" -> value = type == Duration.class
-                    ? Duration.ofSeconds(Long.MAX_VALUE)
-                    : type == int.class
-                            ? (Object) Integer.MAX_VALUE
-                            : type == long.class
-                                    ? (Object) Long.MAX_VALUE
-                                    : type == String.class ? "x".repeat(100_000) : type == Path.class ? Path.of("x".repeat(100_000)) : null;
+            case "zero" ->
+                value = type == Duration.class
+                        ? Duration.ZERO
+                        : type == int.class
+                                ? (Object) 0
+                                : type == long.class
+                                        ? (Object) 0L
+                                        : type == String.class ? "" : type == Path.class ? Path.of("") : null;
+            case "negative" ->
+                value = type == Duration.class
+                        ? Duration.ofNanos(-1)
+                        : type == int.class ? (Object) (-1) : type == long.class ? (Object) (-1L) : null;
+            case "huge" ->
+                value = type == Duration.class
+                        ? Duration.ofSeconds(Long.MAX_VALUE)
+                        : type == int.class
+                                ? (Object) Integer.MAX_VALUE
+                                : type == long.class
+                                        ? (Object) Long.MAX_VALUE
+                                        : type == String.class
+                                                ? "x".repeat(100_000)
+                                                : type == Path.class ? Path.of("x".repeat(100_000)) : null;
             default -> {
                 return type.isPrimitive() ? null : new Object[types.length];
             }
@@ -187,10 +197,11 @@ class EndsTest {
     }
 
     private void works(UnaryOperator<SqlitePoolBuilder> setting) {
-        try (SqlitePool pool = setting.apply(SqlitePool.builder().databasePath(pools.file()))
-                .build()) {
+        try (SqlitePool pool =
+                setting.apply(SqlitePool.builder().databasePath(pools.file())).build()) {
             pool.execute("CREATE TABLE IF NOT EXISTS works (x)").join();
-            pool.useTransaction(tx -> tx.execute("INSERT INTO works VALUES (1)")).join();
+            pool.useTransaction(tx -> tx.execute("INSERT INTO works VALUES (1)"))
+                    .join();
             assertThat(pool.query("SELECT x FROM works", row -> row.getInt(1)).join())
                     .contains(1);
         }
@@ -203,14 +214,14 @@ class EndsTest {
     }
 
     private void doesNotWaitForAnotherTask(UnaryOperator<SqlitePoolBuilder> setting) {
-        whileBusy(pools.open(setting), pool -> assertThatThrownBy(() -> pool.execute("SELECT 1")
-                        .join())
+        whileBusy(pools.open(setting), pool -> assertThatThrownBy(
+                        () -> pool.execute("SELECT 1").join())
                 .hasCauseInstanceOf(PoolTimeoutException.class));
     }
 
     private void noTaskWaits(UnaryOperator<SqlitePoolBuilder> setting) {
-        whileBusy(pools.open(setting), pool -> assertThatThrownBy(() -> pool.execute("SELECT 1")
-                        .join())
+        whileBusy(pools.open(setting), pool -> assertThatThrownBy(
+                        () -> pool.execute("SELECT 1").join())
                 .hasCauseInstanceOf(PoolExhaustedException.class));
     }
 
@@ -237,8 +248,8 @@ class EndsTest {
         try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + pools.file());
                 Statement statement = other.createStatement()) {
             statement.execute("BEGIN IMMEDIATE");
-            assertThatThrownBy(() ->
-                            pool.execute("INSERT INTO works VALUES (2)").join())
+            assertThatThrownBy(
+                            () -> pool.execute("INSERT INTO works VALUES (2)").join())
                     .hasMessageContaining("SQLITE_BUSY");
             statement.execute("ROLLBACK");
         }
@@ -336,8 +347,9 @@ class EndsTest {
 
     /** The values of expressions in Java. */
     private Object[] evaluate(List<String> expressions) throws Exception {
-        String source = "import java.math.*; import java.time.*; import java.util.*; public class Ends { public static Object[] values() {"
-                + " return new Object[] {\n" + String.join(",\n", expressions) + "\n}; } }";
+        String source =
+                "import java.math.*; import java.time.*; import java.util.*; public class Ends { public static Object[] values() {"
+                        + " return new Object[] {\n" + String.join(",\n", expressions) + "\n}; } }";
         Path file = Files.writeString(compiled.resolve("Ends.java"), source);
         int errors = ToolProvider.getSystemJavaCompiler()
                 .run(

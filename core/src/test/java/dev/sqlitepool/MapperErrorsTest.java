@@ -78,7 +78,9 @@ class MapperErrorsTest {
         SqlAction<Row, IOException> action = row -> {
             throw own;
         };
-        assertThatThrownBy(() -> pool.useRead(c -> c.forEach(ROWS, action)).join()).hasCause(own);
-        assertThatThrownBy(() -> pool.blocking().useRead(c -> c.forEach(ROWS, action))).isSameAs(own);
+        assertThatThrownBy(() -> pool.useRead(c -> c.forEach(ROWS, action)).join())
+                .hasCause(own);
+        assertThatThrownBy(() -> pool.blocking().useRead(c -> c.forEach(ROWS, action)))
+                .isSameAs(own);
     }
 }

@@ -95,7 +95,7 @@ record ShopArguments(boolean help, Optional<Path> database, int customers, int o
         } catch (NumberFormatException e) {
             // said below
         }
-        throw new IllegalArgumentException(
-                option + " was " + (value.isEmpty() ? "empty" : value) + "; it must be a whole number from " + least + " to " + most + ".");
+        throw new IllegalArgumentException(option + " was " + (value.isEmpty() ? "empty" : value)
+                + "; it must be a whole number from " + least + " to " + most + ".");
     }
 }
