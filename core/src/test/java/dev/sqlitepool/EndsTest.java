@@ -32,11 +32,13 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Does what each row of {@code docs/ends.md} says. */
+@Tag("slow") // javac, and a dozen pools
 class EndsTest {
     private static final String PAGE = "docs/ends.md";
     private static final String NONE = "–";
