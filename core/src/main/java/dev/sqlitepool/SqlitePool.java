@@ -22,7 +22,7 @@ import java.util.function.Consumer;
  * most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
- * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
+ * {@link java.sql.SQLException} is never wrapped: the future fails with it ({@link PoolException} shows how to tell UNIQUE from FOREIGN KEY). What is known to be wrong without asking SQLite
  * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
  * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
  * queue; one that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a
