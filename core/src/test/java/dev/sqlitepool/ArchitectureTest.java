@@ -202,13 +202,15 @@ class ArchitectureTest {
     }
 
     @Test
-    void theModuleShowsTheApiAndToTheDriverHowSqlIsRead() throws IOException {
+    void theModuleShowsTheApiAndToItsOwnModulesHowSqlIsRead() throws IOException {
         Path compiled = classes().resolve("module-info.class");
         assumeTrue(Files.exists(compiled), "compiled as a module");
         try (InputStream in = Files.newInputStream(compiled)) {
             assertThat(ModuleDescriptor.read(in).exports())
                     .extracting(ModuleDescriptor.Exports::source, ModuleDescriptor.Exports::targets)
-                    .containsExactlyInAnyOrder(tuple(API, Set.of()), tuple(INTERNAL + ".sql", Set.of(API + ".r2dbc")));
+                    .containsExactlyInAnyOrder(
+                            tuple(API, Set.of()),
+                            tuple(INTERNAL + ".sql", Set.of(API + ".r2dbc", API + ".spring.data.r2dbc")));
         }
     }
 
