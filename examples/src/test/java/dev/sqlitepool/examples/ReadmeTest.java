@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sqlitepool.PoolException;
 import dev.sqlitepool.SqlitePool;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
@@ -28,11 +30,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** README.md shows what is compiled in this module, and what it shows works. */
+/** README.md and the pages in docs/ show what is compiled in this module, and what they show works. Their links lead somewhere. */
 @Timeout(240)
 class ReadmeTest {
     private static final Pattern BLOCK = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
     private static final Pattern SNIPPET = Pattern.compile("// snippet: [-a-z]+\n(.*?)// end\n", Pattern.DOTALL);
+
+    private static final Pattern LINK = Pattern.compile("]\\((?!https?:)([^)\\s]+)\\)");
+    private static final Pattern HEADING = Pattern.compile("^#+ (.+)$", Pattern.MULTILINE);
 
     @TempDir
     Path directory;
@@ -59,9 +64,62 @@ class ReadmeTest {
                 snippets.addAll(found(SNIPPET, source));
             }
         }
-        List<String> blocks = found(BLOCK, projectFile("README.md"));
-        assertThat(blocks).hasSizeGreaterThan(5);
-        assertThat(snippets).containsAll(blocks);
+        for (Path page : pages()) {
+            if (!page.endsWith("r2dbc.md")) { // its blocks are compiled and compared in the module of its examples
+                assertThat(snippets).as(page.toString()).containsAll(found(BLOCK, page));
+            }
+        }
+        assertThat(found(BLOCK, projectFile("README.md"))).hasSize(2);
+        assertThat(found(BLOCK, projectFile("docs/tour.md"))).hasSizeGreaterThan(10);
+    }
+
+    @Test
+    void everyLinkLeadsToAFileAndToAHeading() throws IOException {
+        List<String> broken = new ArrayList<>();
+        for (Path page : pages()) {
+            LINK.matcher(Files.readString(page)).results().map(link -> link.group(1)).forEach(link -> {
+                String[] parts = link.split("#", 2);
+                Path target = parts[0].isEmpty() ? page : page.resolveSibling(parts[0]);
+                if (!Files.exists(target) || parts.length == 2 && !anchors(target).contains(parts[1])) {
+                    broken.add(page + ": " + link);
+                }
+            });
+        }
+        assertThat(broken).isEmpty();
+    }
+
+    @Test
+    void theIndexNamesEveryPage() throws IOException {
+        String index = Files.readString(projectFile("docs/README.md"));
+        for (Path page : pages()) {
+            if (page.getParent().endsWith("docs") && !page.endsWith("README.md")) {
+                assertThat(index).contains("(" + page.getFileName() + ")");
+            }
+        }
+    }
+
+    /** README.md and the pages in docs/. */
+    private static List<Path> pages() throws IOException {
+        List<Path> pages = new ArrayList<>(List.of(projectFile("README.md")));
+        try (Stream<Path> docs = Files.list(projectFile("docs"))) {
+            docs.filter(file -> file.toString().endsWith(".md")).sorted().forEach(pages::add);
+        }
+        return pages;
+    }
+
+    /** The anchors of a page's headings, as GitHub makes them. */
+    private static List<String> anchors(Path page) {
+        try {
+            return HEADING.matcher(Files.readString(page))
+                    .results()
+                    .map(heading -> heading.group(1)
+                            .toLowerCase(Locale.ROOT)
+                            .replaceAll("[^\\p{L}0-9 _-]", "")
+                            .replace(' ', '-'))
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static List<String> found(Pattern pattern, Path file) throws IOException {
@@ -90,6 +148,23 @@ class ReadmeTest {
         ReadmeSnippets.tenLines();
         assertThat(Jdbc.column(database, "SELECT name FROM users")).containsExactly("Alice", "Alice");
         Files.delete(database);
+    }
+
+    @Test
+    void jdbcCommitsWithTheFunction() {
+        ReadmeSnippets.data(pool).join();
+        assertThat(ReadmeSnippets.jdbc(pool).join()).isEqualTo(3);
+        assertThat(pool.queryOne("SELECT name FROM users WHERE id = 103", row -> row.getString(1)).join())
+                .contains("Cy");
+    }
+
+    @Test
+    void constraintsAreToldApart() {
+        assertThat(ReadmeSnippets.addUser(pool, 1, "Ada", null).join()).isTrue();
+        assertThat(ReadmeSnippets.addUser(pool, 1, "Bob", null).join()).isFalse();
+        assertThat(ReadmeSnippets.addUser(pool, 2, "Ada", null).join()).isFalse();
+        assertThatThrownBy(() -> ReadmeSnippets.addUser(pool, 3, "Cy", 9L).join())
+                .hasCauseInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
