@@ -37,6 +37,7 @@ class ReadmeTest {
     private static final Pattern SNIPPET = Pattern.compile("// snippet: [-a-z]+\n(.*?)// end\n", Pattern.DOTALL);
 
     private static final Pattern LINK = Pattern.compile("]\\((?!https?:)([^)\\s]+)\\)");
+    private static final Pattern MESSAGE = Pattern.compile("^\\| (?:… )?`([^`]+)`", Pattern.MULTILINE);
     private static final Pattern HEADING = Pattern.compile("^#+ (.+)$", Pattern.MULTILINE);
 
     @TempDir
@@ -96,6 +97,26 @@ class ReadmeTest {
                 assertThat(index).contains("(" + page.getFileName() + ")");
             }
         }
+    }
+
+    /** Of the pool's own messages; those of SQLite and of Java follow in the page. */
+    @Test
+    void everyMessageOfThePoolIsInItsSources() throws IOException {
+        StringBuilder sources = new StringBuilder();
+        try (Stream<Path> files = Files.walk(projectFile("core/src/main/java"))) {
+            for (Path file :
+                    files.filter(name -> name.toString().endsWith(".java")).toList()) {
+                sources.append(Files.readString(file));
+            }
+        }
+        String literals = sources.toString().replaceAll("\"\\s*\\+\\s*\"", "");
+        String page = Files.readString(projectFile("docs/troubleshooting.md"));
+        List<String> messages = MESSAGE.matcher(page.substring(0, page.indexOf("## Messages of SQLite")))
+                .results()
+                .map(row -> row.group(1))
+                .toList();
+        assertThat(messages).hasSizeGreaterThan(25);
+        assertThat(messages).filteredOn(message -> !literals.contains(message)).isEmpty();
     }
 
     /** README.md and the pages in docs/. */
