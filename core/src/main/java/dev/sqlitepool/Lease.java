@@ -5,6 +5,12 @@ import java.util.concurrent.CompletableFuture;
 /**
  * A connection that you borrow for several calls and must release. Thread-safe: the functions of one lease run one after
  * the other, in the order in which they were submitted, on the same logical connection.
+ * <pre>{@code
+ * pool.acquire().thenCompose(lease -> lease.run(conn -> conn.execute("BEGIN"))
+ *         .thenCompose(begun -> lease.run(conn -> conn.execute("DELETE FROM stock WHERE units = 0")))
+ *         .thenCompose(deleted -> lease.commit())
+ *         .whenComplete((ended, error) -> lease.close()));
+ * }</pre>
  *
  * <p>A lease begins on a read connection, which it keeps until it is released. Like {@link SqlitePool#connection}, it switches to the write
  * connection when a statement needs it. A transaction that one function begins with {@code BEGIN} stays open for the next. After the commit the

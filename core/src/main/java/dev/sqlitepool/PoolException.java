@@ -3,6 +3,13 @@ package dev.sqlitepool;
 /**
  * An error that the pool itself raises. Errors of SQLite are the driver's {@link java.sql.SQLException}. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
  * #mayHaveHadEffect()} tells whether the task may be run again without doing anything twice.
+ * <pre>{@code
+ * try {
+ *     pool.blocking().useConnection(conn -> conn.execute("DELETE FROM stock"));
+ * } catch (PoolException e) {
+ *     out.accept(e.mayHaveHadEffect()); // true: read the database before you repeat it
+ * }
+ * }</pre>
  */
 public abstract sealed class PoolException extends RuntimeException
         permits PoolTimeoutException, PoolExhaustedException, PoolClosedException, OutcomeUnknownException {

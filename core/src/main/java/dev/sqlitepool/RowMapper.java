@@ -8,6 +8,10 @@ import org.jspecify.annotations.Nullable;
  * Turns a row into an object: what aiosqlite calls a row factory. Called on the thread that runs the statement, while it
  * holds the connection, so it should be short; an instance may be used by several statements at once and must then be
  * thread-safe.
+ * <pre>{@code
+ * RowMapper<String> byHand = row -> row.getString("name");
+ * RowMapper<User> toRecord = RowMapper.of(User.class); // record User(long id, String name)
+ * }</pre>
  *
  * @param <T> what a row becomes
  */

@@ -15,6 +15,16 @@ import java.util.function.Consumer;
  *
  * <p>Exactly one connection does all writes, in the order in which they were submitted. So the tasks of a pool never make each other fail with
  * {@code SQLITE_BUSY}. Reads run at the same time on other connections, each in a snapshot that never waits for a writer.
+ * <pre>{@code
+ * try (SqlitePool pool = SqlitePool.open(Path.of("shop.db"))) {
+ *     pool.useTransaction(tx -> {
+ *         tx.execute("UPDATE stock SET units = units - 1 WHERE product = ?", 7);
+ *         tx.execute("INSERT INTO orders (product) VALUES (?)", 7);
+ *     }).join();
+ *     long orders = pool.queryOne("SELECT count(*) FROM orders", row -> row.getLong(1)).join().orElseThrow();
+ *     out.accept(orders);
+ * }
+ * }</pre>
  *
  * <p><b>Functions and statements.</b> A function ({@link #connection}, {@link #transaction}, {@link #read}) has a connection to itself and runs at
  * most once; it does not run at all if the pool ends its task before that. A single statement is given with its parameters ({@link #query},
@@ -22,7 +32,9 @@ import java.util.function.Consumer;
  * most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
- * {@link java.sql.SQLException} is never wrapped: the future fails with it. What is known to be wrong without asking SQLite
+ * {@link java.sql.SQLException} is not wrapped: the future itself fails with it. As with every {@link CompletableFuture}, {@code join} and
+ * dependent stages wrap it in a {@link java.util.concurrent.CompletionException}, and {@code get} in an {@link
+ * java.util.concurrent.ExecutionException}. What is known to be wrong without asking SQLite
  * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
  * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
  * queue; one that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a

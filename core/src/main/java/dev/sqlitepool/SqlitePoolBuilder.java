@@ -21,6 +21,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Settings of a pool. Not thread-safe; may be used for several pools. Every setter refuses a bad value at once with an
  * {@link IllegalArgumentException} that names setting, value and rule; nothing is silently repaired.
+ * <pre>{@code
+ * SqlitePool pool = SqlitePool.builder()
+ *         .databasePath(Path.of("shop.db"))
+ *         .poolSize(4)
+ *         .acquireTimeout(Duration.ofSeconds(5))
+ *         .build();
+ * }</pre>
  */
 public final class SqlitePoolBuilder {
     private static final long LEAST_WAL_SIZE = 1L << 18;

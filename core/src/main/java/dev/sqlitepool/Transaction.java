@@ -5,6 +5,17 @@ import java.sql.SQLException;
 /**
  * A connection inside a transaction that the pool commits when the function returns, and rolls back when it throws. Owned by
  * the thread that runs the function.
+ * <pre>{@code
+ * pool.useTransaction(tx -> {
+ *     tx.execute("INSERT INTO orders (product) VALUES (7)");
+ *     try {
+ *         tx.savepoint(inner -> inner.execute("INSERT INTO stock VALUES (7, 100)"));
+ *     } catch (SQLException alreadyThere) { // only the savepoint is undone
+ *         tx.execute("UPDATE stock SET units = units + 100 WHERE product = 7");
+ *     }
+ *     tx.afterCommit(() -> cache.remove(7L));
+ * });
+ * }</pre>
  *
  * <p>Transaction control, {@code PRAGMA}, {@code ATTACH}, {@code DETACH} and {@code VACUUM} are refused here with an {@link
  * SQLException}: they would end the transaction, or SQLite ignores them inside one. Use {@link SqlitePool#connection}

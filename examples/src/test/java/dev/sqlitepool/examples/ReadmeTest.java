@@ -3,6 +3,7 @@ package dev.sqlitepool.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolException;
 import dev.sqlitepool.SqlitePool;
 import java.io.IOException;
@@ -22,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -38,6 +40,7 @@ class ReadmeTest {
 
     private static final Pattern LINK = Pattern.compile("]\\((?!https?:)([^)\\s]+)\\)");
     private static final Pattern MESSAGE = Pattern.compile("^\\| (?:… )?`([^`]+)`", Pattern.MULTILINE);
+    private static final Pattern EXAMPLE = Pattern.compile("<pre>\\{@code\n(.*?) \\* }</pre>", Pattern.DOTALL);
     private static final Pattern HEADING = Pattern.compile("^#+ (.+)$", Pattern.MULTILINE);
 
     @TempDir
@@ -56,8 +59,7 @@ class ReadmeTest {
         pool.close();
     }
 
-    @Test
-    void everyJavaBlockIsASnippetOfTheSources() throws IOException {
+    private static Set<String> snippets() throws IOException {
         Set<String> snippets = new HashSet<>();
         try (Stream<Path> sources = Files.walk(projectFile("examples/src/main/java"))) {
             for (Path source :
@@ -65,6 +67,63 @@ class ReadmeTest {
                 snippets.addAll(found(SNIPPET, source));
             }
         }
+        return snippets;
+    }
+
+    @Test
+    void everyExampleOfTheJavadocIsASnippetOfTheSources() throws IOException {
+        Set<String> snippets = snippets();
+        int examples = 0;
+        try (Stream<Path> types = Files.list(projectFile("core/src/main/java/dev/sqlitepool"))) {
+            for (Path type :
+                    types.filter(file -> file.toString().endsWith(".java")).toList()) {
+                for (MatchResult example :
+                        EXAMPLE.matcher(Files.readString(type)).results().toList()) {
+                    examples++;
+                    assertThat(snippets)
+                            .as(type.toString())
+                            .contains(example.group(1)
+                                    .replaceAll("(?m)^ *\\*", "")
+                                    .replaceAll("\\s", ""));
+                }
+            }
+        }
+        assertThat(examples).isGreaterThan(7);
+    }
+
+    @Test
+    void theExamplesOfTheJavadocRun() throws Exception {
+        Path shop = Path.of("shop.db");
+        Files.deleteIfExists(shop);
+        try (SqlitePool built = JavadocSnippets.builder()) {
+            built.useConnection(conn -> conn.executeScript(ReadmeSnippets.SCHEMA)).join();
+        }
+        List<Object> seen = new ArrayList<>();
+        JavadocSnippets.pool(seen::add);
+        Files.delete(shop);
+        assertThat(seen).containsExactly(1L);
+
+        Map<Long, Long> cache = new ConcurrentHashMap<>(Map.of(7L, 1L));
+        JavadocSnippets.transaction(pool, cache).join();
+        assertThat(cache).isEmpty();
+        pool.execute("UPDATE stock SET units = 0").join();
+        JavadocSnippets.lease(pool).join();
+        ReadmeSnippets.data(pool).join();
+        assertThat(JavadocSnippets.blocking(pool)).isEqualTo(3);
+        try (Lease lease = pool.acquire().join()) {
+            JavadocSnippets.cursor(lease, seen::add).join();
+        }
+        assertThat(seen).containsExactly(1L, "Ada", "Bob", "Cy");
+        assertThat(JavadocSnippets.mappers()).hasSize(2);
+        JavadocSnippets.errors(pool, seen::add);
+        pool.close();
+        JavadocSnippets.errors(pool, seen::add);
+        assertThat(seen).last().isEqualTo(false);
+    }
+
+    @Test
+    void everyJavaBlockIsASnippetOfTheSources() throws IOException {
+        Set<String> snippets = snippets();
         for (Path page : pages()) {
             if (!page.endsWith("r2dbc.md")) { // its blocks are compiled and compared in the module of its examples
                 assertThat(snippets).as(page.toString()).containsAll(found(BLOCK, page));
