@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import dev.sqlitepool.internal.Words;
+import dev.sqlitepool.internal.telemetry.Words;
 import dev.sqlitepool.testing.Pools;
 import java.math.BigInteger;
 import java.sql.SQLException;

@@ -5,6 +5,7 @@ import dev.sqlitepool.PoolClosedException;
 import dev.sqlitepool.PoolExhaustedException;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolTimeoutException;
+import dev.sqlitepool.internal.telemetry.Words;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.function.Supplier;

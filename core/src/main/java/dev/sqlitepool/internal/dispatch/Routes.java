@@ -3,7 +3,6 @@ package dev.sqlitepool.internal.dispatch;
 import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
-import dev.sqlitepool.internal.Life;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settings;
 import dev.sqlitepool.internal.Settings.Part;
@@ -44,7 +43,6 @@ public final class Routes {
     /** Whether statements that wait share a transaction. */
     final boolean groups;
 
-    private final Life life;
     private final Lanes read;
     private final Lanes write;
     final SyncGate gate;
@@ -62,7 +60,6 @@ public final class Routes {
         this.telemetry = means.telemetry();
         this.workers = means.workers();
         this.groups = settings.uses(Part.GROUPS);
-        this.life = means.life();
         this.read = read;
         this.write = write;
         this.gate = gate;
@@ -121,10 +118,10 @@ public final class Routes {
         while (true) {
             try {
                 return lanesOf(lane).release(lane);
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // it has not been taken back
-            } catch (Error e) { // nor after an error of the driver, whose lane is not passed on
-                lane.doubt(CloseReason.DISCARDED);
+            } catch (Error e) { // it has not been taken back; after an error of the driver it is not passed on
+                if (!(e instanceof OutOfMemoryError || e instanceof InternalError)) {
+                    lane.doubt(CloseReason.DISCARDED);
+                }
                 Workers.pause();
             }
         }
@@ -160,38 +157,31 @@ public final class Routes {
 
     /** Data that SQLite refused on a read lane, because it writes, goes to the write lane; so does its text from now on. */
     void reroute(Request<?> task, Work<?> work) {
+        boolean queued = false;
         while (true) {
             try {
-                rerouted(task, work);
-                break;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause(); // it was not queued yet
-            }
-        }
-        endIfAwaitedInside(task); // it is queued now, and perhaps runs already
-    }
-
-    private void rerouted(Request<?> task, Work<?> work) {
-        if (work instanceof Work.Data<?> data) {
-            if (writers.size() >= REMEMBERED_WRITERS) {
-                writers.clear();
-            }
-            writers.add(data.sql());
-        }
-        telemetry.switched(task);
-        write.submit(task);
-    }
-
-    private void endIfAwaitedInside(Request<?> task) {
-        while (true) {
-            try {
+                if (!queued) {
+                    remember(work);
+                    telemetry.switched(task);
+                    write.submit(task);
+                    queued = true; // and perhaps it runs already
+                }
                 if (task.isAwaitedInside(write)) {
                     task.end(null, write.waitsForItself());
                 }
                 return;
             } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
+                Workers.pause(); // the step that failed has not happened
             }
+        }
+    }
+
+    private void remember(Work<?> writes) {
+        if (writers.size() >= REMEMBERED_WRITERS) {
+            writers.clear();
+        }
+        if (writes instanceof Work.Data<?> data) {
+            writers.add(data.sql());
         }
     }
 
@@ -232,7 +222,7 @@ public final class Routes {
     /** Its work has ended. */
     void ended(Waiter waiter) {
         if (!laneless.isEmpty() && laneless.remove(waiter)) {
-            life.advanceClose();
+            means.life().advanceClose();
         }
     }
 

@@ -1,10 +1,10 @@
 package dev.sqlitepool.internal.lane;
 
-import dev.sqlitepool.internal.Words;
 import dev.sqlitepool.internal.engine.Engine;
 import dev.sqlitepool.internal.engine.Prepared;
 import dev.sqlitepool.internal.sql.SqlText;
 import dev.sqlitepool.internal.telemetry.Telemetry;
+import dev.sqlitepool.internal.telemetry.Words;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;

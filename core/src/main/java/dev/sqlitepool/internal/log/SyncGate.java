@@ -2,7 +2,6 @@ package dev.sqlitepool.internal.log;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sqlitepool.OutcomeUnknownException;
-import dev.sqlitepool.internal.Life;
 import dev.sqlitepool.internal.Means;
 import dev.sqlitepool.internal.Settles;
 import dev.sqlitepool.internal.SureLock;
@@ -43,7 +42,7 @@ public final class SyncGate {
 
     private final Telemetry telemetry;
     private final Workers workers;
-    private final Life life;
+    private final Means means;
     private final BatchSync disk;
     private final AtomicInteger waitingInPool;
     private final SureLock lock = new SureLock();
@@ -71,7 +70,7 @@ public final class SyncGate {
     private boolean settlerCalled;
 
     private final Runnable driver = this::drive;
-    private final Runnable settler = this::settleFirst;
+    private final Runnable settler;
     private final Consumer<Entry> settleNext = this::settleAfter;
     private final Runnable watcher = this::watch;
 
@@ -81,9 +80,10 @@ public final class SyncGate {
     public SyncGate(Means means, AtomicInteger waitingInPool) {
         this.telemetry = means.telemetry();
         this.workers = means.workers();
-        this.life = means.life();
+        this.means = means;
         this.waitingInPool = waitingInPool;
         this.disk = new BatchSync(means);
+        this.settler = () -> settleAfter(null);
     }
 
     /** Whether every connection that writes must be replaced. */
@@ -330,10 +330,6 @@ public final class SyncGate {
         workers.execute(settler);
     }
 
-    private void settleFirst() {
-        settleAfter(null);
-    }
-
     /** By one who has settled something, or would begin to. */
     private void settleAfter(@Nullable Entry settled) {
         Entry next = nextToSettle(settled);
@@ -343,7 +339,7 @@ public final class SyncGate {
             }
             next = nextToSettle(next);
         }
-        life.advanceClose();
+        means.life().advanceClose();
     }
 
     /** What is to be settled after that; null if there is nothing, or if somebody else has something in hand. */
@@ -366,7 +362,7 @@ public final class SyncGate {
             lock.unlock();
         }
         settleElsewhere();
-        life.advanceClose();
+        means.life().advanceClose();
     }
 
     /**
@@ -379,7 +375,7 @@ public final class SyncGate {
         while (workers.isShort() && !awaited.isSettled()) {
             Entry next = nextToSettle(settled);
             if (next == null) {
-                life.advanceClose();
+                means.life().advanceClose();
                 return;
             }
             settled = next;

@@ -7,7 +7,6 @@ import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
 import dev.sqlitepool.PoolStats.Connections;
 import dev.sqlitepool.PoolTimeoutException;
-import dev.sqlitepool.internal.Words;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;

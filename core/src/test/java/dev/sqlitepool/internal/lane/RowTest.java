@@ -149,8 +149,9 @@ class RowTest {
     void theFirstOfTwoColumnsWithOneNameIsMeant() throws SQLException {
         one("1 AS a, 2 AS A, 3 AS a", row -> {
             assertThat(row.columnNames()).containsExactly("a", "A", "a");
-            assertThat(row.columnIndex("A")).isEqualTo(1);
-            assertThat(row.getInt("A")).isEqualTo(1);
+            assertThat(row.columnIndex("a")).isEqualTo(1);
+            assertThat(row.columnIndex("A")).isEqualTo(2);
+            assertThat(row.getInt("A")).isEqualTo(2);
             assertThat(row.getInt(2)).isEqualTo(2);
             return 1;
         });
@@ -220,11 +221,10 @@ class RowTest {
         assertRefused("x'01'", row -> row.get(1, Float.class));
         assertRefused("'abc'", row -> row.get(1, BigDecimal.class));
         assertRefused("'2026-02-30'", row -> row.get(1, LocalDate.class));
-        assertRefused("'2026-01-01'", row -> row.get(1, Instant.class));
         assertRefused("1767225600", row -> row.get(1, Instant.class));
         assertRefused("'25:00'", row -> row.get(1, LocalTime.class));
-        assertRefused("'2026-01-01T00:00:00Z'", row -> row.get(1, LocalDateTime.class));
-        assertRefused("'2026-01-01T00:00:00'", row -> row.get(1, OffsetDateTime.class));
+        assertRefused("'2026-01-01T00:00:00+01:00'", row -> row.get(1, LocalDateTime.class));
+        assertRefused("'12:00'", row -> row.get(1, OffsetDateTime.class));
         assertRefused("'not-a-uuid'", row -> row.get(1, UUID.class));
         assertRefused("'1-2-3-4-5'", row -> row.get(1, UUID.class));
         assertRefused("''", row -> row.get(1, UUID.class));

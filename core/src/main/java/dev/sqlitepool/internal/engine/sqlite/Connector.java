@@ -94,7 +94,7 @@ final class Connector {
             use.end();
             return source.other(connection, access);
         }
-        DriverVersion.requireSupported();
+        SqliteVersion.requireDriver();
         SqliteEngine engine = new SqliteEngine(connection, settings.uses(Part.DRIVER));
         Path path = new SqliteSetup(settings, engine.driver()).databaseFile(); // known without a look at the database
         source.require(path);

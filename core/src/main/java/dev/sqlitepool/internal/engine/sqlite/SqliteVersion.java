@@ -1,7 +1,9 @@
 package dev.sqlitepool.internal.engine.sqlite;
 
+import java.sql.SQLException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.sqlite.SQLiteJDBCLoader;
 
 /**
  * A version of SQLite, and whether it has a known bug. Immutable.
@@ -13,6 +15,26 @@ import java.util.regex.Pattern;
 record SqliteVersion(int major, int minor, int patch) {
     private static final Pattern TEXT =
             Pattern.compile("(\\d{1,4})\\.(\\d{1,4})(?:\\.(\\d{1,4}))?\\b.*", Pattern.DOTALL);
+
+    /** The first whose driver has what the engine calls. */
+    private static final SqliteVersion LEAST = new SqliteVersion(3, 46, 0);
+
+    /** Fails with the version of the driver that is needed, where a call would end in a {@code NoSuchMethodError}. */
+    static void requireDriver() throws SQLException {
+        requireDriver(SQLiteJDBCLoader.getVersion());
+    }
+
+    /** A driver that does not tell its version is taken for a new one. */
+    static void requireDriver(String driver) throws SQLException {
+        SqliteVersion found = SqliteVersion.of(driver);
+        if (found.major() != 0 && found.isBefore(LEAST)) {
+            throw new SQLException(
+                    "The driver sqlite-jdbc " + driver + " is too old: sqlitepool needs " + LEAST
+                            + ".0 or later. Update the dependency org.xerial:sqlite-jdbc, best to 3.51.3.0 or later, whose SQLite is without the"
+                            + " WAL-reset bug.",
+                    "08001");
+        }
+    }
 
     /** Reads the answer of {@code sqlite_version()}; any other text is taken for the oldest version. */
     static SqliteVersion of(String text) {

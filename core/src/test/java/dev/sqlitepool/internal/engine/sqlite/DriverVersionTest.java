@@ -11,7 +11,7 @@ class DriverVersionTest {
     @Test
     void aDriverThatIsTooOldIsRefusedWithTheLeastVersion() {
         for (String old : new String[] {"3.45.3.0", "3.8.11.2", "3.36.0.3"}) {
-            assertThatThrownBy(() -> DriverVersion.require(old))
+            assertThatThrownBy(() -> SqliteVersion.requireDriver(old))
                     .isInstanceOf(SQLException.class)
                     .hasMessageContaining("sqlite-jdbc " + old + " is too old")
                     .hasMessageContaining("needs 3.46.0.0 or later");
@@ -21,7 +21,7 @@ class DriverVersionTest {
     @Test
     void aNewerOneAndOneThatDoesNotTellAreTaken() {
         for (String fine : new String[] {"3.46.0.0", "3.46.1.3", "3.54.1.0", "4.0.0.0", "unknown"}) {
-            assertThatCode(() -> DriverVersion.require(fine)).doesNotThrowAnyException();
+            assertThatCode(() -> SqliteVersion.requireDriver(fine)).doesNotThrowAnyException();
         }
     }
 }

@@ -1,4 +1,4 @@
-package dev.sqlitepool.internal;
+package dev.sqlitepool.internal.telemetry;
 
 import java.time.Duration;
 import java.util.Locale;
