@@ -47,9 +47,8 @@ final class JavadocSnippets {
 
     static long blocking(SqlitePool pool) throws SQLException {
         // snippet: javadoc-blocking
-        long users = pool.blocking()
-                .read(conn -> conn.queryOne("SELECT count(*) FROM users", row -> row.getLong(1))
-                        .orElseThrow());
+        long users = pool.blocking().read(conn -> conn.queryOne("SELECT count(*) FROM users", row -> row.getLong(1))
+                .orElseThrow());
         // end
         return users;
     }

@@ -96,7 +96,8 @@ class ReadmeTest {
         Path shop = Path.of("shop.db");
         Files.deleteIfExists(shop);
         try (SqlitePool built = JavadocSnippets.builder()) {
-            built.useConnection(conn -> conn.executeScript(ReadmeSnippets.SCHEMA)).join();
+            built.useConnection(conn -> conn.executeScript(ReadmeSnippets.SCHEMA))
+                    .join();
         }
         List<Object> seen = new ArrayList<>();
         JavadocSnippets.pool(seen::add);
@@ -137,13 +138,17 @@ class ReadmeTest {
     void everyLinkLeadsToAFileAndToAHeading() throws IOException {
         List<String> broken = new ArrayList<>();
         for (Path page : pages()) {
-            LINK.matcher(Files.readString(page)).results().map(link -> link.group(1)).forEach(link -> {
-                String[] parts = link.split("#", 2);
-                Path target = parts[0].isEmpty() ? page : page.resolveSibling(parts[0]);
-                if (!Files.exists(target) || parts.length == 2 && !anchors(target).contains(parts[1])) {
-                    broken.add(page + ": " + link);
-                }
-            });
+            LINK.matcher(Files.readString(page))
+                    .results()
+                    .map(link -> link.group(1))
+                    .forEach(link -> {
+                        String[] parts = link.split("#", 2);
+                        Path target = parts[0].isEmpty() ? page : page.resolveSibling(parts[0]);
+                        if (!Files.exists(target)
+                                || parts.length == 2 && !anchors(target).contains(parts[1])) {
+                            broken.add(page + ": " + link);
+                        }
+                    });
         }
         assertThat(broken).isEmpty();
     }
@@ -234,7 +239,8 @@ class ReadmeTest {
     void jdbcCommitsWithTheFunction() {
         ReadmeSnippets.data(pool).join();
         assertThat(ReadmeSnippets.jdbc(pool).join()).isEqualTo(3);
-        assertThat(pool.queryOne("SELECT name FROM users WHERE id = 103", row -> row.getString(1)).join())
+        assertThat(pool.queryOne("SELECT name FROM users WHERE id = 103", row -> row.getString(1))
+                        .join())
                 .contains("Cy");
     }
 
