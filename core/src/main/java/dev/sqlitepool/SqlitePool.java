@@ -35,12 +35,19 @@ import java.util.function.Consumer;
  * {@link java.sql.SQLException} is not wrapped: the future itself fails with it. As with every {@link CompletableFuture}, {@code join} and
  * dependent stages wrap it in a {@link java.util.concurrent.CompletionException}, and {@code get} in an {@link
  * java.util.concurrent.ExecutionException}. What is known to be wrong without asking SQLite
- * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
- * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
- * queue; one that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a
- * lease has committed before. An interrupt reaches SQL only: a function that runs your own code keeps its connection until it returns. The timeout
- * message of a task that waits for that connection names it. Once a commit has begun they return false, and the future reports what
- * became of it. Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
+ * (a null, an unsupported parameter) is thrown at once instead.
+ *
+ * <p><b>Cancelling.</b> {@code cancel}, {@code complete}, {@code completeExceptionally} and {@code orTimeout} on a future <em>request</em> the
+ * end of its task:
+ *
+ * <ul>
+ *   <li>A task that waits leaves the queue.
+ *   <li>One that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a lease has committed before.
+ *   <li>An interrupt reaches SQL only. A function that runs your own code keeps its connection until it returns, and the timeout message of
+ *       a task that waits for that connection names it.
+ *   <li>Once a commit has begun they return false, and the future reports what became of it.
+ *   <li>Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
+ * </ul>
  *
  * <p><b>Dependent stages</b> run on threads of the pool, or on the {@link SqlitePoolBuilder#executor}; one that blocks delays
  * nobody else. So do those that follow {@code orTimeout} and {@code completeOnTimeout}, of stages too. Two kinds run elsewhere, as with
@@ -185,11 +192,12 @@ public interface SqlitePool extends AutoCloseable {
      * more.
      *
      * <p><b>Connections.</b> Open streams and leases together hold at most all but one of the read connections, so that short reads always get
-     * through (with {@code poolSize} 2 there is only one, which a stream may hold; with 1, or in memory, a stream holds the only
-     * connection, and nobody else reads or writes until it ends). While a stream is open the write-ahead log cannot shrink past its
-     * snapshot: at {@link SqlitePoolBuilder#walSizeLimit} writers wait for it, so for a consumer that takes minutes rather read page by
-     * page, each with a {@link #query} of its own. A stream that is not read to its end must be cancelled; {@link
-     * SqlitePoolBuilder#leakThreshold} reports those that are forgotten, and {@link SqlitePoolBuilder#maxReadAge} ends them.
+     * through. With {@code poolSize} 2 there is only one, which a stream may hold. With 1, or in memory, a stream holds the only
+     * connection, and nobody else reads or writes until it ends.
+     *
+     * <p><b>The write-ahead log</b> cannot shrink past the snapshot of an open stream. At {@link SqlitePoolBuilder#walSizeLimit} writers wait
+     * for it. For a consumer that takes minutes, read page by page instead, each with its own {@link #query}. A stream that is not read to its
+     * end must be cancelled. {@link SqlitePoolBuilder#leakThreshold} reports forgotten ones, and {@link SqlitePoolBuilder#maxReadAge} ends them.
      *
      * <p><b>The end.</b> {@code cancel}, from any thread, interrupts the SQL that runs for the stream and gives the connection back, even while the subscriber is still busy with a row. {@code onError} is given
      *
