@@ -1,8 +1,9 @@
 package dev.sqlitepool;
 
 /**
- * An error that the pool itself raises. Errors of SQLite are the driver's {@link java.sql.SQLException}. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
+ * An error that the pool itself raises. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
  * #mayHaveHadEffect()} tells whether the task may be run again without doing anything twice.
+ *
  * <pre>{@code
  * try {
  *     pool.blocking().useConnection(conn -> conn.execute("DELETE FROM stock"));
@@ -10,6 +11,26 @@ package dev.sqlitepool;
  *     out.accept(e.mayHaveHadEffect()); // true: read the database before you repeat it
  * }
  * }</pre>
+ *
+ * <p>An error of SQLite is no PoolException: it is the driver's {@link java.sql.SQLException}, {@code org.sqlite.SQLiteException}, and arrives
+ * unchanged. Its {@code getErrorCode()} is 19 for every constraint. Its {@code getResultCode()} tells which constraint failed:
+ *
+ * <pre>{@code
+ * static String inWords(SQLException error) {
+ *     if (!(error instanceof SQLiteException refused)) {
+ *         return "failed";
+ *     }
+ *     return switch (refused.getResultCode()) {
+ *         case SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY -> "exists already";
+ *         case SQLITE_CONSTRAINT_FOREIGNKEY -> "refers to nothing, or is referred to";
+ *         case SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_CHECK -> "is not allowed";
+ *         default -> "failed";
+ *     };
+ * }
+ * }</pre>
+ *
+ * <p>Do not parse the message: for UNIQUE it names columns, for FOREIGN KEY nothing. {@code join} and {@code get} throw the exception as the cause
+ * of theirs, {@link SqlitePool#blocking} throws it directly.
  */
 public abstract sealed class PoolException extends RuntimeException
         permits PoolTimeoutException, PoolExhaustedException, PoolClosedException, OutcomeUnknownException {

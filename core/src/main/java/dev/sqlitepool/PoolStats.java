@@ -7,6 +7,12 @@ import java.util.Map;
 /**
  * The state of a pool at one moment, and what it has done since it was built. Immutable.
  *
+ * <p><b>Which to watch.</b> For an alert: {@code timeouts} and {@code refused} (they should not grow), {@code writeConnections.waiting()} and
+ * {@code longestHeld()} (a write that holds everybody up; {@code holder()} names it), and {@code walSize} (if it keeps growing, a reader keeps an old
+ * snapshot). For a graph: {@code completed}, {@code waitTime / completed} (waiting that a larger pool shortens only for reads) and
+ * {@code holdTime / completed} (the tasks themselves). A growing {@code busyRetries} says that another process writes to the file. All others
+ * explain one of these.
+ *
  * @param pool the pool's name
  * @param readConnections the connections that read
  * @param writeConnections the connection that writes; with {@code poolSize} 1 the only connection, which does both

@@ -13,6 +13,11 @@ import org.jspecify.annotations.Nullable;
  * RowMapper<User> toRecord = RowMapper.of(User.class); // record User(long id, String name)
  * }</pre>
  *
+ * <p><b>Exceptions.</b> A mapper may throw an {@link SQLException} or an unchecked exception. Both fail the query and arrive unchanged, as those of a
+ * function do. A function may throw checked exceptions of other types too, a mapper may not: the type would be a second type parameter of each
+ * method that takes a mapper and of {@link RowCursor}, for code that should only convert. Where a row leads to more, such as a file to write, map
+ * it to data and go on with the result, or use {@link PoolConnection#forEach}, whose action may throw anything.
+ *
  * @param <T> what a row becomes
  */
 @FunctionalInterface

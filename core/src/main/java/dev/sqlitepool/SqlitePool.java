@@ -32,7 +32,8 @@ import java.util.function.Consumer;
  * most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
- * {@link java.sql.SQLException} is not wrapped: the future itself fails with it. As with every {@link CompletableFuture}, {@code join} and
+ * {@link java.sql.SQLException} is not wrapped: the future itself fails with it ({@link PoolException} shows how to tell UNIQUE from
+ * FOREIGN KEY). As with every {@link CompletableFuture}, {@code join} and
  * dependent stages wrap it in a {@link java.util.concurrent.CompletionException}, and {@code get} in an {@link
  * java.util.concurrent.ExecutionException}. What is known to be wrong without asking SQLite
  * (a null, an unsupported parameter) is thrown at once instead.

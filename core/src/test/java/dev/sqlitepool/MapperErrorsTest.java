@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sqlitepool.testing.Pools;
+import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -53,5 +55,32 @@ class MapperErrorsTest {
         }
         assertThat(pool.stats().switches()).isEqualTo(moves);
         assertThat(pool.query("SELECT x FROM t", row -> 1).join()).isEmpty();
+    }
+
+    @Test
+    void uncheckedExceptionArrivesUnchanged() {
+        SqlitePool pool = pools.open();
+        pool.execute("CREATE TABLE t (x)").join();
+        IllegalStateException own = new IllegalStateException("of the mapper");
+        for (BiFunction<SqlitePool, RowMapper<Object>, CompletableFuture<?>> read : reads()) {
+            assertThatThrownBy(() -> read.apply(pool, row -> {
+                                throw own;
+                            })
+                            .join())
+                    .hasCause(own);
+        }
+    }
+
+    @Test
+    void checkedExceptionOfAnActionArrivesUnchanged() {
+        SqlitePool pool = pools.open();
+        IOException own = new IOException("of the action");
+        SqlAction<Row, IOException> action = row -> {
+            throw own;
+        };
+        assertThatThrownBy(() -> pool.useRead(c -> c.forEach(ROWS, action)).join())
+                .hasCause(own);
+        assertThatThrownBy(() -> pool.blocking().useRead(c -> c.forEach(ROWS, action)))
+                .isSameAs(own);
     }
 }

@@ -108,12 +108,14 @@ public final class BusyShop {
             report.pool(stats);
         }
         List<Proof.Line> proof = new ArrayList<>(Proof.of(database, numbers, answers));
-        int wrong = auditors.inconsistent().size();
-        proof.add(new Proof.Line(
-                wrong == 0,
-                "every summary was consistent",
-                auditors.taken() + " taken, " + wrong + " wrong"
-                        + (wrong == 0 ? "" : ": " + auditors.inconsistent().peek())));
+        if (auditors.taken() > 0) {
+            int wrong = auditors.inconsistent().size();
+            proof.add(new Proof.Line(
+                    wrong == 0,
+                    "every summary was consistent",
+                    auditors.taken() + " taken, " + wrong + " wrong"
+                            + (wrong == 0 ? "" : ": " + auditors.inconsistent().peek())));
+        }
         return report.proof(proof);
     }
 

@@ -61,12 +61,7 @@ final class Progress {
         long answered = answers.count();
         double seconds = (System.nanoTime() - began) / 1e9;
         String figures = String.format(
-                Locale.ROOT,
-                "%,d of %,d orders, %,.0f/s, %,d summaries",
-                answered,
-                orders,
-                answered / seconds,
-                auditors.taken());
+                Locale.ROOT, "%,d of %,d orders, %,.0f/s%s", answered, orders, answered / seconds, summaries());
         if (terminal) {
             int full = (int) (WIDTH * answered / orders);
             out.printf("\r[%s%s] %-56s", "#".repeat(full), ".".repeat(WIDTH - full), figures);
@@ -74,5 +69,10 @@ final class Progress {
         } else {
             out.println("  " + figures);
         }
+    }
+
+    private String summaries() {
+        long taken = auditors.taken();
+        return taken == 0 ? "" : String.format(Locale.ROOT, ", %,d summaries", taken);
     }
 }

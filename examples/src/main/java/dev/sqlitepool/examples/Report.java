@@ -39,7 +39,8 @@ final class Report {
     }
 
     void summaries(Auditors auditors) {
-        line("summaries", "%,d, each in one snapshot", auditors.taken());
+        long taken = auditors.taken();
+        line("summaries", taken == 0 ? "none, without readers" : "%,d, each in one snapshot", taken);
     }
 
     void pool(PoolStats stats) {

@@ -25,7 +25,9 @@ record ShopArguments(boolean help, Optional<Path> database, int customers, int o
               --customers N     customers at the same time, 1 to 5000 (default: 200)
               --orders N        orders in total, 1 to 1000000 (default: 10000)
               --readers N       readers that take summaries meanwhile, 0 to 100 (default: 3)
-              --help            shows this
+              -h, --help        shows this
+
+            A value follows its option, or an equals sign: --orders 100, --orders=100.
 
             Exit code: 0 if the proof holds, 1 if it does not or the run failed, 2 for bad arguments.
             """;
@@ -38,20 +40,24 @@ record ShopArguments(boolean help, Optional<Path> database, int customers, int o
     static ShopArguments parse(String... args) {
         ShopArguments found = new ShopArguments(false, Optional.empty(), 200, 10_000, 3);
         for (int i = 0; i < args.length; i++) {
-            String option = args[i];
-            if (option.equals("--help")) {
+            int equals = args[i].startsWith("--") ? args[i].indexOf('=') : -1;
+            String option = equals < 0 ? args[i] : args[i].substring(0, equals);
+            if (args[i].equals("--help") || args[i].equals("-h")) {
                 return new ShopArguments(true, found.database, found.customers, found.orders, found.readers);
             }
             if (!option.equals("--database")
                     && !option.equals("--customers")
                     && !option.equals("--orders")
                     && !option.equals("--readers")) {
-                throw new IllegalArgumentException("Unknown argument: " + option);
+                throw new IllegalArgumentException("Unknown argument: " + args[i]);
             }
-            if (++i == args.length) {
+            if (equals >= 0) {
+                found = found.with(option, args[i].substring(equals + 1));
+            } else if (++i < args.length) {
+                found = found.with(option, args[i]);
+            } else {
                 throw new IllegalArgumentException(option + " needs a value after it.");
             }
-            found = found.with(option, args[i]);
         }
         return found;
     }
@@ -89,7 +95,7 @@ record ShopArguments(boolean help, Optional<Path> database, int customers, int o
         } catch (NumberFormatException e) {
             // said below
         }
-        throw new IllegalArgumentException(
-                option + " was " + value + "; it must be a whole number from " + least + " to " + most + ".");
+        throw new IllegalArgumentException(option + " was " + (value.isEmpty() ? "empty" : value)
+                + "; it must be a whole number from " + least + " to " + most + ".");
     }
 }

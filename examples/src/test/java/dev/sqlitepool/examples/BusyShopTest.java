@@ -59,6 +59,16 @@ class BusyShopTest {
     }
 
     @Test
+    void runWithoutReadersClaimsNothingAboutSummaries() throws Exception {
+        assertThat(console.run(false, "--customers=2", "--orders=20", "--readers=0"))
+                .as(console.complained())
+                .isZero();
+        assertThat(console.printed())
+                .contains("none, without readers", "The proof holds.")
+                .doesNotContain("0 summaries", "each in one snapshot", "every summary");
+    }
+
+    @Test
     void secondRunGoesOnInTheSameFile() throws Exception {
         assertThat(run(20, 300)).isZero();
         assertThat(run(5, 200)).as(console.complained()).isZero();

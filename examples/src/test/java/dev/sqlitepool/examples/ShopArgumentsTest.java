@@ -7,6 +7,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ShopArgumentsTest {
     private final Console console = new Console();
@@ -22,6 +23,12 @@ class ShopArgumentsTest {
                 .isEqualTo(new ShopArguments(false, Optional.of(Path.of("a.db")), 2, 7, 0));
     }
 
+    @Test
+    void valueMayFollowAnEqualsSign() {
+        assertThat(ShopArguments.parse("--orders=7", "--customers", "2", "--readers=0", "--database=a=b.db"))
+                .isEqualTo(new ShopArguments(false, Optional.of(Path.of("a=b.db")), 2, 7, 0));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -33,6 +40,11 @@ class ShopArgumentsTest {
                 "--readers -1        | --readers was -1; it must be a whole number from 0 to 100.",
                 "--database ''       | --database was blank; it must name a file.",
                 "--fast              | Unknown argument: --fast",
+                "--fast=1            | Unknown argument: --fast=1",
+                "--help=1            | Unknown argument: --help=1",
+                "--orders=           | --orders was empty; it must be a whole number from 1 to 1000000.",
+                "--orders=0          | --orders was 0; it must be a whole number from 1 to 1000000.",
+                "-x                  | Unknown argument: -x",
                 "shop.db             | Unknown argument: shop.db",
             })
     void badArgumentsAreRefusedWithTheRule(String arguments, String message) throws Exception {
@@ -42,9 +54,10 @@ class ShopArgumentsTest {
         assertThat(console.printed()).isEmpty();
     }
 
-    @Test
-    void helpNamesEveryArgument() throws Exception {
-        assertThat(console.run(false, "--help")).isZero();
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "-h"})
+    void helpNamesEveryArgument(String help) throws Exception {
+        assertThat(console.run(false, help)).isZero();
         assertThat(console.printed()).contains("--database PATH", "--customers N", "--orders N", "--readers N");
     }
 }
