@@ -82,7 +82,8 @@ class ReadmeTest {
                         EXAMPLE.matcher(Files.readString(type)).results().toList()) {
                     examples++;
                     String code = example.group(1).replaceAll("(?m)^ *\\*", "").replaceAll("\\s", "");
-                    assertThat(snippets.contains(code) || CONSTRAINTS.matcher(code).find())
+                    assertThat(snippets.contains(code)
+                                    || CONSTRAINTS.matcher(code).find())
                             .as(code)
                             .isTrue();
                 }
