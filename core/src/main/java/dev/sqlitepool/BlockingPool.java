@@ -8,6 +8,10 @@ import java.util.Optional;
 /**
  * The pool for code that waits: the methods of {@link SqlitePool}. They return the result or throw the original exception.
  * Thread-safe; for platform threads and virtual threads.
+ * <pre>{@code
+ * long users = pool.blocking()
+ *         .read(conn -> conn.queryOne("SELECT count(*) FROM users", row -> row.getLong(1)).orElseThrow());
+ * }</pre>
  *
  * <p>From a platform thread, a function runs on the calling thread once a connection is free, so thread-locals and tracing
  * contexts hold. From a virtual thread everything runs on a thread of the pool and the virtual thread parks: a native call

@@ -5,12 +5,22 @@ import java.util.concurrent.CompletableFuture;
 /**
  * A connection that you borrow for several calls and must release. Thread-safe: the functions of one lease run one after
  * the other, in the order in which they were submitted, on the same logical connection.
+ * <pre>{@code
+ * pool.acquire().thenCompose(lease -> lease.run(conn -> conn.execute("BEGIN"))
+ *         .thenCompose(begun -> lease.run(conn -> conn.execute("DELETE FROM stock WHERE units = 0")))
+ *         .thenCompose(deleted -> lease.commit())
+ *         .whenComplete((ended, error) -> lease.close()));
+ * }</pre>
  *
- * <p>A lease begins on a read connection, which it keeps until it is released. Like {@link SqlitePool#connection}, it switches to the write
- * connection when a statement needs it. A transaction that one function begins with {@code BEGIN} stays open for the next. After the commit the
- * function continues as soon as the commit is durable. Then the lease gives the write connection back and reads again. Therefore
- * {@code last_insert_rowid()} and the like are refused until its next change: ask before {@code COMMIT}. A lease that has changed its connection by
- * {@code PRAGMA}, {@code ATTACH} or a temporary table keeps the write connection until it is released.
+ * <ul>
+ *   <li>A lease begins on a read connection, which it keeps until it is released. Like {@link SqlitePool#connection}, it switches to the write
+ *       connection when a statement needs it.
+ *   <li>A transaction that one function begins with {@code BEGIN} stays open for the next.
+ *   <li>After the commit the function continues as soon as the commit is durable. Then the lease gives the write connection back and reads
+ *       again. Therefore {@code last_insert_rowid()} and the like are refused until its next change: ask before {@code COMMIT}.
+ *   <li>A lease that has changed its connection by {@code PRAGMA}, {@code ATTACH} or a temporary table keeps the write connection until it is
+ *       released.
+ * </ul>
  *
  * <p>Open leases and streams hold at most all but one of the read connections, so that short reads always get through. With
  * {@code poolSize} 2 there is only one, which a lease may hold. Release a lease in {@code finally}; {@link SqlitePoolBuilder#leakThreshold} reports those that are forgotten.

@@ -4,6 +4,14 @@ package dev.sqlitepool;
  * An error that the pool itself raises. Its message tells an operator what to do; {@link #stats()} is the pool at that moment, and {@link
  * #mayHaveHadEffect()} tells whether the task may be run again without doing anything twice.
  *
+ * <pre>{@code
+ * try {
+ *     pool.blocking().useConnection(conn -> conn.execute("DELETE FROM stock"));
+ * } catch (PoolException e) {
+ *     out.accept(e.mayHaveHadEffect()); // true: read the database before you repeat it
+ * }
+ * }</pre>
+ *
  * <p>An error of SQLite is no PoolException: it is the driver's {@link java.sql.SQLException}, {@code org.sqlite.SQLiteException}, and arrives
  * unchanged. Its {@code getErrorCode()} is 19 for every constraint. Its {@code getResultCode()} tells which constraint failed:
  *

@@ -6,6 +6,14 @@ import java.util.function.Consumer;
 /**
  * The rows of one statement, read a few at a time. Made by {@link PoolConnection#cursor}. Use it only inside a function that runs on
  * that connection.
+ * <pre>{@code
+ * lease.run(conn -> {
+ *     try (RowCursor<String> names = conn.cursor("SELECT name FROM users", row -> row.getString(1))) {
+ *         names.read(100, export); // at most 100 rows
+ *     }
+ *     return null;
+ * });
+ * }</pre>
  *
  * <p>The cursors of a function are closed when it returns. On a {@link Lease} a cursor stays open from one function to the next: on its row, and in its
  * snapshot, which keeps the write-ahead log from shrinking past it. There it is closed, if it was not before,

@@ -8,6 +8,10 @@ import org.jspecify.annotations.Nullable;
  * Turns a row into an object: what aiosqlite calls a row factory. Called on the thread that runs the statement, while it
  * holds the connection, so it should be short; an instance may be used by several statements at once and must then be
  * thread-safe.
+ * <pre>{@code
+ * RowMapper<String> byHand = row -> row.getString("name");
+ * RowMapper<User> toRecord = RowMapper.of(User.class); // record User(long id, String name)
+ * }</pre>
  *
  * <p><b>Exceptions.</b> A mapper may throw an {@link SQLException} or an unchecked exception. Both fail the query and arrive unchanged, as those of a
  * function do. A function may throw checked exceptions of other types too, a mapper may not: the type would be a second type parameter of each

@@ -15,6 +15,16 @@ import java.util.function.Consumer;
  *
  * <p>Exactly one connection does all writes, in the order in which they were submitted. So the tasks of a pool never make each other fail with
  * {@code SQLITE_BUSY}. Reads run at the same time on other connections, each in a snapshot that never waits for a writer.
+ * <pre>{@code
+ * try (SqlitePool pool = SqlitePool.open(Path.of("shop.db"))) {
+ *     pool.useTransaction(tx -> {
+ *         tx.execute("UPDATE stock SET units = units - 1 WHERE product = ?", 7);
+ *         tx.execute("INSERT INTO orders (product) VALUES (?)", 7);
+ *     }).join();
+ *     long orders = pool.queryOne("SELECT count(*) FROM orders", row -> row.getLong(1)).join().orElseThrow();
+ *     out.accept(orders);
+ * }
+ * }</pre>
  *
  * <p><b>Functions and statements.</b> A function ({@link #connection}, {@link #transaction}, {@link #read}) has a connection to itself and runs at
  * most once; it does not run at all if the pool ends its task before that. A single statement is given with its parameters ({@link #query},
@@ -22,13 +32,23 @@ import java.util.function.Consumer;
  * most once.
  *
  * <p><b>Futures.</b> Every future completes: with a value, an error, a timeout, a cancellation or the close of the pool. An
- * {@link java.sql.SQLException} is never wrapped: the future fails with it ({@link PoolException} shows how to tell UNIQUE from FOREIGN KEY). What is known to be wrong without asking SQLite
- * (a null, an unsupported parameter) is thrown at once instead. {@code cancel}, {@code complete}, {@code
- * completeExceptionally} and {@code orTimeout} on a future <em>request</em> the end of its task: a task that waits leaves the
- * queue; one that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a
- * lease has committed before. An interrupt reaches SQL only: a function that runs your own code keeps its connection until it returns. The timeout
- * message of a task that waits for that connection names it. Once a commit has begun they return false, and the future reports what
- * became of it. Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
+ * {@link java.sql.SQLException} is not wrapped: the future itself fails with it ({@link PoolException} shows how to tell UNIQUE from
+ * FOREIGN KEY). As with every {@link CompletableFuture}, {@code join} and
+ * dependent stages wrap it in a {@link java.util.concurrent.CompletionException}, and {@code get} in an {@link
+ * java.util.concurrent.ExecutionException}. What is known to be wrong without asking SQLite
+ * (a null, an unsupported parameter) is thrown at once instead.
+ *
+ * <p><b>Cancelling.</b> {@code cancel}, {@code complete}, {@code completeExceptionally} and {@code orTimeout} on a future <em>request</em> the
+ * end of its task:
+ *
+ * <ul>
+ *   <li>A task that waits leaves the queue.
+ *   <li>One that runs is interrupted and rolled back, except for what a function of {@link #connection} or of a lease has committed before.
+ *   <li>An interrupt reaches SQL only. A function that runs your own code keeps its connection until it returns, and the timeout message of
+ *       a task that waits for that connection names it.
+ *   <li>Once a commit has begun they return false, and the future reports what became of it.
+ *   <li>Cancelling a dependent stage does not reach the task, as always with {@link CompletableFuture}.
+ * </ul>
  *
  * <p><b>Dependent stages</b> run on threads of the pool, or on the {@link SqlitePoolBuilder#executor}; one that blocks delays
  * nobody else. So do those that follow {@code orTimeout} and {@code completeOnTimeout}, of stages too. Two kinds run elsewhere, as with
@@ -173,11 +193,12 @@ public interface SqlitePool extends AutoCloseable {
      * more.
      *
      * <p><b>Connections.</b> Open streams and leases together hold at most all but one of the read connections, so that short reads always get
-     * through (with {@code poolSize} 2 there is only one, which a stream may hold; with 1, or in memory, a stream holds the only
-     * connection, and nobody else reads or writes until it ends). While a stream is open the write-ahead log cannot shrink past its
-     * snapshot: at {@link SqlitePoolBuilder#walSizeLimit} writers wait for it, so for a consumer that takes minutes rather read page by
-     * page, each with a {@link #query} of its own. A stream that is not read to its end must be cancelled; {@link
-     * SqlitePoolBuilder#leakThreshold} reports those that are forgotten, and {@link SqlitePoolBuilder#maxReadAge} ends them.
+     * through. With {@code poolSize} 2 there is only one, which a stream may hold. With 1, or in memory, a stream holds the only
+     * connection, and nobody else reads or writes until it ends.
+     *
+     * <p><b>The write-ahead log</b> cannot shrink past the snapshot of an open stream. At {@link SqlitePoolBuilder#walSizeLimit} writers wait
+     * for it. For a consumer that takes minutes, read page by page instead, each with its own {@link #query}. A stream that is not read to its
+     * end must be cancelled. {@link SqlitePoolBuilder#leakThreshold} reports forgotten ones, and {@link SqlitePoolBuilder#maxReadAge} ends them.
      *
      * <p><b>The end.</b> {@code cancel}, from any thread, interrupts the SQL that runs for the stream and gives the connection back, even while the subscriber is still busy with a row. {@code onError} is given
      *

@@ -21,6 +21,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Settings of a pool. Not thread-safe; may be used for several pools. Every setter refuses a bad value at once with an
  * {@link IllegalArgumentException} that names setting, value and rule; nothing is silently repaired.
+ * <pre>{@code
+ * SqlitePool pool = SqlitePool.builder()
+ *         .databasePath(Path.of("shop.db"))
+ *         .poolSize(4)
+ *         .acquireTimeout(Duration.ofSeconds(5))
+ *         .build();
+ * }</pre>
  */
 public final class SqlitePoolBuilder {
     private static final long LEAST_WAL_SIZE = 1L << 18;
@@ -389,12 +396,17 @@ public final class SqlitePoolBuilder {
     }
 
     /**
-     * The most bytes that the write-ahead log takes on disk; one transaction may exceed it. The pool copies the log
-     * into the database in the background long before; but a log cannot shrink past a snapshot that somebody still reads. At the limit the
-     * connection that writes waits for those readers, and writes queue: a forgotten reader slows writers down, and does not fill the
-     * disk. A read that itself waits for a write then waits until that has timed out. Only a connection that writes under an open cursor of
-     * its own passes the limit, since it would wait for itself; and while a
-     * backup copies there is no limit. Default 64 MiB.
+     * The most bytes that the write-ahead log takes on disk. One transaction may exceed it. Default 64 MiB.
+     *
+     * <p>The pool copies the log into the database in the background long before. But a log cannot shrink past a snapshot that somebody still
+     * reads. At the limit:
+     *
+     * <ul>
+     *   <li>The write connection waits for those readers, and writes queue. A forgotten reader slows writers down, and does not fill the disk.
+     *   <li>A read that itself waits for a write waits until that write has timed out.
+     *   <li>A connection that writes under its own open cursor passes the limit, since it would wait for itself.
+     *   <li>While a backup copies, there is no limit.
+     * </ul>
      *
      * @param walSizeLimit bytes, at least 262,144
      * @return this builder

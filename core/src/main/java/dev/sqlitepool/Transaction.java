@@ -5,6 +5,17 @@ import java.sql.SQLException;
 /**
  * A connection inside a transaction that the pool commits when the function returns, and rolls back when it throws. Owned by
  * the thread that runs the function.
+ * <pre>{@code
+ * pool.useTransaction(tx -> {
+ *     tx.execute("INSERT INTO orders (product) VALUES (7)");
+ *     try {
+ *         tx.savepoint(inner -> inner.execute("INSERT INTO stock VALUES (7, 100)"));
+ *     } catch (SQLException alreadyThere) { // only the savepoint is undone
+ *         tx.execute("UPDATE stock SET units = units + 100 WHERE product = 7");
+ *     }
+ *     tx.afterCommit(() -> cache.remove(7L));
+ * });
+ * }</pre>
  *
  * <p>Transaction control, {@code PRAGMA}, {@code ATTACH}, {@code DETACH} and {@code VACUUM} are refused here with an {@link
  * SQLException}: they would end the transaction, or SQLite ignores them inside one. Use {@link SqlitePool#connection}
@@ -40,10 +51,13 @@ public interface Transaction extends PoolConnection {
      * to send a message. Hooks run once, in the order of registration, after a commit that is known to have happened; never after a
      * rollback, nor with an {@link OutcomeUnknownException}. What was registered inside a {@link #savepoint} that is undone does not run.
      *
-     * <p>They run on a thread of the pool that holds no connection, before the transaction's future completes: code that sees the future
-     * completed sees the effect of the hooks. A slow hook delays only this future. Hooks of different transactions may run concurrently. An exception is logged, and neither changes the outcome
-     * nor keeps the next hook from running. A hook may use the pool, but not this transaction, and must not wait for its future: that
-     * is an {@link IllegalStateException}.
+     * <ul>
+     *   <li>They run on a thread of the pool that holds no connection, before the transaction's future completes. Code that sees the future
+     *       completed sees the effect of the hooks.
+     *   <li>A slow hook delays only this future. Hooks of different transactions may run concurrently.
+     *   <li>An exception is logged, and neither changes the outcome nor keeps the next hook from running.
+     *   <li>A hook may use the pool, but not this transaction, and must not wait for its future: that is an {@link IllegalStateException}.
+     * </ul>
      *
      * @param hook what to do
      */

@@ -7,6 +7,7 @@ import dev.sqlitepool.RowMapper;
 import dev.sqlitepool.SqlitePool;
 import dev.sqlitepool.examples.QuickStarts.User;
 import java.nio.file.Path;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -17,13 +18,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.sqlite.SQLiteException;
 
-/** The snippets of README.md, compiled here and run by its test. */
+/** The snippets of README.md and of the pages in docs/, compiled here and run by its test. */
 final class ReadmeSnippets {
     /** The tables that the snippets use. */
     static final String SCHEMA = """
             CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
             CREATE TABLE stock (product INTEGER PRIMARY KEY, units INTEGER NOT NULL);
+            CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT UNIQUE, boss INTEGER REFERENCES staff);
             CREATE TABLE orders (id INTEGER PRIMARY KEY, product INTEGER NOT NULL);
             """;
 
@@ -38,14 +41,24 @@ final class ReadmeSnippets {
                                 tx.execute("INSERT INTO users VALUES (?)", "Alice");
                             })
                     .join();
-            String name = pool.connection(
-                            conn -> // a connection from the pool
-                            conn.queryOne("SELECT name FROM users LIMIT 1", row -> row.getString("name"))
-                                    .orElseThrow())
-                    .join();
+            String name = pool.queryOne("SELECT name FROM users LIMIT 1", row -> row.getString("name"))
+                    .join()
+                    .orElseThrow();
             System.out.println("Found user: " + name);
         }
         // end
+    }
+
+    static CompletableFuture<Integer> jdbc(SqlitePool pool) {
+        // snippet: jdbc
+        CompletableFuture<Integer> copied = pool.transaction(tx -> {
+            try (PreparedStatement statement =
+                    tx.jdbc().prepareStatement("INSERT INTO users SELECT id + 100, name FROM users")) {
+                return statement.executeUpdate(); // commits when the function returns
+            }
+        });
+        // end
+        return copied;
     }
 
     static CompletableFuture<Long> transaction(SqlitePool pool, long product) {
@@ -225,7 +238,7 @@ final class ReadmeSnippets {
         // snippet: errors
         CompletableFuture<Long> changed = pool.execute("INSERT INTO users VALUES (1, 'Eve')")
                 .whenComplete((rows, error) -> {
-                    if (error instanceof SQLException refused) { // the driver's own, never wrapped
+                    if (error instanceof SQLException refused) { // the driver's own
                         log.accept("SQLite refuses: " + refused.getMessage());
                     } else if (error instanceof PoolException ended
                             && ended.mayHaveHadEffect()) { // read the database first
@@ -237,6 +250,24 @@ final class ReadmeSnippets {
                 });
         // end
         return changed;
+    }
+
+    static CompletableFuture<Boolean> addUser(SqlitePool pool, long id, String name, Long boss) {
+        // snippet: constraints
+        CompletableFuture<Boolean> added = pool.transaction(tx -> {
+            try {
+                tx.execute("INSERT INTO staff (id, name, boss) VALUES (?, ?, ?)", id, name, boss);
+                return true;
+            } catch (SQLiteException refused) {
+                return switch (refused.getResultCode()) {
+                    case SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE -> false; // it is there already
+                    case SQLITE_CONSTRAINT_FOREIGNKEY -> throw new IllegalArgumentException("no such boss", refused);
+                    default -> throw refused;
+                };
+            }
+        });
+        // end
+        return added;
     }
 
     static SqlitePool settings(Path database) {

@@ -3,9 +3,11 @@ package dev.sqlitepool.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sqlitepool.Lease;
 import dev.sqlitepool.PoolException;
 import dev.sqlitepool.SqlitePool;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -13,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
@@ -20,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -28,11 +32,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** README.md shows what is compiled in this module, and what it shows works. */
+/** README.md and the pages in docs/ show what is compiled in this module, and what they show works. Their links lead somewhere. */
 @Timeout(240)
 class ReadmeTest {
     private static final Pattern BLOCK = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
     private static final Pattern SNIPPET = Pattern.compile("// snippet: [-a-z]+\n(.*?)// end\n", Pattern.DOTALL);
+
+    private static final Pattern LINK = Pattern.compile("]\\((?!https?:)([^)\\s]+)\\)");
+    private static final Pattern MESSAGE = Pattern.compile("^\\| (?:… )?`([^`]+)`", Pattern.MULTILINE);
+    private static final Pattern EXAMPLE = Pattern.compile("<pre>\\{@code\n(.*?) \\* }</pre>", Pattern.DOTALL);
+    private static final Pattern CONSTRAINTS = Pattern.compile("^staticStringinWords"); // core's ConstraintKindsTest
+    private static final Pattern HEADING = Pattern.compile("^#+ (.+)$", Pattern.MULTILINE);
 
     @TempDir
     Path directory;
@@ -50,8 +60,7 @@ class ReadmeTest {
         pool.close();
     }
 
-    @Test
-    void everyJavaBlockIsASnippetOfTheSources() throws IOException {
+    private static Set<String> snippets() throws IOException {
         Set<String> snippets = new HashSet<>();
         try (Stream<Path> sources = Files.walk(projectFile("examples/src/main/java"))) {
             for (Path source :
@@ -59,9 +68,144 @@ class ReadmeTest {
                 snippets.addAll(found(SNIPPET, source));
             }
         }
-        List<String> blocks = found(BLOCK, projectFile("README.md"));
-        assertThat(blocks).hasSizeGreaterThan(5);
-        assertThat(snippets).containsAll(blocks);
+        return snippets;
+    }
+
+    @Test
+    void everyExampleOfTheJavadocIsASnippetOfTheSources() throws IOException {
+        Set<String> snippets = snippets();
+        int examples = 0;
+        try (Stream<Path> types = Files.list(projectFile("core/src/main/java/dev/sqlitepool"))) {
+            for (Path type :
+                    types.filter(file -> file.toString().endsWith(".java")).toList()) {
+                for (MatchResult example :
+                        EXAMPLE.matcher(Files.readString(type)).results().toList()) {
+                    examples++;
+                    String code = example.group(1).replaceAll("(?m)^ *\\*", "").replaceAll("\\s", "");
+                    assertThat(snippets.contains(code)
+                                    || CONSTRAINTS.matcher(code).find())
+                            .as(code)
+                            .isTrue();
+                }
+            }
+        }
+        assertThat(examples).isGreaterThan(7);
+    }
+
+    @Test
+    void theExamplesOfTheJavadocRun() throws Exception {
+        Path shop = Path.of("shop.db");
+        Files.deleteIfExists(shop);
+        try (SqlitePool built = JavadocSnippets.builder()) {
+            built.useConnection(conn -> conn.executeScript(ReadmeSnippets.SCHEMA))
+                    .join();
+        }
+        List<Object> seen = new ArrayList<>();
+        JavadocSnippets.pool(seen::add);
+        Files.delete(shop);
+        assertThat(seen).containsExactly(1L);
+
+        Map<Long, Long> cache = new ConcurrentHashMap<>(Map.of(7L, 1L));
+        JavadocSnippets.transaction(pool, cache).join();
+        assertThat(cache).isEmpty();
+        pool.execute("UPDATE stock SET units = 0").join();
+        JavadocSnippets.lease(pool).join();
+        ReadmeSnippets.data(pool).join();
+        assertThat(JavadocSnippets.blocking(pool)).isEqualTo(3);
+        try (Lease lease = pool.acquire().join()) {
+            JavadocSnippets.cursor(lease, seen::add).join();
+        }
+        assertThat(seen).containsExactly(1L, "Ada", "Bob", "Cy");
+        assertThat(JavadocSnippets.mappers()).hasSize(2);
+        JavadocSnippets.errors(pool, seen::add);
+        pool.close();
+        JavadocSnippets.errors(pool, seen::add);
+        assertThat(seen).last().isEqualTo(false);
+    }
+
+    @Test
+    void everyJavaBlockIsASnippetOfTheSources() throws IOException {
+        Set<String> snippets = snippets();
+        for (Path page : pages()) {
+            if (!page.endsWith("r2dbc.md")) { // its blocks are compiled and compared in the module of its examples
+                assertThat(snippets).as(page.toString()).containsAll(found(BLOCK, page));
+            }
+        }
+        assertThat(found(BLOCK, projectFile("README.md"))).hasSize(2);
+        assertThat(found(BLOCK, projectFile("docs/tour.md"))).hasSizeGreaterThan(10);
+    }
+
+    @Test
+    void everyLinkLeadsToAFileAndToAHeading() throws IOException {
+        List<String> broken = new ArrayList<>();
+        for (Path page : pages()) {
+            LINK.matcher(Files.readString(page))
+                    .results()
+                    .map(link -> link.group(1))
+                    .forEach(link -> {
+                        String[] parts = link.split("#", 2);
+                        Path target = parts[0].isEmpty() ? page : page.resolveSibling(parts[0]);
+                        if (!Files.exists(target)
+                                || parts.length == 2 && !anchors(target).contains(parts[1])) {
+                            broken.add(page + ": " + link);
+                        }
+                    });
+        }
+        assertThat(broken).isEmpty();
+    }
+
+    @Test
+    void theIndexNamesEveryPage() throws IOException {
+        String index = Files.readString(projectFile("docs/README.md"));
+        for (Path page : pages()) {
+            if (page.getParent().endsWith("docs") && !page.endsWith("README.md")) {
+                assertThat(index).contains("(" + page.getFileName() + ")");
+            }
+        }
+    }
+
+    /** Of the pool's own messages; those of SQLite and of Java follow in the page. */
+    @Test
+    void everyMessageOfThePoolIsInItsSources() throws IOException {
+        StringBuilder sources = new StringBuilder();
+        try (Stream<Path> files = Files.walk(projectFile("core/src/main/java"))) {
+            for (Path file :
+                    files.filter(name -> name.toString().endsWith(".java")).toList()) {
+                sources.append(Files.readString(file));
+            }
+        }
+        String literals = sources.toString().replaceAll("\"\\s*\\+\\s*\"", "");
+        String page = Files.readString(projectFile("docs/troubleshooting.md"));
+        List<String> messages = MESSAGE.matcher(page.substring(0, page.indexOf("## Messages of SQLite")))
+                .results()
+                .map(row -> row.group(1))
+                .toList();
+        assertThat(messages).hasSizeGreaterThan(25);
+        assertThat(messages).filteredOn(message -> !literals.contains(message)).isEmpty();
+    }
+
+    /** README.md and the pages in docs/. */
+    private static List<Path> pages() throws IOException {
+        List<Path> pages = new ArrayList<>(List.of(projectFile("README.md")));
+        try (Stream<Path> docs = Files.list(projectFile("docs"))) {
+            docs.filter(file -> file.toString().endsWith(".md")).sorted().forEach(pages::add);
+        }
+        return pages;
+    }
+
+    /** The anchors of a page's headings, as GitHub makes them. */
+    private static List<String> anchors(Path page) {
+        try {
+            return HEADING.matcher(Files.readString(page))
+                    .results()
+                    .map(heading -> heading.group(1)
+                            .toLowerCase(Locale.ROOT)
+                            .replaceAll("[^\\p{L}0-9 _-]", "")
+                            .replace(' ', '-'))
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static List<String> found(Pattern pattern, Path file) throws IOException {
@@ -90,6 +234,24 @@ class ReadmeTest {
         ReadmeSnippets.tenLines();
         assertThat(Jdbc.column(database, "SELECT name FROM users")).containsExactly("Alice", "Alice");
         Files.delete(database);
+    }
+
+    @Test
+    void jdbcCommitsWithTheFunction() {
+        ReadmeSnippets.data(pool).join();
+        assertThat(ReadmeSnippets.jdbc(pool).join()).isEqualTo(3);
+        assertThat(pool.queryOne("SELECT name FROM users WHERE id = 103", row -> row.getString(1))
+                        .join())
+                .contains("Cy");
+    }
+
+    @Test
+    void constraintsAreToldApart() {
+        assertThat(ReadmeSnippets.addUser(pool, 1, "Ada", null).join()).isTrue();
+        assertThat(ReadmeSnippets.addUser(pool, 1, "Bob", null).join()).isFalse();
+        assertThat(ReadmeSnippets.addUser(pool, 2, "Ada", null).join()).isFalse();
+        assertThatThrownBy(() -> ReadmeSnippets.addUser(pool, 3, "Cy", 9L).join())
+                .hasCauseInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
