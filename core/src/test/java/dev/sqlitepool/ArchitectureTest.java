@@ -77,8 +77,8 @@ class ArchitectureTest {
             "LaneGroup.java", 540, // one lock, and why nobody waits beside an idle lane
             "SyncGate.java", 490, // one lock, and why each outcome is settled once and in order
             "RowStream.java", 500, // one state machine of demand, turn and end
-            "SqlitePool.java", 360,
-            "SqlitePoolBuilder.java", 530);
+            "SqlitePool.java", 380,
+            "SqlitePoolBuilder.java", 545);
 
     private static final JavaClasses CLASSES = new ClassFileImporter().importPath(classes());
 
