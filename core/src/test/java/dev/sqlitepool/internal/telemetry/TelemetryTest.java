@@ -6,6 +6,7 @@ import dev.sqlitepool.Access;
 import dev.sqlitepool.PoolListener;
 import dev.sqlitepool.PoolStats;
 import dev.sqlitepool.PoolStats.CloseReason;
+import dev.sqlitepool.testing.Logged;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,10 +18,14 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.TestFactory;
 
 /** What a verb tells is in the statistics, and nothing else is; the listener hears what concerns it. */
 class TelemetryTest {
+    @RegisterExtension
+    final Logged logged = new Logged("a connection has been held for");
+
     private static final Labelled TASK = () -> "task";
 
     private final AtomicLong clock = new AtomicLong();
