@@ -1,6 +1,7 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.internal.Workers;
+import dev.sqlitepool.internal.file.Place;
 import org.jspecify.annotations.Nullable;
 
 /**
