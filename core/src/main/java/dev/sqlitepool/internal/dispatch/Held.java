@@ -1,7 +1,6 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.internal.Workers;
-import dev.sqlitepool.internal.file.Place;
 import org.jspecify.annotations.Nullable;
 
 /**
