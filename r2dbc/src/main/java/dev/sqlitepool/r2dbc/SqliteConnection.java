@@ -21,6 +21,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteJDBCLoader;
 import reactor.core.Disposable;
@@ -166,7 +167,8 @@ final class SqliteConnection implements Connection {
                             "A transaction is open already; end it, or use a savepoint in it."));
                 }
                 return begin(
-                        new Beginning(Lexer.contains(sql, 0, "EXCLUSIVE") ? "EXCLUSIVE" : "IMMEDIATE", false, null));
+                        new Beginning(Lexer.contains(sql, 0, "EXCLUSIVE") ? "EXCLUSIVE" : "IMMEDIATE", false, null),
+                        () -> control(part)); // refused if another has begun one at the same time
             case COMMIT:
                 return commit();
             case ROLLBACK:
@@ -214,6 +216,11 @@ final class SqliteConnection implements Connection {
      * one: with a loan of its own, the second would wait for the write connection that this connection holds itself.
      */
     private Mono<Void> begin(Beginning beginning) {
+        return begin(beginning, () -> begin(beginning));
+    }
+
+    /** As the other; {@code again} looks again, after a transaction that another was beginning has begun or has not. */
+    private Mono<Void> begin(Beginning beginning, Supplier<Mono<Void>> again) {
         requireOpen();
         if (inTransaction) {
             return Mono.empty();
@@ -221,11 +228,11 @@ final class SqliteConnection implements Connection {
         CompletableFuture<Void> mine = new CompletableFuture<>();
         CompletableFuture<Void> first = begins.compareAndExchange(null, mine);
         if (first != null) { // begun, failed or cancelled: look again
-            return Mono.fromFuture(first, true).then(Mono.defer(() -> begin(beginning)));
+            return Mono.fromFuture(first, true).then(Mono.defer(again));
         }
         Mono<Void> begun;
         try {
-            begun = inTransaction ? Mono.empty() : beginNow(beginning); // another may have begun just before
+            begun = inTransaction ? Mono.defer(again) : beginNow(beginning); // another may have begun just before
         } catch (RuntimeException | Error e) {
             decided(mine);
             throw e;

@@ -135,6 +135,37 @@ class ValuesAndNamesTest {
                 .hasMessageContaining("reading and writing");
     }
 
+    /** Neither finds a transaction while the write connection is busy; only one may begin it. */
+    @Test
+    void ofTwoBeginsThatRunAtOnceOneIsRefused() throws InterruptedException {
+        CountDownLatch entered = new CountDownLatch(1);
+        CountDownLatch leave = new CountDownLatch(1);
+        CompletableFuture<Object> busy = database.pool().transaction(tx -> {
+            entered.countDown();
+            leave.await();
+            return null;
+        });
+        CompletableFuture<List<Boolean>> began;
+        try {
+            entered.await();
+            began = Flux.merge(begin(), begin()).collectList().toFuture();
+        } finally {
+            leave.countDown();
+        }
+        busy.join();
+        assertThat(Mono.fromFuture(began).block(Duration.ofSeconds(20))).containsExactlyInAnyOrder(true, false);
+        connection.rollbackTransaction().block();
+    }
+
+    /** Whether it has begun a transaction; false if it was refused because one is open. */
+    private Mono<Boolean> begin() {
+        return Flux.from(connection.createStatement("BEGIN").execute())
+                .then(Mono.just(true))
+                .onErrorResume(
+                        e -> String.valueOf(e.getMessage()).contains("A transaction is open already"),
+                        e -> Mono.just(false));
+    }
+
     /** Both find no transaction while the other's BEGIN waits for the write connection. */
     @Test
     void statementsThatRunAtOnceShareTheTransactionThatTheyBegin() {
