@@ -85,7 +85,18 @@ class ValuesAtTheirEndsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"2026-02-30 11:12", "11:12", "noon", "", "2026-01-31 ", "2026-01-31 25:00"})
+    @ValueSource(
+            strings = {
+                "2026-02-30 11:12",
+                "11:12",
+                "noon",
+                "",
+                "2026-01-31 ",
+                "2026-01-31 25:00",
+                "2026-01-3111:12",
+                "2026-01-31T 11:12",
+                "2026-01-31  11:12"
+            })
     void textThatIsNoMomentIsRefused(String text) {
         SqlitePool pool = pools.open();
         assertThatThrownBy(() -> read(pool, text, Instant.class)).hasCauseInstanceOf(SQLException.class);

@@ -44,11 +44,13 @@ public final class Times {
             .parseCaseInsensitive()
             .append(DateTimeFormatter.ISO_LOCAL_DATE)
             .optionalStart()
-            .appendPattern("['T'][' ']")
+            .appendLiteral('T')
             .append(ZONED_TIME)
             .optionalEnd()
             .toFormatter()
             .withResolverStyle(ResolverStyle.STRICT);
+
+    private static final int DATE_LENGTH = "2026-01-31".length();
 
     private Times() {}
 
@@ -69,7 +71,7 @@ public final class Times {
         if (timeAlone && type != LocalTime.class) {
             throw new DateTimeException("no date");
         }
-        TemporalAccessor read = (timeAlone ? ZONED_TIME : DATE_TIME).parse(text);
+        TemporalAccessor read = timeAlone ? ZONED_TIME.parse(text) : DATE_TIME.parse(iso(text));
         @Nullable ZoneOffset zone = read.query(TemporalQueries.offset());
         @Nullable LocalTime time = read.query(TemporalQueries.localTime());
         boolean zoned = type == Instant.class || type == OffsetDateTime.class || type == ZonedDateTime.class;
@@ -95,6 +97,13 @@ public final class Times {
             return moment;
         }
         return type == Instant.class ? moment.toInstant() : moment.toZonedDateTime();
+    }
+
+    /** SQLite writes a space where ISO-8601 has a T. */
+    private static String iso(String text) {
+        return text.length() > DATE_LENGTH && text.charAt(DATE_LENGTH) == ' '
+                ? text.substring(0, DATE_LENGTH) + 'T' + text.substring(DATE_LENGTH + 1)
+                : text;
     }
 
     /** A time with a zone that the type would lose. */
