@@ -3,7 +3,7 @@ package dev.sqlitepool.internal;
 import java.util.concurrent.locks.ReentrantLock;
 
 /** A lock that is had even while memory is short: in some releases of Java waiting for a lock takes memory. Thread-safe. */
-public final class SureLock extends ReentrantLock {
+public class SureLock extends ReentrantLock {
     private static final long serialVersionUID = 1;
 
     @Override

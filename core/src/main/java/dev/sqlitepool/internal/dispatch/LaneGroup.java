@@ -96,18 +96,6 @@ final class LaneGroup {
         this.idle = new ArrayDeque<>(Math.min(max, Loans.MOST_AT_ONCE) + 1); // so that it does not grow
     }
 
-    /** Waiting for a lock needs memory in some releases of Java. A lane on its way back must not be lost for lack of it. */
-    private void lock() {
-        while (true) {
-            try {
-                lock.lock();
-                return;
-            } catch (OutOfMemoryError | InternalError e) {
-                Workers.pause();
-            }
-        }
-    }
-
     int max() {
         return max;
     }
@@ -121,7 +109,7 @@ final class LaneGroup {
      */
     Verdict submit(Waiter waiter, long now) {
         State from = waiter.state() == State.QUEUED ? State.QUEUED : State.RUNNING;
-        lock();
+        lock.lock();
         try {
             boolean mayServe = !waiter.isLease() || mayLease();
             boolean take = mayServe && !idle.isEmpty();
@@ -170,7 +158,7 @@ final class LaneGroup {
 
     /** A waiter has ended while it was queued. */
     void withdrawn() {
-        lock();
+        lock.lock();
         try {
             queue.withdrawn();
         } finally {
@@ -187,7 +175,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter release(Lane lane, long now) {
-        lock();
+        lock.lock();
         try {
             borrowed.remove(lane, now);
             return offer(lane, now);
@@ -199,7 +187,7 @@ final class LaneGroup {
     /** As {@link #release}, for a lane that was only looked at: if it is idle it is the last to be used. */
     @Nullable
     Waiter releaseCold(Lane lane, long now) {
-        lock();
+        lock.lock();
         try {
             borrowed.remove(lane, now);
             Waiter next = offer(lane, now);
@@ -236,7 +224,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter pass(Lane lane, Predicate<Waiter> wanted, long now) {
-        lock();
+        lock.lock();
         try {
             Waiter next = queue.grantFirst(lane, wanted);
             if (next != null) {
@@ -250,7 +238,7 @@ final class LaneGroup {
 
     /** Whether anybody waits. */
     boolean isAwaited() {
-        lock();
+        lock.lock();
         try {
             return queue.size() > 0;
         } finally {
@@ -265,7 +253,7 @@ final class LaneGroup {
      */
     @Nullable
     Waiter retire(Lane lane, long now) {
-        lock();
+        lock.lock();
         try {
             borrowed.remove(lane, now);
             closing++;
@@ -280,7 +268,7 @@ final class LaneGroup {
      * lane. Not in a closed group, which has no other lane for it.
      */
     Unfit unfit(Lane lane, Waiter waiter, long now) {
-        lock();
+        lock.lock();
         try {
             if (closed) {
                 return new Unfit(false, false, null);
@@ -303,7 +291,7 @@ final class LaneGroup {
      * @return false if it does not wait any more, and nothing has happened
      */
     boolean goesBefore(Waiter waiter, Waiter granted, Lane lane, long now) {
-        lock();
+        lock.lock();
         try {
             if (waiter.state() != State.QUEUED || !waiter.grant(lane)) {
                 return false;
@@ -336,7 +324,7 @@ final class LaneGroup {
      * @return those whom a closing pool has ended by force; the caller fails them
      */
     List<Waiter> repeat(List<? extends Waiter> undone, long held, long now) {
-        lock();
+        lock.lock();
         try {
             for (int i = undone.size() - 1; i >= 0; i--) {
                 Waiter waiter = undone.get(i);
@@ -357,7 +345,7 @@ final class LaneGroup {
      * @return whether a lane must be opened in its place
      */
     boolean closed() {
-        lock();
+        lock.lock();
         try {
             closing--;
             boolean open = needsOpening();
@@ -374,7 +362,7 @@ final class LaneGroup {
 
     /** A lane has been opened: it is granted to the first who waits, or is idle, or, in a closed group, counts as closing. */
     Opened opened(Lane lane, long now) {
-        lock();
+        lock.lock();
         try {
             opening--;
             boolean close = closed && queue.size() == 0;
@@ -399,7 +387,7 @@ final class LaneGroup {
 
     /** An opening has failed: the one who waits longest fails with it, so that failures cannot go on unheard. */
     OpenFailed openFailed() {
-        lock();
+        lock.lock();
         try {
             opening--;
             Waiter head = queue.endFirst();
@@ -427,7 +415,7 @@ final class LaneGroup {
 
     /** Ends and removes those whose deadline has passed. They are in the order of their deadlines. */
     List<Waiter> expire(long now) {
-        lock();
+        lock.lock();
         try {
             return queue.endExpired(now);
         } finally {
@@ -437,7 +425,7 @@ final class LaneGroup {
 
     /** When the next waiter's time is up; {@link Long#MAX_VALUE} if nobody waits. */
     long nextDeadline() {
-        lock();
+        lock.lock();
         try {
             return queue.nextDeadline();
         } finally {
@@ -448,7 +436,7 @@ final class LaneGroup {
     /** Borrows the first idle lane, the longest idle first, that the test wants. */
     @Nullable
     Lane borrowIdle(Predicate<Lane> wanted, Waiter borrower, long now) {
-        lock();
+        lock.lock();
         try {
             for (Iterator<Lane> lanes = idle.iterator(); lanes.hasNext(); ) {
                 Lane lane = lanes.next();
@@ -467,7 +455,7 @@ final class LaneGroup {
     /** The lane that is lent to somebody, or in its name; null if none is. */
     @Nullable
     Lane lentTo(Waiter somebody) {
-        lock();
+        lock.lock();
         try {
             return borrowed.lentTo(somebody);
         } finally {
@@ -477,7 +465,7 @@ final class LaneGroup {
 
     /** Those who hold a lane now, and since when. */
     Map<Waiter, Long> loans() {
-        lock();
+        lock.lock();
         try {
             return borrowed.holders();
         } finally {
@@ -492,7 +480,7 @@ final class LaneGroup {
      * them.
      */
     List<Waiter> close(boolean force) {
-        lock();
+        lock.lock();
         try {
             closed = true;
             forced = force;
@@ -504,7 +492,7 @@ final class LaneGroup {
 
     /** Whether the group is closed and has no lane any more. */
     boolean isTerminated() {
-        lock();
+        lock.lock();
         try {
             return closed && idle.isEmpty() && borrowed.size() == 0 && opening + closing == 0;
         } finally {
@@ -513,7 +501,7 @@ final class LaneGroup {
     }
 
     boolean isClosed() {
-        lock();
+        lock.lock();
         try {
             return closed;
         } finally {
@@ -522,7 +510,7 @@ final class LaneGroup {
     }
 
     Snapshot snapshot() {
-        lock();
+        lock.lock();
         try {
             Loans.Loan oldest = borrowed.oldest();
             return new Snapshot(idle.size(), borrowed.size(), opening, closing, queue.size(), oldest);

@@ -1,12 +1,12 @@
 package dev.sqlitepool.internal.dispatch;
 
 import dev.sqlitepool.Access;
+import dev.sqlitepool.internal.SureLock;
 import dev.sqlitepool.internal.lane.Lane;
 import dev.sqlitepool.internal.telemetry.Telemetry;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.Map;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,7 +49,7 @@ final class Loans {
      * lane over later, so a wait is told before anything is run on the lane, unless its holder looks at its own state in between.
      */
     @SuppressWarnings("serial") // never serialized
-    static final class Lock extends ReentrantLock {
+    static final class Lock extends SureLock {
         private final transient Loans loans;
         private final transient Listener listener;
 
@@ -81,10 +81,11 @@ final class Loans {
 
     private final IdentityHashMap<Lane, Waiter> loans;
     private int leases;
-    /** Who has been lent a lane, and has given one back, since the lock was taken; see {@link Lock}. */
+    /** Has been lent a lane since the lock was taken; see {@link Lock}. */
     private @Nullable Waiter lent;
-
+    /** Has given a lane back since then. */
     private @Nullable Waiter returned;
+
     private long waited;
     private long held;
 
