@@ -182,7 +182,7 @@ class ArchitectureTest {
                 .check(CLASSES);
     }
 
-    /** Who gets a connection, and when, is the same for every engine. */
+    /** The order in which tasks get connections is the same for every engine. */
     @Test
     void whatSchedulesSpeaksNoJdbcButItsExceptions() {
         noClasses()

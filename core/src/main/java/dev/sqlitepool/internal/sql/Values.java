@@ -2,13 +2,16 @@ package dev.sqlitepool.internal.sql;
 
 import dev.sqlitepool.Row;
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.sql.SQLException;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.time.Period;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
@@ -17,8 +20,11 @@ import java.time.temporal.ChronoField;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Date;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -130,20 +136,20 @@ public final class Values {
     }
 
     private static String advice(Object value) {
-        if (value instanceof Iterable || value.getClass().isArray() || value instanceof java.util.Map) {
+        if (value instanceof Iterable || value.getClass().isArray() || value instanceof Map) {
             return "a parameter is one value. For IN write IN (SELECT value FROM json_each(?)) and give the values as the text of a JSON"
                     + " array; for many rows use executeBatch";
         }
-        if (value instanceof java.util.Optional) {
+        if (value instanceof Optional) {
             return "give orElse(null)";
         }
-        if (value instanceof java.time.Duration || value instanceof java.time.Period) {
+        if (value instanceof Duration || value instanceof Period) {
             return "give a number, such as toMillis(), or toString() as text";
         }
-        if (value instanceof java.math.BigInteger) {
+        if (value instanceof BigInteger) {
             return "give longValueExact(), or toString() as text if it may be larger than a long";
         }
-        if (value instanceof java.util.Date) {
+        if (value instanceof Date) {
             return "give an Instant, or another type of java.time";
         }
         if (value instanceof Character || value instanceof CharSequence) {
